@@ -1,0 +1,128 @@
+// heapwright-launch: starts one program, waits for it and reports what the kernel counted.
+//
+// Why a program of its own: the kernel's high-water mark of a child begins with the resident size of the process that
+// called exec. Started from here, a small program's peak is its own and not the tool's.
+#include <cerrno>
+#include <csignal>
+#include <cstdlib>
+#include <cstring>
+
+#include <fcntl.h>
+#include <sys/resource.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "launch_report.hpp"
+
+namespace {
+
+using heapwright::launch::LaunchReport;
+
+volatile pid_t program = -1;
+
+void forward(int signal_number) {
+    if (program > 0) {
+        kill(program, signal_number);
+    }
+}
+
+// The terminal sends SIGINT and SIGQUIT to the program itself; only what is sent to us alone is passed on.
+void keep_alive(int) {}
+
+void handle(int signal_number, void (*handler)(int)) {
+    struct sigaction action {};
+    action.sa_handler = handler;
+    action.sa_flags = SA_RESTART;
+    sigaction(signal_number, &action, nullptr);
+}
+
+std::uint64_t now_ns() {
+    timespec time{};
+    clock_gettime(CLOCK_MONOTONIC, &time);
+    return static_cast<std::uint64_t>(time.tv_sec) * 1'000'000'000U + static_cast<std::uint64_t>(time.tv_nsec);
+}
+
+std::uint64_t nanoseconds(const timeval& time) {
+    return static_cast<std::uint64_t>(time.tv_sec) * 1'000'000'000U + static_cast<std::uint64_t>(time.tv_usec) * 1000U;
+}
+
+/// The command line, taken apart.
+struct Order {
+    int descriptor;
+    char** assignments;  // "NAME=value" for the program alone: a preload must not reach this process
+    char** end_of_assignments;
+    const char* path;
+    char** command;
+};
+
+bool parse(int count, char** words, Order& order) {
+    int separator = 2;
+    while (separator < count && std::strcmp(words[separator], "--") != 0) {
+        ++separator;
+    }
+    if (separator + 2 >= count) {
+        return false;
+    }
+    order = {std::atoi(words[1]), words + 2, words + separator, words[separator + 1], words + separator + 2};
+    return true;
+}
+
+// A pipe that exec closes carries errno back when there is no exec.
+int start(const Order& order) {
+    int failure[2];
+    if (pipe2(failure, O_CLOEXEC) != 0) {
+        return errno;
+    }
+    program = fork();
+    if (program == 0) {
+        for (char** assignment = order.assignments; assignment != order.end_of_assignments; ++assignment) {
+            putenv(*assignment);
+        }
+        execv(order.path, order.command);
+        const int reason = errno;
+        (void)!write(failure[1], &reason, sizeof reason);
+        _exit(127);
+    }
+    if (program < 0) {
+        return errno;
+    }
+    close(failure[1]);
+    int reason = 0;
+    if (read(failure[0], &reason, sizeof reason) != static_cast<ssize_t>(sizeof reason)) {
+        reason = 0;
+    }
+    close(failure[0]);
+    return reason;
+}
+
+}  // namespace
+
+// heapwright-launch DESCRIPTOR [NAME=value ...] -- PATH ARGV0 [ARGUMENT ...]
+int main(int count, char** words) {
+    Order order{};
+    if (!parse(count, words, order)) {
+        return 2;
+    }
+    fcntl(order.descriptor, F_SETFD, FD_CLOEXEC);
+    handle(SIGINT, keep_alive);
+    handle(SIGQUIT, keep_alive);
+    handle(SIGTERM, forward);
+    handle(SIGHUP, forward);
+
+    LaunchReport report;
+    const std::uint64_t begin = now_ns();
+    report.start_errno = start(order);
+    rusage used{};
+    if (program > 0) {
+        while (wait4(program, &report.wait_status, 0, &used) < 0 && errno == EINTR) {
+        }
+    }
+    report.wall_ns = now_ns() - begin;
+    report.user_ns = nanoseconds(used.ru_utime);
+    report.system_ns = nanoseconds(used.ru_stime);
+    report.peak_resident_bytes = static_cast<std::uint64_t>(used.ru_maxrss) * 1024U;
+    report.minor_faults = static_cast<std::uint64_t>(used.ru_minflt);
+    report.major_faults = static_cast<std::uint64_t>(used.ru_majflt);
+    return write(order.descriptor, &report, sizeof report) == static_cast<ssize_t>(sizeof report) ? 0 : 4;
+}
