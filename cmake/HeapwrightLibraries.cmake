@@ -33,8 +33,10 @@ endif()
 add_library(heapwright_in_process INTERFACE)
 target_compile_options(heapwright_in_process INTERFACE
   $<$<COMPILE_LANGUAGE:CXX>:-fno-exceptions -fno-rtti -fvisibility-inlines-hidden>
-  -ftls-model=initial-exec -fno-stack-protector -fvisibility=hidden
-  $<$<AND:$<CONFIG:Debug>,$<NOT:$<BOOL:${HEAPWRIGHT_SANITIZE}>>>:-O2>)
+  -ftls-model=initial-exec -fno-stack-protector -fvisibility=hidden)
+if(NOT HEAPWRIGHT_SANITIZE)  # not a generator expression: the comma of address,undefined would end its operand
+  target_compile_options(heapwright_in_process INTERFACE $<$<CONFIG:Debug>:-O2>)
+endif()
 
 add_library(heapwright_hosted INTERFACE)
 

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <concepts>
+#include <cstddef>
 #include <type_traits>
 
 #include <heapwright/base/layout.hpp>
@@ -14,6 +15,12 @@ template <class S>
 concept BlockSource = requires(S& source, Layout layout, void* block) {
     { source.try_allocate(layout) } noexcept -> std::same_as<void*>;  // nullptr: none left
     { source.deallocate(block, layout) } noexcept;                    // the layout that was asked for
+};
+
+/// A block that may be larger than what was asked for; all of it is the caller's. `start` is nullptr when refused.
+struct SizedBlock {
+    void* start;
+    std::size_t size_bytes;
 };
 
 /// A view of a BlockSource that must outlive every copy of the view. The default one gives nothing: an allocator on it
