@@ -7,6 +7,7 @@
 #include <sys/syscall.h>
 #include <sys/utsname.h>
 
+#include <initializer_list>
 #include <string_view>
 
 #include <heapwright/os/file.hpp>

@@ -1,0 +1,109 @@
+// The lock of four bytes: one holder at a time, nobody sleeps for ever.
+#include <heapwright/os/spin_lock.hpp>
+
+#include <doctest/doctest.h>
+
+#include <array>
+#include <cstdint>
+#include <thread>
+#include <vector>
+
+#include <heapwright/os/thread.hpp>
+
+namespace heapwright::os {
+namespace {
+
+struct Account {
+    SpinLock lock;
+    std::uint64_t balance HEAPWRIGHT_GUARDED_BY(lock) = 0;
+
+    void deposit() {
+        const LockGuard guard(lock);
+        ++balance;
+    }
+    std::uint64_t read() {
+        const LockGuard guard(lock);
+        return balance;
+    }
+};
+
+}  // namespace
+
+TEST_CASE("no deposit is lost among four threads") {
+    constexpr std::uint64_t kDeposits = 50'000;
+    Account account;
+    std::vector<std::thread> threads;
+    for (int index = 0; index < 4; ++index) {
+        threads.emplace_back([&account] {
+            for (std::uint64_t round = 0; round < kDeposits; ++round) {
+                account.deposit();
+            }
+        });
+    }
+    for (std::thread& thread : threads) {
+        thread.join();
+    }
+    CHECK(account.read() == 4 * kDeposits);
+    CHECK(account.lock.broken_invariant() == nullptr);
+}
+
+TEST_CASE("a held lock is refused to others until it is given back") {
+    SpinLock lock;
+    bool got = lock.try_lock();
+    REQUIRE(got);
+    bool other_got = true;
+    std::thread([&] {
+        other_got = lock.try_lock();
+        if (other_got) {
+            lock.unlock();
+        }
+    }).join();
+    CHECK_FALSE(other_got);
+    lock.unlock();
+    got = lock.try_lock();
+    CHECK(got);
+    if (got) {
+        lock.unlock();
+    }
+}
+
+TEST_CASE("a sleeper is woken when the holder leaves") {
+    SpinLock lock;
+    std::atomic<std::uint32_t> arrived{0};
+    lock.lock();
+    std::thread sleeper([&] {
+        arrived.store(1);
+        const LockGuard guard(lock);
+        arrived.store(2);
+    });
+    while (arrived.load() == 0) {
+        yield_thread();
+    }
+    for (int round = 0; round < 2'000; ++round) {
+        yield_thread();  // long enough for the sleeper to give up spinning, mostly
+    }
+    CHECK(arrived.load() == 1);
+    lock.unlock();
+    sleeper.join();
+    CHECK(arrived.load() == 2);
+}
+
+TEST_CASE("after fork a held lock can be made free again") {
+    SpinLock lock;
+    lock.lock();
+    lock.reset_after_fork();
+    const bool got = lock.try_lock();
+    CHECK(got);
+    lock.unlock();
+}
+
+TEST_CASE("zeroed memory is a free lock") {
+    alignas(SpinLock) std::array<unsigned char, sizeof(SpinLock)> room{};
+    auto* lock = reinterpret_cast<SpinLock*>(room.data());
+    CHECK(lock->broken_invariant() == nullptr);
+    const bool got = lock->try_lock();
+    CHECK(got);
+    lock->unlock();
+}
+
+}  // namespace heapwright::os
