@@ -82,8 +82,12 @@ std::string recorder_settings(const RecordingOptions& options, const std::string
 std::string why_not_writable(const std::string& output) {
     const bool per_process = output.contains("%p");
     const std::string probe = per_process ? replaced(output, "%p", "probe-" + std::to_string(getpid())) : output;
-    if (fs::is_directory(probe)) {
+    std::error_code failed;
+    if (fs::is_directory(probe, failed)) {
         return "cannot write the trace '" + output + "': it is a folder; name a file in it";
+    }
+    if (fs::exists(probe, failed) && !fs::is_regular_file(probe, failed)) {
+        return "cannot write the trace '" + output + "': it is a device, a pipe or a socket; name a file";
     }
     if (output.contains(',')) {
         return "cannot write the trace '" + output + "': its name holds a comma; choose one without";

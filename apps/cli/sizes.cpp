@@ -21,12 +21,6 @@ constexpr std::array<Unit, 14> kUnits{{{"", 1}, {"b", 1}, {"k", kKi}, {"kib", kK
                                        {"g", kKi * kKi * kKi}, {"gib", kKi * kKi * kKi}, {"gb", 1e9},
                                        {"t", kKi * kKi * kKi * kKi}, {"tib", kKi * kKi * kKi * kKi}, {"tb", 1e12}}};
 
-std::string formatted(const char* pattern, double number, const char* unit) {
-    char text[48];
-    std::snprintf(text, sizeof text, pattern, number, unit);
-    return text;
-}
-
 }  // namespace
 
 std::optional<std::uint64_t> parse_bytes(std::string_view text) {
@@ -48,42 +42,11 @@ std::optional<std::uint64_t> parse_bytes(std::string_view text) {
     return static_cast<std::uint64_t>(std::llround(number * found->bytes));
 }
 
-std::string human_bytes(std::uint64_t bytes) {
-    static constexpr const char* kNames[] = {"bytes", "KiB", "MiB", "GiB", "TiB", "PiB"};
-    auto number = static_cast<double>(bytes);
-    std::size_t unit = 0;
-    while (number >= 1000 && unit + 1 < std::size(kNames)) {
-        number /= kKi;
-        ++unit;
-    }
-    return formatted(unit == 0 || number >= 100 ? "%.0f %s" : "%.1f %s", number, kNames[unit]);
-}
-
-std::string human_time(std::uint64_t ns) {
-    const auto number = static_cast<double>(ns);
-    if (ns < 1000) {
-        return formatted("%.0f %s", number, "ns");
-    }
-    if (ns < 1'000'000) {
-        return formatted("%.1f %s", number / 1e3, "us");
-    }
-    if (ns < 1'000'000'000) {
-        return formatted("%.0f %s", number / 1e6, "ms");
-    }
-    return formatted("%.2f %s", number / 1e9, "s");
-}
-
-std::string with_thousands(std::uint64_t number) {
-    std::string digits = std::to_string(number);
-    for (auto at = static_cast<std::ptrdiff_t>(digits.size()) - 3; at > 0; at -= 3) {
-        digits.insert(static_cast<std::size_t>(at), ",");
-    }
-    return digits;
-}
-
 std::string signed_percent(double ratio) {
     const double percent = (ratio - 1) * 100;
-    return formatted(std::abs(percent) < 10 ? "%+.1f %s" : "%+.0f %s", percent, "%");
+    char text[32];
+    std::snprintf(text, sizeof text, std::abs(percent) < 10 ? "%+.1f %%" : "%+.0f %%", percent);
+    return text;
 }
 
 void add_bytes_option(CLI::App& verb, const std::string& name, std::uint64_t& bytes, const std::string& description) {

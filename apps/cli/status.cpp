@@ -28,12 +28,10 @@ std::string fact_and_remedy(const Error& error, const std::string& path) {
         case Errc::disk_full:
             return "the disk is full; free some space or name another place";
         case Errc::damaged_data:
-            return "it is damaged at byte " + number + "; record again, or use an undamaged copy";
+            return "it is not a trace (" + number + " bytes of something else); name a file that 'heapwright record' wrote";
         case Errc::unsupported_version:
             return "it was written by a newer heapwright (format version " + number +
                    "); read it with that version or record again";
-        case Errc::invalid_argument:
-            return "it is not a trace; name a file that 'heapwright record' has written";
         case Errc::out_of_memory:
             return "no memory for " + number + " bytes; close other programs or raise the limit";
         case Errc::limit_reached:

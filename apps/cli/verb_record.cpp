@@ -5,9 +5,10 @@
 
 #include <unistd.h>
 
+#include <heapwright/study/report/units.hpp>
+
 #include "record_options.hpp"
 #include "recording.hpp"
-#include "sizes.hpp"
 #include "status.hpp"
 #include "verbs.hpp"
 
@@ -27,10 +28,10 @@ void say_what_was_recorded(const Recording& recording) {
         events += trace.events;
     }
     const TraceFile& first = recording.traces.front();
-    remark("recorded " + with_thousands(events) + " events of " + first.program +
+    remark("recorded " + study::count_text(events) + " events of " + first.program +
            (recording.traces.size() > 1 ? " and its children in " + std::to_string(recording.traces.size()) + " processes"
                                         : "") +
-           ": " + first.path + " (" + human_bytes(first.file_bytes) + "); explain it with 'heapwright report " +
+           ": " + first.path + " (" + study::bytes_text(first.file_bytes) + "); explain it with 'heapwright report " +
            first.path + "'");
 }
 
@@ -38,10 +39,10 @@ void say_what_was_recorded(const Recording& recording) {
 void warn_about_gaps(const Recording& recording) {
     for (const TraceFile& trace : recording.traces) {
         if (trace.stopped_by == "disk-full") {
-            remark("the disk filled up while '" + trace.path + "' was written: " + with_thousands(trace.events) +
+            remark("the disk filled up while '" + trace.path + "' was written: " + study::count_text(trace.events) +
                    " events were kept; free some space and record again");
         } else if (trace.stopped_by == "write-failed") {
-            remark("writing '" + trace.path + "' failed: " + with_thousands(trace.events) +
+            remark("writing '" + trace.path + "' failed: " + study::count_text(trace.events) +
                    " events were kept; check the disk and record again");
         }
     }

@@ -1,0 +1,56 @@
+#include "plain_runs.hpp"
+
+#include <algorithm>
+
+namespace heapwright::cli {
+namespace {
+
+Spread spread_over(const std::vector<RunResult>& runs, double (*figure)(const RunResult&)) {
+    std::vector<double> values;
+    values.reserve(runs.size());
+    std::ranges::transform(runs, std::back_inserter(values), figure);
+    return spread_of(std::move(values));
+}
+
+}  // namespace
+
+Spread spread_of(std::vector<double> values) {
+    if (values.empty()) {
+        return {};
+    }
+    std::ranges::sort(values);
+    const std::size_t middle = values.size() / 2;
+    const double median = values.size() % 2 == 1 ? values[middle] : (values[middle - 1] + values[middle]) / 2;
+    return {median, values.front(), values.back()};
+}
+
+Spread Variant::wall_s() const {
+    return spread_over(runs, [](const RunResult& run) { return static_cast<double>(run.wall_ns) / 1e9; });
+}
+
+Spread Variant::cpu_s() const {
+    return spread_over(runs, [](const RunResult& run) { return static_cast<double>(run.cpu_ns) / 1e9; });
+}
+
+Spread Variant::peak_bytes() const {
+    return spread_over(runs, [](const RunResult& run) { return static_cast<double>(run.peak_resident_bytes); });
+}
+
+bool Variant::all_well() const {
+    return !runs.empty() && std::ranges::all_of(runs, &RunResult::well);
+}
+
+void run_in_turn(std::vector<Variant>& variants, unsigned rounds,
+                 const std::function<void(const std::string& what)>& progress) {
+    for (unsigned round = 0; round < rounds; ++round) {
+        for (Variant& variant : variants) {
+            if (round > 0 && !variant.all_well()) {
+                continue;
+            }
+            progress(variant.label + ", run " + std::to_string(round + 1) + " of " + std::to_string(rounds));
+            variant.runs.push_back(run(variant.request));
+        }
+    }
+}
+
+}  // namespace heapwright::cli
