@@ -144,7 +144,7 @@ public:
     [[nodiscard]] constexpr std::string_view try_copy(std::string_view text) noexcept;
     [[nodiscard]] constexpr std::string_view copy(std::string_view text) noexcept {
         const std::string_view copied = try_copy(text);
-        or_stop(copied.data());
+        stop_unless(copied.data() != nullptr);
         return copied;
     }
 
@@ -230,8 +230,11 @@ private:
 
     template <class Pointer>
     static constexpr Pointer or_stop(Pointer pointer) noexcept {
-        HEAPWRIGHT_CHECK(pointer != nullptr, "out of memory: the arena's limit or source refused; call the try_ form to go on without");
+        stop_unless(pointer != nullptr);
         return pointer;
+    }
+    static constexpr void stop_unless(bool has_memory) noexcept {
+        HEAPWRIGHT_CHECK(has_memory, "out of memory: the arena's limit or source refused; call the try_ form to go on without");
     }
 
     [[gnu::cold]] void* allocate_slow(Layout layout, void* (Arena::*take)(Layout) noexcept) noexcept;

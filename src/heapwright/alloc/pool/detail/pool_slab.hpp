@@ -1,0 +1,128 @@
+// A slab: an aligned piece of memory cut into slots of one size, with two bits of truth for each slot at its front.
+//
+//   slab │ PoolSlab │ words: live and free bits │ slot │ slot │ slot ...
+//          index 0 ─────────── header indices ──► first_index
+//
+// Slots are numbered from the slab's start, so that an index is one multiplication away from an address. The few
+// indices that the header covers are never free and never live.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+
+#include <heapwright/base/bits.hpp>
+#include <heapwright/base/layout.hpp>
+#include <heapwright/base/platform.hpp>
+
+namespace heapwright::detail {
+
+/// 64 slots. At most one of the two bits of a slot is set; neither is, while the slot waits in a magazine.
+struct SlotWord {
+    std::uint64_t live;  // in the program's hands
+    std::uint64_t free;  // in the slab, to be given
+};
+
+/// Slots of one size and where they are. Division by the size is a multiplication: no division on any path.
+struct SlotGeometry {
+    std::size_t slot_bytes = 0;       // from one slot to the next
+    std::size_t slab_bytes = 0;       // a power of two, also the slab's alignment
+    std::uint64_t reciprocal = 0;     // 2^64 / slot_bytes, rounded up
+    std::uint32_t word_count = 0;
+    std::uint32_t first_index = 0;    // the first slot that is not under the header
+    std::uint32_t end_index = 0;
+
+    /// Exact for every offset into a slab, as slab_bytes * slot_bytes < 2^64.
+    [[nodiscard]] HEAPWRIGHT_ALWAYS_INLINE std::size_t index_of(std::size_t offset_bytes) const noexcept {
+#ifdef __SIZEOF_INT128__
+        __extension__ using Wide = unsigned __int128;
+        return static_cast<std::size_t>((Wide{reciprocal} * offset_bytes) >> 64);
+#else
+        return offset_bytes / slot_bytes;
+#endif
+    }
+
+    [[nodiscard]] constexpr std::uint32_t usable_slots() const noexcept { return end_index - first_index; }
+
+    /// The bits of the word that stand for slots: not those under the header, nor those past the end.
+    [[nodiscard]] constexpr std::uint64_t slots_of_word(std::size_t word) const noexcept {
+        const std::size_t start = word * 64;
+        const std::uint64_t from = first_index <= start ? ~std::uint64_t{0} : first_index - start >= 64 ? 0 : ~std::uint64_t{0} << (first_index - start);
+        const std::uint64_t until = end_index >= start + 64 ? ~std::uint64_t{0} : ~(~std::uint64_t{0} << (end_index - start));
+        return from & until;
+    }
+};
+
+struct alignas(16) PoolSlab {
+    PoolSlab* previous;        // on the list of slabs that have free slots, or of empty ones
+    PoolSlab* next;
+    PoolSlab* all_previous;    // on the list of all slabs
+    PoolSlab* all_next;
+    std::uint32_t holders;     // live slots, and one more while the pool refills from this slab
+    std::uint32_t free_slots;  // bits set in the words' free halves
+    std::uint32_t lowest_word; // no word before it has a free slot
+    bool is_listed;            // on the list of slabs that have free slots
+
+    [[nodiscard]] SlotWord* words() noexcept { return reinterpret_cast<SlotWord*>(this + 1); }
+    [[nodiscard]] const SlotWord* words() const noexcept { return reinterpret_cast<const SlotWord*>(this + 1); }
+    [[nodiscard]] std::byte* slot(std::size_t index, const SlotGeometry& geometry) noexcept {
+        return reinterpret_cast<std::byte*>(this) + index * geometry.slot_bytes;
+    }
+
+    /// Every slot free, as in a new slab.
+    void free_all(const SlotGeometry& geometry) noexcept {
+        holders = 0;
+        free_slots = geometry.usable_slots();
+        lowest_word = 0;
+        is_listed = false;
+        for (std::size_t word = 0; word < geometry.word_count; ++word) {
+            words()[word] = {.live = 0, .free = geometry.slots_of_word(word)};
+        }
+    }
+};
+static_assert(sizeof(PoolSlab) == 48 || sizeof(void*) != 8);
+
+/// Number of set bits, without the call into libgcc that __builtin_popcountll becomes on plain x86-64.
+[[nodiscard]] constexpr unsigned count_bits(std::uint64_t word) noexcept {
+    word -= (word >> 1) & 0x5555'5555'5555'5555U;
+    word = (word & 0x3333'3333'3333'3333U) + ((word >> 2) & 0x3333'3333'3333'3333U);
+    word = (word + (word >> 4)) & 0x0F0F'0F0F'0F0F'0F0FU;
+    return static_cast<unsigned>((word * 0x0101'0101'0101'0101U) >> 56);
+}
+
+/// Returns:  how slots of this layout lie in slabs of `slab_bytes` (0: chosen so that the header costs at most a
+///           thirty-second); slab_bytes is 0 when no slab can hold them.
+[[nodiscard]] constexpr SlotGeometry make_geometry(Layout block, std::size_t slab_bytes) noexcept {
+    constexpr std::size_t kLeastSlot = 4;
+    constexpr std::size_t kUsualSlab = std::size_t{64} << 10;
+    constexpr std::size_t kLargestSlab = std::size_t{1} << 30;
+    constexpr std::size_t kSlotsPerSlab = 32;
+
+    SlotGeometry geometry;
+    const std::size_t size = block.size < kLeastSlot ? kLeastSlot : block.size;
+    if (!is_power_of_two(block.alignment) || size > kLargestSlab / kSlotsPerSlab || block.alignment > kLargestSlab / kSlotsPerSlab) {
+        return geometry;
+    }
+    geometry.slot_bytes = align_up(size, block.alignment);
+    if (slab_bytes == 0) {
+        slab_bytes = std::size_t{1} << log2_ceil(geometry.slot_bytes * kSlotsPerSlab);
+        slab_bytes = slab_bytes < kUsualSlab ? kUsualSlab : slab_bytes;
+    }
+    if (!is_power_of_two(slab_bytes) || slab_bytes > kLargestSlab || slab_bytes < block.alignment) {
+        return geometry;
+    }
+    const std::size_t indices = slab_bytes / geometry.slot_bytes;
+    const std::size_t words = (indices + 63) / 64;
+    const std::size_t header_bytes = sizeof(PoolSlab) + words * sizeof(SlotWord);
+    const std::size_t first = (header_bytes + geometry.slot_bytes - 1) / geometry.slot_bytes;
+    if (first >= indices) {
+        return geometry;
+    }
+    geometry.slab_bytes = slab_bytes;
+    geometry.reciprocal = UINT64_MAX / geometry.slot_bytes + 1;
+    geometry.word_count = static_cast<std::uint32_t>(words);
+    geometry.first_index = static_cast<std::uint32_t>(first);
+    geometry.end_index = static_cast<std::uint32_t>(indices);
+    return geometry;
+}
+
+}  // namespace heapwright::detail

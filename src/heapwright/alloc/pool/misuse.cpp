@@ -1,0 +1,66 @@
+// The sentences of detail/misuse.hpp, made without allocating.
+#include <heapwright/alloc/pool/detail/misuse.hpp>
+
+#include <heapwright/base/check.hpp>
+#include <heapwright/base/text.hpp>
+
+namespace heapwright::detail {
+namespace {
+
+constexpr std::size_t kSentenceBytes = 256;
+using Sentence = Text<kSentenceBytes>;
+
+[[noreturn]] void stop(const Sentence& sentence) noexcept { fail_check(sentence.c_str(), nullptr, nullptr, 0); }
+
+void append_block(Sentence& sentence, const void* block, std::size_t block_bytes) noexcept {
+    sentence.append("block ");
+    sentence.append_pointer(block);
+    sentence.append(" (");
+    sentence.append_decimal(static_cast<std::uint64_t>(block_bytes));
+    sentence.append(" bytes)");
+}
+
+}  // namespace
+
+void refuse_foreign_block(const void* block, std::size_t block_bytes) noexcept {
+    Sentence sentence;
+    sentence.append("foreign block: ");
+    sentence.append_pointer(block);
+    sentence.append(" is not from this pool of ");
+    sentence.append_decimal(static_cast<std::uint64_t>(block_bytes));
+    sentence.append(" byte blocks; free it where it was made");
+    stop(sentence);
+}
+
+void refuse_interior_block(const void* block, std::size_t offset_bytes, std::size_t block_bytes) noexcept {
+    Sentence sentence;
+    sentence.append("no block: ");
+    sentence.append_pointer(block);
+    sentence.append(" is ");
+    sentence.append_decimal(static_cast<std::uint64_t>(offset_bytes));
+    sentence.append(" bytes into a block of ");
+    sentence.append_decimal(static_cast<std::uint64_t>(block_bytes));
+    sentence.append("; free the address that the pool gave");
+    stop(sentence);
+}
+
+void refuse_double_free(const void* block, std::size_t block_bytes) noexcept {
+    Sentence sentence;
+    sentence.append("double free: ");
+    append_block(sentence, block, block_bytes);
+    sentence.append(" was already free or never given; record with 'heapwright run' to see both call sites");
+    stop(sentence);
+}
+
+void refuse_leak(std::size_t live_blocks, std::size_t block_bytes, const void* first_block) noexcept {
+    Sentence sentence;
+    sentence.append("pool ended with ");
+    sentence.append_decimal(static_cast<std::uint64_t>(live_blocks));
+    sentence.append(live_blocks == 1 ? " block" : " blocks");
+    sentence.append(" still in use, the first is ");
+    append_block(sentence, first_block, block_bytes);
+    sentence.append("; free them, or say Leaks::forget if they may end with the pool");
+    stop(sentence);
+}
+
+}  // namespace heapwright::detail

@@ -1,0 +1,236 @@
+// Blocks of one size in constant time, with every free checked.
+//
+//   magazine (64 blocks, newest first) ◄── free ── program ── allocate ──► magazine
+//        │ empty: 32 lowest slots of the home slab       full: straight into the slab's bits
+//        ▼
+//   slabs: live and free bits for each slot; nothing is ever written into a free block
+//
+// The magazine makes the usual pair cheap and reuses the block that is still in the cache. The bits keep the lowest
+// addresses busy, are the check of every free, the iterator and the leak report. A list threaded through the blocks,
+// as most pools have, is none of these, loses locality after random frees (10 to 20 times slower, measured by
+// bench/alloc) and is there for any stray write to follow.
+#pragma once
+
+#include <array>
+#include <cstddef>
+#include <cstdint>
+#include <type_traits>
+#include <utility>
+
+#include <heapwright/alloc/pool/detail/misuse.hpp>
+#include <heapwright/alloc/pool/detail/pool_slab.hpp>
+#include <heapwright/alloc/pool/detail/slab_directory.hpp>
+#include <heapwright/base/block_source.hpp>
+#include <heapwright/base/check.hpp>
+#include <heapwright/base/error.hpp>
+#include <heapwright/base/layout.hpp>
+#include <heapwright/base/platform.hpp>
+#include <heapwright/base/poison.hpp>
+
+namespace heapwright {
+
+/// What the end of a pool means for blocks that are still live.
+enum class Leaks : std::uint8_t {
+    refuse,  // a caller's mistake: the program stops and says which block
+    forget,  // they end with the pool, as in an arena
+};
+
+struct PoolOptions {
+    static constexpr std::size_t kUnlimited = SIZE_MAX;
+
+    std::size_t slab_bytes = 0;                          // a power of two; 0: 64 KiB, or 32 blocks where that is more
+    std::size_t limit_blocks = kUnlimited;               // in the program's hands at one time
+    std::size_t spare_bytes = std::size_t{1} << 20;      // empty slabs kept for later; the others go back at once
+    Leaks leaks = Leaks::refuse;
+};
+
+struct PoolStats {
+    std::size_t block_bytes;     // usable in each
+    std::size_t live_blocks;
+    std::size_t peak_blocks;     // live at one time; exact to within one magazine
+    std::size_t free_blocks;     // in slabs and in the magazine
+    std::size_t slabs;
+    std::size_t spare_slabs;     // of these, empty
+    std::size_t owned_bytes;     // slabs, as the source sees them
+    std::size_t refusals;        // requests that were answered with nullptr
+};
+
+/// Blocks of one size and alignment, any of each.
+///
+///   P1  in each slab live and free bits are disjoint and only on slots; holders and free_slots count them
+///   P2  a block in the magazine is neither live nor free in its slab, and is there once
+///   P3  a slab is listed if it has a free slot and is neither home nor empty
+///   P4  outstanding_blocks is the number of live blocks and blocks in the magazine
+///   P5  the directory holds the slabs and nothing else
+///   P6  a slab without live blocks is home, or a spare: none of its blocks is in the magazine, and spares are no more
+///       than spare_bytes allow
+///
+/// It stays where it was made, so that whatever stands on it may keep its address.
+/// Thread safety: one thread at a time. SharedPool is for several.
+class Pool {
+public:
+    static constexpr std::size_t kMagazine = 64;
+    static constexpr std::size_t kRefill = 32;
+
+    /// Example: `Pool pool{Layout::of<Order>(), os::kPages};`
+    Pool(Layout block, SourceRef source, PoolOptions options = {}) noexcept;
+    Pool(const Pool&) = delete;
+    Pool& operator=(const Pool&) = delete;
+    /// Requires: no block is live, or Leaks::forget (checked).
+    ~Pool();
+
+    /// Returns:  a block of block_bytes(); nullptr when the limit or the source refuses, and then nothing changed.
+    /// Cost:     about 20 instructions; every 32nd time a look for free slots, now and then a new slab.
+    [[nodiscard]] HEAPWRIGHT_ALWAYS_INLINE void* try_allocate() noexcept {
+        if (HEAPWRIGHT_UNLIKELY(in_magazine_ == 0) && !refill()) {
+            return nullptr;
+        }
+        std::byte* const block = magazine_[--in_magazine_];
+        detail::PoolSlab* const slab = slab_of(block);
+        const std::size_t index = geometry_.index_of(offset_of(block));
+        slab->words()[index / 64].live |= bit_of(index);
+        ++slab->holders;
+        unpoison(block, block_bytes_);
+        return block;
+    }
+
+    /// Requires: limit and source suffice (checked).
+    [[nodiscard]] HEAPWRIGHT_ALWAYS_INLINE void* allocate() noexcept {
+        void* const block = try_allocate();
+        HEAPWRIGHT_CHECK(block != nullptr, "out of memory: the pool's limit or source refused; call try_allocate to go on without");
+        return block;
+    }
+
+    /// Takes a block back.
+    ///
+    /// Requires: it is one of this pool's live blocks (checked, in every build): a foreign address, one inside a block
+    ///           and a second free stop the program here.
+    /// Cost:     about 30 instructions, whatever the order of frees; now and then a slab goes back.
+    HEAPWRIGHT_ALWAYS_INLINE void deallocate(void* block) noexcept {
+        detail::PoolSlab* const slab = slab_of(block);
+        if (HEAPWRIGHT_UNLIKELY(!directory_.contains(reinterpret_cast<std::uintptr_t>(slab)))) {
+            detail::refuse_foreign_block(block, block_bytes_);
+        }
+        const std::size_t offset = offset_of(block);
+        const std::size_t index = geometry_.index_of(offset);
+        detail::SlotWord& word = slab->words()[index / 64];
+        if (HEAPWRIGHT_UNLIKELY(index * geometry_.slot_bytes != offset || (word.live & bit_of(index)) == 0)) {
+            refuse(block);
+        }
+        word.live &= ~bit_of(index);
+        poison(block, block_bytes_);
+        if (HEAPWRIGHT_LIKELY(in_magazine_ < kMagazine)) {
+            magazine_[in_magazine_++] = static_cast<std::byte*>(block);
+        } else {
+            put_into_slab(slab, index);
+        }
+        if (HEAPWRIGHT_UNLIKELY(--slab->holders == 0)) {
+            slab_emptied(slab);
+            HEAPWRIGHT_AUDIT(*this);  // on the slow ways only: after every free it would make programs quadratic
+        }
+    }
+
+    // As a source for other allocators.
+
+    /// Returns:  nullptr also when the layout is larger or stricter than the pool's blocks.
+    [[nodiscard]] void* try_allocate(Layout layout) noexcept { return fits(layout) ? try_allocate() : nullptr; }
+    void deallocate(void* block, Layout) noexcept { deallocate(block); }
+    [[nodiscard]] bool fits(Layout layout) const noexcept { return layout.size <= block_bytes_ && layout.alignment <= alignment_; }
+    /// The whole block is the caller's, so what was rounded up need not be lost.
+    [[nodiscard]] SizedBlock try_allocate_at_least(Layout layout) noexcept {
+        void* const block = try_allocate(layout);
+        return {.start = block, .size_bytes = block == nullptr ? 0 : block_bytes_};
+    }
+
+    /// What every block may use: the size asked for, rounded up to its alignment.
+    [[nodiscard]] std::size_t block_bytes() const noexcept { return block_bytes_; }
+    [[nodiscard]] std::size_t block_alignment() const noexcept { return alignment_; }
+
+    /// Whether this is a live block of this pool. Never touches what the address points to.
+    [[nodiscard]] bool owns(const void* block) const noexcept;
+
+    /// Calls `visit(void* block)` for each live block, in order of address within a slab.
+    ///
+    /// Requires: `visit` neither allocates from nor frees to this pool.
+    /// Cost:     O(slots / 64 + live blocks).
+    template <class Visit>
+    void for_each_live(Visit visit) const;
+
+    /// Takes every live block back at once.
+    ///
+    /// Cost:     O(slots / 64).
+    void release_all() noexcept;
+
+    /// Returns every empty slab to the source, those kept as spares as well.
+    ///
+    /// Returns:  bytes returned.
+    std::size_t trim() noexcept;
+
+    [[nodiscard]] PoolStats stats() const noexcept;
+    /// What the last nullptr meant: limit_reached, out_of_memory, or invalid_argument when no slab can hold such a block.
+    [[nodiscard]] Errc why_refused() const noexcept { return why_refused_; }
+    /// The name of the first invariant that does not hold, or nullptr.
+    [[nodiscard]] const char* broken_invariant() const noexcept;
+
+private:
+    struct List {
+        detail::PoolSlab* first = nullptr;
+        detail::PoolSlab* last = nullptr;
+    };
+
+    // Where poisoning is seen, blocks keep 8 poisoned bytes between them, so that one byte too far is one fault.
+    [[nodiscard]] static constexpr Layout slot_layout(Layout block) noexcept {
+        const std::size_t alignment = kPoisoning && block.alignment < 8 ? 8 : block.alignment;
+        return kPoisoning && block.size < Layout::kLargestSize / 2 ? Layout{.size = block.size + 8, .alignment = alignment}
+                                                                   : Layout{.size = block.size, .alignment = alignment};
+    }
+    [[nodiscard]] static constexpr std::uint64_t bit_of(std::size_t index) noexcept { return std::uint64_t{1} << (index % 64); }
+
+    [[nodiscard]] HEAPWRIGHT_ALWAYS_INLINE detail::PoolSlab* slab_of(const void* block) const noexcept {
+        return reinterpret_cast<detail::PoolSlab*>(reinterpret_cast<std::uintptr_t>(block) & slab_mask_);
+    }
+    [[nodiscard]] HEAPWRIGHT_ALWAYS_INLINE std::size_t offset_of(const void* block) const noexcept {
+        return reinterpret_cast<std::uintptr_t>(block) & ~slab_mask_;
+    }
+
+    [[nodiscard, gnu::cold]] bool refill() noexcept;
+    [[nodiscard]] bool choose_home() noexcept;
+    [[nodiscard]] detail::PoolSlab* make_slab() noexcept;
+    [[gnu::cold]] void slab_emptied(detail::PoolSlab* slab) noexcept;
+    void put_into_slab(detail::PoolSlab* slab, std::size_t index) noexcept;
+    void empty_magazine_of(const detail::PoolSlab* slab) noexcept;
+    void give_back(detail::PoolSlab* slab) noexcept;
+    void retire_home() noexcept;
+    [[noreturn, gnu::cold]] void refuse(const void* block) const noexcept;
+    void append(List& list, detail::PoolSlab* slab) noexcept;
+    void remove(List& list, detail::PoolSlab* slab) noexcept;
+    [[nodiscard]] bool refuse_request(Errc why) noexcept;
+    [[nodiscard]] const char* broken_slab(const detail::PoolSlab* slab) const noexcept;
+
+    // Read or written by every block.
+    std::size_t in_magazine_ = 0;
+    std::uintptr_t slab_mask_;
+    detail::SlotGeometry geometry_;
+    detail::SlabDirectory directory_;
+    std::array<std::byte*, kMagazine> magazine_;
+    // Written once per magazine or less.
+    detail::PoolSlab* home_ = nullptr;  // where the magazine is filled from
+    List partial_;                      // slabs with free slots, the longest waiting first
+    List spare_;                        // empty slabs
+    List all_;                          // through all_previous and all_next
+    std::size_t spare_slabs_ = 0;
+    std::size_t outstanding_blocks_ = 0;
+    std::size_t peak_blocks_ = 0;
+    std::size_t refusals_ = 0;
+    std::size_t block_bytes_;
+    std::size_t alignment_;
+    PoolOptions options_;
+    SourceRef source_;
+    Errc why_refused_ = Errc::out_of_memory;
+};
+
+static_assert(BlockSource<Pool>);
+
+}  // namespace heapwright
+
+#include <heapwright/alloc/pool/detail/pool_impl.hpp>
