@@ -46,6 +46,12 @@ public:
     [[nodiscard]] constexpr bool saves_rbp() const noexcept { return (word_ & kSavedBit) != 0; }
     [[nodiscard]] constexpr std::int64_t rbp_offset() const noexcept { return static_cast<std::int32_t>(word_) >> 8; }
 
+    /// Whether an unwind table gave it.
+    [[nodiscard]] constexpr bool is_table() const noexcept {
+        const RuleKind what = kind();
+        return what == RuleKind::from_rsp || what == RuleKind::from_rbp || what == RuleKind::from_memory;
+    }
+
     /// Whether the way outward from here depends on the value of rbp in this frame.
     [[nodiscard]] constexpr bool reads_rbp() const noexcept {
         const RuleKind what = kind();

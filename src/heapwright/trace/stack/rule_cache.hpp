@@ -17,7 +17,7 @@ enum class PcIndex : std::uint32_t { none = 0 };
 /// Return address -> (number, unwind rule), learnt once from the module's own unwind tables (.eh_frame).
 ///
 ///   R1  every live return address is found under its number
-///   R2  a rule is only ever replaced by `unknown` (by forget()), never by another rule
+///   R2  a rule never changes until its address is forgotten; a forgotten address keeps its number and its value
 ///
 /// Thread safety: any thread; readers and writers take no locks. Learning reads /proc/self/maps only for addresses that
 /// belong to no module.
@@ -42,6 +42,7 @@ public:
     void close() noexcept;
 
     /// The rule of a return address; learns it when it is new (slow: about 1000 to 10000 instructions).
+    /// What is not code is not kept: index none, rule not_code.
     ///
     /// Requires: `buffer` is as for os::for_each_mapping; used only where the address belongs to no module.
     [[nodiscard]] Known lookup(std::uintptr_t pc, std::span<char> buffer) noexcept;
@@ -59,10 +60,7 @@ public:
     }
 
     /// Requires: `index` came from lookup().
-    [[nodiscard]] std::uintptr_t pc(PcIndex index) const noexcept {
-        // The index came through a release/acquire pair (see InternTable), so the key is complete.
-        return table_.record(static_cast<std::uint32_t>(index)).key.load(std::memory_order_relaxed);
-    }
+    [[nodiscard]] std::uintptr_t pc(PcIndex index) const noexcept;
 
     [[nodiscard]] std::uint32_t known_pcs() const noexcept { return table_.count(); }
 
@@ -80,9 +78,13 @@ public:
 private:
     struct Record {
         std::atomic<std::uint64_t> key;   // the return address; kForgotten
-        std::atomic<std::uint64_t> rule;  // Rule::word()
+        std::atomic<std::uint64_t> rule;  // Rule::word(); the return address of a forgotten record
     };
     friend class StackCapture;
+
+    static void forget_record(Record& record, std::uint64_t pc) noexcept;
+    template <class IsGone>
+    void forget_if(IsGone is_gone) noexcept;
 
     InternTable<Record> table_;
     CodeFinder finder_;

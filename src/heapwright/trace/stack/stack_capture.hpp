@@ -7,6 +7,7 @@
 #include <heapwright/base/platform.hpp>
 #include <heapwright/trace/event.hpp>
 #include <heapwright/trace/stack/call_site.hpp>
+#include <heapwright/trace/stack/detail/frames.hpp>
 #include <heapwright/trace/stack/node_tree.hpp>
 #include <heapwright/trace/stack/rule_cache.hpp>
 #include <heapwright/trace/stack/stack_bounds.hpp>
@@ -18,22 +19,28 @@ enum class StackMode : std::uint8_t { none, frames, full };
 
 /// One thread's capture. Memory of its own: about 300 KiB of addresses, of which a few OS pages are touched.
 ///
-/// The proof that the spliced stack is the true one is in docs/design/stack_capture.md.
+///   frames  | outside | main | f | g | h | <- top_             the last stack, outermost first
+///   checks            |  c   |c c| c |                          the words of the stack that led from h out to main
 ///
-///   C1  frames_ are in the order outermost first and their stack pointers fall strictly
-///   C2  checks_ of the frames follow each other without gaps
+/// A new stack is walked from the inside until a frame is one of the last stack's, with the same registers. If the
+/// words outside it are unchanged, so are the frames outside it. The proof is in docs/design/stack_capture.md.
+///
+///   C1  the stack pointers of frames fall strictly from the outside in
+///   C2  check_end does not fall from the outside in, and stays inside checks
 ///
 /// Thread safety: one thread, and no re-entry (a signal handler that interrupts capture() must not call it).
 class StackCapture {
 public:
     /// Stacks deeper than this are rooted at the frame this far out.
-    static constexpr std::uint32_t kMaxWalk = 1024;
+    static constexpr std::uint32_t kMaxWalk = detail::kMostWalked;
+    /// Larger depths are taken for this one.
+    static constexpr unsigned kMaxDepth = 512;
 
     constexpr StackCapture() noexcept = default;
     StackCapture(const StackCapture&) = delete;
     StackCapture& operator=(const StackCapture&) = delete;
 
-    /// Requires: not open; both outlive this. `mode` none needs neither memory nor them.
+    /// Requires: not open; both are open and outlive this. `mode` none needs neither memory nor them.
     /// Fails:    false when the kernel refuses memory; capture() then gives none.
     [[nodiscard]] bool open(RuleCache& rules, NodeTree& nodes, StackMode mode) noexcept;
 
@@ -42,7 +49,7 @@ public:
 
     /// Tells where the thread's own stack lies, [low, high), which saves one reading of /proc/self/maps. Optional.
     ///
-    /// Requires: the current stack pointer is inside and everything from it up to `high` stays mapped as long as the
+    /// Requires: a multiple of 8; everything from the running stack pointer up to `high` stays mapped as long as the
     ///           thread runs.
     void set_stack(std::uintptr_t low, std::uintptr_t high) noexcept { bounds_.set_own({low, high}); }
 
@@ -57,16 +64,17 @@ public:
     /// To be called in the child after fork.
     void after_fork_in_child() noexcept { forget_last(); }
 
-    /// Forgets the last stack: the next capture walks all of it.
+    /// Forgets the last stack and the foreign ones: the next capture walks all of it.
     void forget_last() noexcept;
 
     /// What happened so far, for tests and the trace's closing text.
     struct Counters {
-        std::uint64_t captures = 0;
-        std::uint64_t walked_frames = 0;     ///< by rule
-        std::uint64_t broken_splices = 0;    ///< a frame matched but something outside it had changed
-        std::uint64_t whole_walks = 0;       ///< nothing of the last stack could be used
-        std::uint64_t truncated = 0;         ///< stopped at kMaxWalk
+        std::uint64_t walked_frames = 0;   ///< by rule
+        std::uint64_t partial_walks = 0;   ///< captures that walked some frames
+        std::uint64_t whole_walks = 0;     ///< of these: nothing of the last stack could be used
+        std::uint64_t broken_splices = 0;  ///< a frame was met but something outside it had changed
+        std::uint64_t truncated = 0;       ///< stopped at kMaxWalk
+        std::uint64_t stack_switches = 0;  ///< the walk or the thread went over to another stack
     };
     [[nodiscard]] const Counters& counters() const noexcept { return counters_; }
 
@@ -74,14 +82,28 @@ public:
     [[nodiscard]] const char* broken_invariant() const noexcept;
 
 private:
-    struct Space;
-    Space* space_ = nullptr;
+    struct Walk;
+
+    [[nodiscard]] HEAPWRIGHT_COLD bool prepare(std::uintptr_t stack_pointer) noexcept;
+    [[nodiscard]] HEAPWRIGHT_NOINLINE StackId capture_changed(const CallSite& site, unsigned depth, detail::Frame* top,
+                                                              const detail::Check* broken) noexcept;
+    [[nodiscard]] detail::FreshFrame* walk(Walk& walk, unsigned depth) noexcept;
+    [[nodiscard]] HEAPWRIGHT_NOINLINE bool learn(Walk& walk, detail::FreshFrame& fresh) noexcept;
+    [[nodiscard]] HEAPWRIGHT_NOINLINE bool step_rare(Walk& walk, detail::FreshFrame& fresh) noexcept;
+    [[nodiscard]] bool cross(Walk& walk, std::uintptr_t stack_pointer) noexcept;
+    [[nodiscard]] StackId extend(detail::Frame* top, const detail::FreshFrame* end, const detail::Check* outermost) noexcept;
+    [[nodiscard]] HEAPWRIGHT_COLD detail::Frame* make_room(detail::Frame* top) noexcept;
+    [[nodiscard]] const detail::Check* lowest_check(const detail::Frame* top, std::ptrdiff_t frames) const noexcept;
+
+    detail::CaptureSpace* space_ = nullptr;
+    detail::Frame* top_ = nullptr;
+    StackRange range_;  // the stack of the last capture
     RuleCache* rules_ = nullptr;
     NodeTree* nodes_ = nullptr;
-    StackBounds bounds_;
-    std::uint32_t count_ = 0;
     std::uint32_t generation_ = 0;
     StackMode mode_ = StackMode::none;
+    std::uint32_t failed_crossings_ = 0;
+    StackBounds bounds_;
     Counters counters_;
 };
 

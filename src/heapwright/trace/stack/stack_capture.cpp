@@ -1,0 +1,197 @@
+// The usual case of a capture (nothing changed), and putting new frames on top of the last stack.
+#include <heapwright/trace/stack/stack_capture.hpp>
+
+#include <cstring>
+
+#include <heapwright/os/pages.hpp>
+#include <heapwright/trace/stack/detail/walk.hpp>
+
+namespace heapwright::trace::stack {
+
+using detail::Check;
+using detail::Frame;
+using detail::FreshFrame;
+
+bool StackCapture::open(RuleCache& rules, NodeTree& nodes, StackMode mode) noexcept {
+    mode_ = mode;
+    if (mode == StackMode::none) {
+        return true;
+    }
+    space_ = static_cast<detail::CaptureSpace*>(os::map_pages(sizeof(detail::CaptureSpace), "heapwright last stack"));
+    if (space_ == nullptr) {
+        return false;
+    }
+    rules_ = &rules;
+    nodes_ = &nodes;
+    Frame& outside = space_->frames[0];
+    outside.stack_pointer = ~std::uintptr_t{0};
+    outside.check_end = space_->checks.data();
+    forget_last();
+    return true;
+}
+
+void StackCapture::close() noexcept {
+    if (space_ != nullptr) {
+        os::release(space_, os::round_to_pages(sizeof(detail::CaptureSpace)));
+        space_ = nullptr;
+    }
+    range_ = {};
+    bounds_ = {};
+}
+
+void StackCapture::forget_last() noexcept {
+    range_ = {};  // so that the next capture comes to prepare()
+    bounds_.forget_foreign();
+    if (space_ != nullptr) {
+        top_ = space_->frames.data();
+    }
+}
+
+bool StackCapture::prepare(std::uintptr_t stack_pointer) noexcept {
+    if (space_ == nullptr) {
+        return false;
+    }
+    const StackRange before = range_;
+    range_ = bounds_.find(stack_pointer, space_->maps_buffer);
+    if (const std::uint32_t generation = rules_->generation(); generation != generation_ || range_ != before) {
+        generation_ = generation;
+        top_ = space_->frames.data();
+        counters_.stack_switches += range_ != before ? 1 : 0;
+    }
+    return range_.contains(stack_pointer);
+}
+
+/// The end of the checks that lie up to `frames` frames outside `top`.
+HEAPWRIGHT_ALWAYS_INLINE const Check* StackCapture::lowest_check(const Frame* top, std::ptrdiff_t frames) const noexcept {
+    const Frame* const outside = space_->frames.data();
+    return (top - outside > frames ? top - frames : outside)->check_end;
+}
+
+HEAPWRIGHT_READS_STACK StackId StackCapture::capture(const CallSite& site, unsigned depth) noexcept {
+    if (HEAPWRIGHT_UNLIKELY(!range_.contains(site.stack_pointer) || generation_ != rules_->generation()) &&
+        !prepare(site.stack_pointer)) {
+        return StackId::none;
+    }
+    depth = depth < kMaxDepth ? depth : kMaxDepth;
+    Frame* top = top_;
+    while (top->stack_pointer < site.stack_pointer) {
+        --top;
+    }
+    const Check* broken = nullptr;
+    if (HEAPWRIGHT_LIKELY(detail::is_same(*top, site.stack_pointer, site.return_address, site.frame_pointer))) {
+        broken = detail::first_broken(lowest_check(top, depth), top->check_end);
+        if (HEAPWRIGHT_LIKELY(broken == nullptr)) {
+            top_ = top;
+            return top->node;
+        }
+    }
+    return capture_changed(site, depth, top, broken);
+}
+
+StackId StackCapture::capture_changed(const CallSite& site, unsigned depth, Frame* top, const Check* broken) noexcept {
+    Walk walk{.at = {site.stack_pointer, site.return_address, site.frame_pointer}, .high = range_.high, .top = top};
+    if (broken != nullptr) {
+        ++counters_.broken_splices;
+        walk.top = detail::before_check(top, broken);
+    }
+    const FreshFrame* const end = this->walk(walk, depth);
+    ++counters_.partial_walks;
+    counters_.walked_frames += static_cast<std::uint64_t>(end - space_->fresh.data());
+    counters_.whole_walks += walk.top == space_->frames.data() ? 1 : 0;
+    const StackId node = extend(walk.top, end, walk.has_outermost ? &walk.outermost : nullptr);
+    if (walk.crossed) {
+        ++counters_.stack_switches;
+        top_ = space_->frames.data();  // the frames are not in the order of their addresses
+    }
+    return node;
+}
+
+namespace {
+
+/// Writes down which words led from `fresh` to its caller.
+Check* put_checks(Check* check, const FreshFrame& fresh, const Frame& caller) noexcept {
+    const Rule rule = fresh.rule;
+    if (HEAPWRIGHT_UNLIKELY(rule.kind() == RuleKind::signal)) {
+        *check++ = {fresh.stack_pointer + detail::signal_frame::kFramePointer, caller.frame_pointer};
+        *check++ = {fresh.stack_pointer + detail::signal_frame::kStackPointer, caller.stack_pointer};
+        *check++ = {fresh.return_slot, caller.pc - 1};
+        return check;
+    }
+    if (rule.saves_rbp() && caller.frame_pointer_mask != 0) {
+        const std::uintptr_t base = rule.kind() == RuleKind::from_rsp ? fresh.stack_pointer : fresh.frame_pointer;
+        *check++ = {base + static_cast<std::uintptr_t>(rule.rbp_offset()), caller.frame_pointer};
+    }
+    *check++ = {fresh.return_slot, caller.pc};
+    if (HEAPWRIGHT_UNLIKELY(rule.kind() == RuleKind::from_memory)) {
+        *check++ = {fresh.frame_pointer + static_cast<std::uintptr_t>(rule.cfa_offset()), caller.stack_pointer};
+    }
+    return check;
+}
+
+}  // namespace
+
+/// Puts the fresh frames on top of the last stack. `outermost`: a word that ended the walk.
+StackId StackCapture::extend(Frame* top, const FreshFrame* end, const Check* outermost) noexcept {
+    const FreshFrame* const begin = space_->fresh.data();
+    if (HEAPWRIGHT_UNLIKELY(end - begin > &space_->frames.back() - top)) {
+        top = make_room(top);
+    }
+    Check* check = top->check_end;
+    bool has_caller = top != space_->frames.data();
+    for (const FreshFrame* fresh = end; fresh != begin;) {
+        --fresh;
+        const Frame& caller = *top;
+        ++top;
+        if (HEAPWRIGHT_LIKELY(has_caller)) {
+            check = put_checks(check, *fresh, caller);
+        } else if (outermost != nullptr) {
+            *check++ = *outermost;
+        }
+        has_caller = true;
+        top->stack_pointer = fresh->stack_pointer;
+        top->pc = fresh->pc;
+        top->frame_pointer = fresh->frame_pointer;
+        top->frame_pointer_mask = fresh->rule.reads_rbp() ? ~std::uintptr_t{0}
+                                  : fresh->rule.saves_rbp() ? 0 : caller.frame_pointer_mask;
+        top->check_end = check;
+        top->node = nodes_->intern(caller.node, fresh->index);
+    }
+    top_ = top;
+    return top->node;
+}
+
+/// Drops the outer half of a full array, keeping at least kMaxDepth frames.
+Frame* StackCapture::make_room(Frame* top) noexcept {
+    static_assert(detail::kMostFrames - detail::kMostWalked >= kMaxDepth);
+    Frame* const frames = space_->frames.data();
+    Check* const checks = space_->checks.data();
+    const std::ptrdiff_t kept = detail::kMostFrames - detail::kMostWalked;
+    const std::ptrdiff_t dropped = top - frames - kept;
+    // The checks of the outermost kept frame led to a dropped one.
+    const std::ptrdiff_t dropped_checks = frames[dropped + 1].check_end - checks;
+    const auto kept_checks = static_cast<std::size_t>(top->check_end - checks - dropped_checks);
+    std::memmove(checks, checks + dropped_checks, kept_checks * sizeof(Check));
+    std::memmove(frames + 1, frames + 1 + dropped, static_cast<std::size_t>(kept) * sizeof(Frame));
+    for (std::ptrdiff_t i = 1; i <= kept; ++i) {
+        frames[i].check_end -= dropped_checks;
+    }
+    return frames + kept;
+}
+
+const char* StackCapture::broken_invariant() const noexcept {
+    if (space_ == nullptr) {
+        return nullptr;
+    }
+    const Check* const last = space_->checks.data() + space_->checks.size();
+    for (const Frame* frame = top_; frame != space_->frames.data(); --frame) {
+        if (frame->stack_pointer >= (frame - 1)->stack_pointer) {
+            return "C1: a frame lies above its caller";
+        }
+        if (frame->check_end < (frame - 1)->check_end || frame->check_end > last) {
+            return "C2: the checks of a frame are not behind those of its caller";
+        }
+    }
+    return nullptr;
+}
+
+}  // namespace heapwright::trace::stack
