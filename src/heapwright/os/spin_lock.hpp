@@ -59,7 +59,7 @@ private:
     static constexpr std::uint32_t kHeld = 1;
     static constexpr std::uint32_t kContended = 2;
 
-    HEAPWRIGHT_COLD void lock_slow() noexcept;
+    HEAPWRIGHT_COLD void lock_slow() noexcept HEAPWRIGHT_NO_THREAD_SAFETY_ANALYSIS;
     HEAPWRIGHT_COLD void wake_one_slow() noexcept;
 
     std::atomic<std::uint32_t> state_{kFree};
