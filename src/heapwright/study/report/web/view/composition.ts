@@ -1,0 +1,62 @@
+// Where the resident memory goes: one bar a moment, from what the program asked for to what the kernel gave.
+import { h, styled, type Child } from "../core/dom.ts";
+import { bytes, exact_bytes, percent, share_of, time } from "../core/format.ts";
+import { term, type Term } from "../core/terms.ts";
+import type { Fragmentation, Report } from "../schema.ts";
+import { swatch } from "./controls.ts";
+
+interface Part {
+  color: string;
+  label: string;
+  term: Term;
+  of: (at: Fragmentation) => number;
+}
+
+const PARTS: readonly Part[] = [
+  { color: "live", label: "requested", term: "requested", of: (at) => at.live_requested },
+  { color: "rounding", label: "rounding", term: "internal fragmentation", of: (at) => at.internal_bytes },
+  { color: "external", label: "free on occupied pages", term: "external fragmentation", of: (at) => at.external_bytes },
+  { color: "retained", label: "empty pages kept", term: "retained", of: (at) => at.retained_bytes },
+  { color: "other", label: "other memory", term: "other memory", of: (at) => at.non_heap_bytes },
+];
+
+function bar(label: Child, at: Fragmentation, longest: number): HTMLElement {
+  const whole = PARTS.reduce((sum, part) => sum + part.of(at), 0);
+  const text = PARTS.map((part) => `${part.label} ${bytes(part.of(at))}`).join(", ");
+  return h(
+    "div",
+    { class: "composition" },
+    h("span", { class: "which" }, label),
+    h(
+      "div",
+      { class: "strip", role: "img", "aria-label": text },
+      PARTS.map((part) => {
+        const value = part.of(at);
+        const width = share_of(value, longest);
+        return (
+          value > 0 &&
+          styled(
+            h("span", { class: `c-${part.color}`, title: `${part.label}: ${exact_bytes(value)}, ${percent(share_of(value, whole))} of this bar` }, width > 0.07 && h("span", null, bytes(value))),
+            { width: `${100 * width}%` },
+          )
+        );
+      }),
+    ),
+    h("span", { class: "sum", title: exact_bytes(at.resident_bytes) }, at.resident_bytes > 0 ? `${bytes(at.resident_bytes)} RSS` : bytes(whole)),
+  );
+}
+
+export function composition(report: Report): HTMLElement {
+  const { before } = report;
+  const moments: [string, Fragmentation | undefined][] = before
+    ? [["peak before", before.at_peak], ["peak after", report.at_peak], ["end before", before.at_end], ["end after", report.at_end]]
+    : [[`peak, ${time(report.at_peak.time_ns)}`, report.at_peak], [`end, ${time(report.at_end.time_ns)}`, report.at_end]];
+  const known = moments.filter((moment): moment is [string, Fragmentation] => moment[1] !== undefined);
+  const longest = Math.max(1, ...known.map(([, at]) => PARTS.reduce((sum, part) => sum + part.of(at), 0)));
+  return h(
+    "div",
+    { class: "compositions" },
+    h("ul", { class: "legend" }, PARTS.map((part) => h("li", null, swatch(part.color), term(part.term, part.label)))),
+    known.map(([label, at]) => bar(label, at, longest)),
+  );
+}
