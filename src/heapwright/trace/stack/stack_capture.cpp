@@ -61,12 +61,6 @@ bool StackCapture::prepare(std::uintptr_t stack_pointer) noexcept {
     return range_.contains(stack_pointer);
 }
 
-/// The end of the checks that lie up to `frames` frames outside `top`.
-HEAPWRIGHT_ALWAYS_INLINE const Check* StackCapture::lowest_check(const Frame* top, std::ptrdiff_t frames) const noexcept {
-    const Frame* const outside = space_->frames.data();
-    return (top - outside > frames ? top - frames : outside)->check_end;
-}
-
 HEAPWRIGHT_READS_STACK StackId StackCapture::capture(const CallSite& site, unsigned depth) noexcept {
     if (HEAPWRIGHT_UNLIKELY(!range_.contains(site.stack_pointer) || generation_ != rules_->generation()) &&
         !prepare(site.stack_pointer)) {
@@ -79,7 +73,7 @@ HEAPWRIGHT_READS_STACK StackId StackCapture::capture(const CallSite& site, unsig
     }
     const Check* broken = nullptr;
     if (HEAPWRIGHT_LIKELY(detail::is_same(*top, site.stack_pointer, site.return_address, site.frame_pointer))) {
-        broken = detail::first_broken(lowest_check(top, depth), top->check_end);
+        broken = detail::first_broken(detail::lowest_check(*space_, top, depth), top->check_end);
         if (HEAPWRIGHT_LIKELY(broken == nullptr)) {
             top_ = top;
             return top->node;

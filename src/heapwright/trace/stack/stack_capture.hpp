@@ -93,7 +93,6 @@ private:
     [[nodiscard]] bool cross(Walk& walk, std::uintptr_t stack_pointer) noexcept;
     [[nodiscard]] StackId extend(detail::Frame* top, const detail::FreshFrame* end, const detail::Check* outermost) noexcept;
     [[nodiscard]] HEAPWRIGHT_COLD detail::Frame* make_room(detail::Frame* top) noexcept;
-    [[nodiscard]] const detail::Check* lowest_check(const detail::Frame* top, std::ptrdiff_t frames) const noexcept;
 
     detail::CaptureSpace* space_ = nullptr;
     detail::Frame* top_ = nullptr;

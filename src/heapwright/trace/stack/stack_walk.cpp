@@ -123,7 +123,7 @@ HEAPWRIGHT_READS_STACK FreshFrame* StackCapture::walk(Walk& walk, unsigned depth
             ++fresh;
             const std::ptrdiff_t shown = fresh - begin;
             const std::ptrdiff_t left = static_cast<std::ptrdiff_t>(depth) > shown ? depth - shown : 0;
-            const Check* const broken = detail::first_broken(lowest_check(top, left), top->check_end);
+            const Check* const broken = detail::first_broken(detail::lowest_check(*space_, top, left), top->check_end);
             if (broken == nullptr) {
                 return fresh;
             }

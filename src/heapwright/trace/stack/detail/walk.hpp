@@ -26,6 +26,12 @@ HEAPWRIGHT_ALWAYS_INLINE bool is_same(const Frame& frame, std::uintptr_t stack_p
            ((frame.frame_pointer ^ frame_pointer) & frame.frame_pointer_mask) == 0;
 }
 
+/// Where the checks of `top` and of the `frames` - 1 frames outside it begin.
+HEAPWRIGHT_ALWAYS_INLINE const Check* lowest_check(const CaptureSpace& space, const Frame* top, std::ptrdiff_t frames) noexcept {
+    const Frame* const outside = space.frames.data();
+    return (top - outside > frames ? top - frames : outside)->check_end;
+}
+
 /// The frame outside the one to which a broken check leads: the innermost that may still be as it was.
 inline Frame* before_check(Frame* top, const Check* broken) noexcept {
     while ((top - 1)->check_end > broken) {
