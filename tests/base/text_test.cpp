@@ -103,6 +103,21 @@ TEST_CASE("random appends never leave the buffer") {
     }
 }
 
+TEST_CASE("letters up to a zero byte are appended, and none for nullptr") {
+    Text<16> text;
+    const char* none = nullptr;
+    text.append(static_cast<const char*>("abc")).append(none).append("");
+    CHECK(text.view() == "abc");
+}
+
+TEST_CASE("head and tail of a text end where the text does") {
+    static_assert(tail_of("abc", 1) == "bc");
+    static_assert(tail_of("abc", 3).empty());
+    static_assert(tail_of("abc", SIZE_MAX).empty());
+    static_assert(head_of("abc", 2) == "ab");
+    static_assert(head_of("abc", SIZE_MAX) == "abc");
+}
+
 TEST_CASE("numbers are taken from the front of a text, or nothing is") {
     std::string_view text = "4096 kB";
     std::uint64_t number = 0;

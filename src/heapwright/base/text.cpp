@@ -4,9 +4,11 @@
 namespace heapwright {
 namespace {
 
+using namespace std::string_view_literals;  // lengths known to the compiler: a freestanding floor has no strlen
+
 struct Unit {
     unsigned shift;
-    const char* name;
+    std::string_view name;
 };
 
 constexpr Unit kUnits[] = {{.shift = 60, .name = " EiB"}, {.shift = 50, .name = " PiB"}, {.shift = 40, .name = " TiB"},
@@ -70,6 +72,13 @@ TextBuffer& TextBuffer::append(std::string_view text) noexcept {
     return *this;
 }
 
+TextBuffer& TextBuffer::append(const char* letters) noexcept {
+    for (; letters != nullptr && *letters != '\0'; ++letters) {
+        append_char(*letters);
+    }
+    return *this;
+}
+
 TextBuffer& TextBuffer::append_decimal(std::uint64_t number) noexcept {
     char digits[20];
     std::size_t first = sizeof digits;
@@ -124,11 +133,11 @@ TextBuffer& TextBuffer::append_bytes_human(std::uint64_t bytes) noexcept {
         return append(unit.name);
     }
     append_decimal(bytes);
-    return append(bytes == 1 ? " byte" : " bytes");
+    return append(bytes == 1 ? " byte"sv : " bytes"sv);
 }
 
 TextBuffer& TextBuffer::append_bytes_exact(std::uint64_t bytes) noexcept {
-    append_decimal(bytes).append(bytes == 1 ? " byte" : " bytes");
+    append_decimal(bytes).append(bytes == 1 ? " byte"sv : " bytes"sv);
     if (bytes >= 1024) {
         append(" (").append_bytes_human(bytes).append(")");
     }

@@ -19,6 +19,9 @@ public:
     TextBuffer& operator=(const TextBuffer&) = delete;
 
     TextBuffer& append(std::string_view text) noexcept;
+    /// Letters up to a zero byte; nullptr is an empty text. Of its own, because std::string_view would ask for strlen,
+    /// which a freestanding floor does not have.
+    TextBuffer& append(const char* letters) noexcept;
     TextBuffer& append_char(char letter) noexcept { return append(std::string_view(&letter, 1)); }
     TextBuffer& append_decimal(std::uint64_t number) noexcept;
     TextBuffer& append_decimal(std::int64_t number) noexcept;
@@ -70,6 +73,16 @@ class Text : private detail::TextRoom<Bytes>, public TextBuffer {
 public:
     Text() noexcept : TextBuffer(this->room, Bytes) {}
 };
+
+/// The text from `at` on; empty where it has ended. std::string_view::substr would bring the C++ runtime's exceptions.
+[[nodiscard]] constexpr std::string_view tail_of(std::string_view text, std::size_t at) noexcept {
+    return at < text.size() ? std::string_view(text.data() + at, text.size() - at) : std::string_view();
+}
+
+/// The first `length` letters, or all where it has fewer.
+[[nodiscard]] constexpr std::string_view head_of(std::string_view text, std::size_t length) noexcept {
+    return {text.data(), length < text.size() ? length : text.size()};
+}
 
 /// Reads a decimal number from the front of `text` and removes it.
 ///

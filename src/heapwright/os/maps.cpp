@@ -34,7 +34,7 @@ public:
                     skipping_ = false;
                     continue;
                 }
-                line = seen.substr(0, newline);
+                line = head_of(seen, newline);
                 return true;
             }
             if (skipping_) {

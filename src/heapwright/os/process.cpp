@@ -39,13 +39,13 @@ std::uint64_t ns_of(const timeval& time) noexcept {
 std::string_view value_of(std::string_view text, std::string_view key) noexcept {
     while (!text.empty()) {
         const std::size_t newline = text.find('\n');
-        std::string_view line = text.substr(0, newline);
+        std::string_view line = head_of(text, newline);
         if (line.starts_with(key)) {
             line.remove_prefix(key.size());
             const std::size_t value = line.find_first_not_of(": \t");
-            return value == std::string_view::npos ? std::string_view() : line.substr(value);
+            return value == std::string_view::npos ? std::string_view() : tail_of(line, value);
         }
-        text = newline == std::string_view::npos ? std::string_view() : text.substr(newline + 1);
+        text = newline == std::string_view::npos ? std::string_view() : tail_of(text, newline + 1);
     }
     return {};
 }
@@ -85,7 +85,7 @@ void take_version_2(const char* folder, GroupLimits& limits) noexcept {
     const SmallFile cpu(path.c_str());
     const std::size_t blank = cpu.text().find(' ');
     if (blank != std::string_view::npos) {
-        lower(limits.cpu_millicores, millicores_in(cpu.text(), cpu.text().substr(blank + 1)));
+        lower(limits.cpu_millicores, millicores_in(cpu.text(), tail_of(cpu.text(), blank + 1)));
     }
 }
 
@@ -113,7 +113,7 @@ void walk_up(std::string_view root, std::string_view group, void (*take)(const c
         if (slash == std::string_view::npos) {
             return;
         }
-        group = group.substr(0, slash);
+        group = head_of(group, slash);
     }
 }
 
@@ -124,8 +124,8 @@ void take_group_line(std::string_view line, GroupLimits& limits) noexcept {
     if (second == std::string_view::npos) {
         return;
     }
-    const std::string_view controllers = line.substr(first + 1, second - first - 1);
-    std::string_view group = line.substr(second + 1);
+    const std::string_view controllers = head_of(tail_of(line, first + 1), second - first - 1);
+    std::string_view group = tail_of(line, second + 1);
     if (group == "/") {
         group = {};
     }
@@ -260,8 +260,8 @@ GroupLimits group_limits() noexcept {
     std::string_view text = file.text();
     while (!text.empty()) {
         const std::size_t newline = text.find('\n');
-        take_group_line(text.substr(0, newline), limits);
-        text = newline == std::string_view::npos ? std::string_view() : text.substr(newline + 1);
+        take_group_line(head_of(text, newline), limits);
+        text = newline == std::string_view::npos ? std::string_view() : tail_of(text, newline + 1);
     }
     return limits;
 }

@@ -24,7 +24,7 @@ void report_failure(const Failure& failure) noexcept {
 
 void write_stderr_line(std::string_view text) noexcept {
     Text<kLineBytes> line;
-    line.append(text.substr(0, kLineBytes - 2)).append_char('\n');
+    line.append(head_of(text, kLineBytes - 2)).append_char('\n');
     std::string_view left = line.view();
     while (!left.empty()) {
         const long written = raw_syscall(SYS_write, kStderr, left.data(), left.size());
