@@ -12,6 +12,7 @@
 #include <heapwright/base/check.hpp>
 #include <heapwright/base/platform.hpp>
 #include <heapwright/study/timeline/pages_array.hpp>
+#include <heapwright/study/timeline/wide.hpp>
 
 namespace heapwright::study {
 
@@ -129,7 +130,8 @@ private:
     [[nodiscard]] std::size_t home_of(std::uint64_t address) const {
         // Fibonacci hashing; the fold lets the high half matter in the low bits that the multiplication favours.
         const std::uint64_t hash = (address ^ (address >> 32)) * 0x9E3779B97F4A7C15ULL;
-        return static_cast<std::size_t>((static_cast<unsigned __int128>(hash) * capacity_) >> 64);
+        __extension__ using Product = unsigned __int128;
+        return static_cast<std::size_t>((static_cast<Product>(hash) * capacity_) >> 64);
     }
     [[nodiscard]] std::size_t after(std::size_t place) const { return ++place == capacity_ ? 0 : place; }
 

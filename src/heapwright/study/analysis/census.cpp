@@ -1,0 +1,370 @@
+// The events' effects on the live blocks: the loop in which a pass spends its time.
+#include <heapwright/study/analysis/census.hpp>
+
+#include <algorithm>
+
+#include <heapwright/study/timeline/wide.hpp>
+
+namespace heapwright::study {
+namespace {
+
+using trace::Call;
+using trace::Event;
+using trace::EventKind;
+using trace::Tick;
+
+// How many events ahead memory is fetched: an event takes tens of nanoseconds, a cache miss about a hundred.
+constexpr std::size_t kFetchAhead = 16;
+
+/// Which release belongs to which allocation.
+constexpr unsigned family_of(Call call) {
+    switch (call) {
+    case Call::new_object:
+    case Call::delete_object:
+        return 1;
+    case Call::new_array:
+    case Call::delete_array:
+        return 2;
+    case Call::map:
+    case Call::unmap:
+        return 3;
+    case Call::malloc:
+    case Call::calloc:
+    case Call::realloc:
+    case Call::aligned:
+    case Call::free:
+        break;
+    }
+    return 0;
+}
+
+constexpr Tick kNever = ~Tick{0};
+
+constexpr std::uint8_t call_index(Call call) {
+    const auto index = static_cast<std::uint8_t>(call);
+    return index < trace::kCallCount ? index : 0;
+}
+
+}  // namespace
+
+Census::Census(const Facts& facts, const AnalysisOptions& options)
+    : facts_(facts), scale_(facts.scale), usable_(facts.usable), options_(options), stamps_(facts.outline.first_tick),
+      sites_(facts.stacks, facts.scale), sizes_(facts.scale, facts.usable), lifetimes_(facts.scale),
+      moments_(facts.outline.first_tick, facts.outline.last_tick, facts.has_events()), now_(facts.outline.first_tick) {
+    threads_.describe(facts.threads);
+    set_next_stop();
+}
+
+void Census::on_events(std::span<const Event> events) {
+    for (std::size_t i = 0; i < std::min(kFetchAhead, events.size()); ++i) {
+        fetch(events[i]);
+    }
+    for (std::size_t i = 0; i < events.size(); ++i) {
+        if (i + kFetchAhead < events.size()) {
+            fetch(events[i + kFetchAhead]);
+        }
+        apply(events[i]);
+    }
+    HEAPWRIGHT_AUDIT(*this);
+}
+
+void Census::apply(const Event& event) {
+    if (HEAPWRIGHT_UNLIKELY(event.tick >= next_stop_)) {
+        stop_slow(event.tick);
+    }
+    now_ = event.tick;
+    static_cast<void>(stamps_.next(event.tick));
+    ++counts_.events;
+    ThreadState& thread = threads_.state_of(event.thread);
+    switch (event.kind) {
+    case EventKind::allocate:
+        allocate(event, thread);
+        return;
+    case EventKind::release:
+        release(event, thread);
+        return;
+    case EventKind::resize_from:
+        resize_from(event, thread);
+        return;
+    case EventKind::resize_to:
+        resize_to(event, thread);
+        return;
+    }
+}
+
+void Census::allocate(const Event& event, ThreadState& thread) {
+    if (event.address == 0) {
+        ++counts_.failed;
+        return;
+    }
+    static_cast<void>(enter(event, thread));
+}
+
+/// The block of an allocate or resize_to event becomes live.
+BlockRecord* Census::enter(const Event& event, ThreadState& thread) {
+    const std::uint64_t stamp = stamps_.last();
+    const std::uint64_t size = std::min(event.size, kLargestSize);
+    const std::uint64_t usable = usable_.usable(size);
+    const std::uint64_t covered = std::max<std::uint64_t>(usable, 1);
+    const std::uint64_t weight = scale_.weight(size);
+    const std::uint32_t stack = facts_.stacks.checked(event.stack);
+
+    BlockRecord block;
+    block.address = event.address;
+    block.entered = stamp;
+    block.size = size & kLargestSize;
+    block.call = call_index(event.call) & 15U;
+    block.site = sites_.site_of(stack);
+    block.thread = static_cast<std::uint32_t>(event.thread);
+    if (HEAPWRIGHT_UNLIKELY(!resizing_.empty())) {
+        make_way_slow(event.address, covered);
+    }
+    auto [place, is_new] = live_.insert(block);
+    bool overlaps = !is_new;
+    if (HEAPWRIGHT_UNLIKELY(!is_new)) {
+        leave(*place);
+        *place = block;
+    }
+    if (HEAPWRIGHT_UNLIKELY(!pages_.add(event.address, covered))) {
+        place->off_pages = 1;
+        overlaps = true;
+    }
+    counts_.overlaps += overlaps ? 1 : 0;
+
+    totals_.blocks += weight;
+    totals_.requested += weight * size;
+    totals_.usable += weight * usable;
+    counts_.allocations += weight;
+    counts_.allocated_bytes += weight * size;
+    counts_.over_aligned += event.alignment_log2 > 4 ? weight : 0;
+    sites_.allocated(*place, usable, event.alignment_log2, stamp);
+    sizes_.allocated(size);
+    moments_.allocated(weight);
+    thread.row.allocations += weight;
+    thread.row.allocated_bytes += weight * size;
+    thread.newest_block = event.address;
+    thread.frames.allocate(facts_.stacks, stack, stamp);
+    moments_.consider(totals_, pages_);
+    if (peak_.consider(totals_, stamp, event.tick)) {
+        map_history_.mark_peak();
+    }
+    return place;
+}
+
+/// Blocks in the middle of a resize whose addresses are handed out again have been freed by the allocator.
+void Census::make_way_slow(std::uint64_t address, std::uint64_t covered) {
+    std::erase_if(resizing_, [&](ThreadState* thread) {
+        const BlockRecord& block = thread->resize.block;
+        const std::uint64_t block_covered = covered_bytes(usable_, block.size);
+        const bool is_apart = address >= block.address ? address - block.address >= block_covered : block.address - address >= covered;
+        if (is_apart) {
+            return false;
+        }
+        thread->resize.has_block = false;
+        leave(block);
+        return true;
+    });
+}
+
+/// A block stops being live; its record may still stand in the table.
+void Census::leave(const BlockRecord& block) {
+    const std::uint64_t size = block.size;
+    const std::uint64_t usable = usable_.usable(size);
+    const std::uint64_t weight = scale_.weight(size);
+    totals_.blocks -= weight;
+    totals_.requested -= weight * size;
+    totals_.usable -= weight * usable;
+    if (!block.off_pages) {
+        pages_.remove(block.address, std::max<std::uint64_t>(usable, 1));
+    }
+    sites_.left(block);
+    peak_.left(block);
+    if (block.resized) {
+        if (Chain* chain = chains_.find(block.address)) {
+            chains_.erase(chain);
+        }
+    }
+}
+
+void Census::release(const Event& event, ThreadState& thread) {
+    if (event.address == 0) {
+        return;
+    }
+    BlockRecord* block = live_.find(event.address);
+    if (HEAPWRIGHT_UNLIKELY(block == nullptr)) {
+        count_unknown(event);
+        return;
+    }
+    std::uint64_t born = block->entered;
+    if (block->resized) {
+        const Chain* chain = chains_.find(event.address);
+        born = chain != nullptr ? chain->born : born;
+    }
+    count_release(*block, born, event, thread);
+    if (event.touched != trace::kTouchedUnknown) {
+        sites_.touched(*block, event.touched);
+    }
+    leave(*block);
+    live_.erase(block);
+}
+
+void Census::count_release(const BlockRecord& block, std::uint64_t born, const Event& event, ThreadState& thread) {
+    const std::uint64_t weight = scale_.weight(block.size);
+    const std::uint64_t stamp = stamps_.last();
+    Departure how;
+    how.lifetime_ns = facts_.clock.ns_of(StampClock::ticks(stamp - born));
+    how.cross_thread = block.thread != static_cast<std::uint32_t>(event.thread);
+    if (!how.cross_thread) {
+        how.temporary = thread.newest_block == event.address;
+        const SiteTable::Scope scope = sites_.scope_of(block.site);
+        how.same_frame = how.temporary || scope.depth == 0 || thread.frames.has_stayed(scope.node, scope.depth, block.entered);
+    }
+    sites_.released(block, how, stamp);
+    lifetimes_.released(block.size, how.lifetime_ns);
+    moments_.released(weight);
+    counts_.frees += weight;
+    counts_.temporary += how.temporary ? weight : 0;
+    counts_.cross_thread_frees += how.cross_thread ? weight : 0;
+    counts_.mismatched += family_of(static_cast<Call>(block.call)) != family_of(event.call) ? weight : 0;
+    thread.row.frees += weight;
+    thread.row.cross_thread_frees += how.cross_thread ? weight : 0;
+    if (thread.newest_block == event.address) {
+        thread.newest_block = 0;
+    }
+}
+
+void Census::count_unknown(const Event&) {
+    if (facts_.is_forked) {
+        ++counts_.inherited_frees;
+    } else {
+        ++counts_.unknown_frees;
+    }
+}
+
+void Census::resize_from(const Event& event, ThreadState& thread) {
+    put_back(thread.resize);  // a resize that never came back
+    PendingResize& resize = thread.resize;
+    resize = {};
+    resize.is_open = true;
+    resize.block.address = event.address;
+    BlockRecord* block = live_.find(event.address);
+    if (block == nullptr) {
+        return;
+    }
+    resize.block = *block;
+    resize.is_known = resize.has_block = true;
+    resize.born = block->entered;
+    if (block->resized) {
+        if (Chain* chain = chains_.find(event.address)) {
+            resize.born = chain->born;
+            resize.resizes = chain->resizes;
+            chains_.erase(chain);
+        }
+    }
+    if (event.touched != trace::kTouchedUnknown) {
+        sites_.touched(*block, event.touched);
+    }
+    live_.erase(block);
+    resizing_.push_back(&thread);
+}
+
+void Census::resize_to(const Event& event, ThreadState& thread) {
+    if (thread.resize.is_open && thread.resize.block.address != event.old_address) {
+        put_back(thread.resize);
+    }
+    if (!thread.resize.is_open && event.old_address != 0) {
+        Event from;  // its resize_from was lost
+        from.address = event.old_address;
+        resize_from(from, thread);
+    }
+    const PendingResize old = thread.resize;
+    if (event.address == 0 && event.size != 0) {
+        ++counts_.failed;
+        put_back(thread.resize);
+        return;
+    }
+    if (old.has_block) {
+        std::erase(resizing_, &thread);
+    }
+    thread.resize = {};
+    if (event.old_address != 0 && !old.is_known) {
+        count_unknown(event);
+    }
+    if (event.address != 0) {
+        resize_succeeded(event, thread, old);
+        return;
+    }
+    if (old.is_known) {  // realloc(block, 0) that frees
+        Event freeing = event;
+        freeing.address = old.block.address;
+        freeing.call = Call::free;
+        count_release(old.block, old.born, freeing, thread);
+        if (old.has_block) {
+            leave(old.block);
+        }
+    }
+}
+
+void Census::resize_succeeded(const Event& event, ThreadState& thread, const PendingResize& old) {
+    if (!old.is_known) {
+        static_cast<void>(enter(event, thread));
+        return;
+    }
+    const std::uint64_t size = std::min(event.size, kLargestSize);
+    const std::uint64_t weight = scale_.weight(old.block.size);
+    const std::uint64_t chain = old.resizes + 1;
+    const std::uint64_t copied = event.address != old.block.address ? std::min<std::uint64_t>(old.block.size, size) : 0;
+    sites_.resized(old.block, sites_.site_of(facts_.stacks.checked(event.stack)), chain, copied);
+    counts_.reallocs += weight;
+    counts_.mismatched += family_of(static_cast<Call>(old.block.call)) != 0 ? weight : 0;
+    if (old.has_block) {
+        leave(old.block);
+    }
+    BlockRecord* block = enter(event, thread);
+    block->resized = 1;
+    const Chain record{.address = event.address, .born = old.born, .resizes = chain};
+    const auto [place, is_new] = chains_.insert(record);
+    if (!is_new) {
+        *place = record;
+    }
+}
+
+/// The block of a resize that failed or never came back is what it was, unless its place is taken.
+void Census::put_back(PendingResize& resize) {
+    if (!resize.has_block) {
+        resize = {};
+        return;
+    }
+    std::erase_if(resizing_, [&](const ThreadState* thread) { return &thread->resize == &resize; });
+    const auto [place, is_new] = live_.insert(resize.block);
+    if (!is_new) {
+        leave(resize.block);
+    } else if (place->resized) {
+        static_cast<void>(chains_.insert(Chain{.address = place->address, .born = resize.born, .resizes = resize.resizes}));
+    }
+    resize = {};
+}
+
+void Census::set_next_stop() {
+    const std::size_t drawn = key_maps_.size();
+    next_map_ = kNever;
+    if (drawn < options_.key_moments && facts_.has_events()) {
+        const Tick span = facts_.outline.last_tick - facts_.outline.first_tick;
+        next_map_ = facts_.outline.first_tick + multiply_divide(span, drawn + 1, options_.key_moments + 1);
+    }
+    next_stop_ = std::min(next_map_, moments_.next_tick());
+}
+
+/// Something is due before the event at `tick`: a point of the timeline, or a picture of the heap.
+void Census::stop_slow(Tick tick) {
+    while (next_stop_ != kNever && tick >= next_stop_) {
+        moments_.advance(std::min(tick, next_stop_), totals_, pages_);
+        if (tick >= next_map_ && next_map_ <= next_stop_) {
+            key_maps_.push_back(draw_map(pages_, kKeyMomentCells));
+            key_maps_.back().time_ns = facts_.clock.ns_at(next_map_);
+        }
+        set_next_stop();
+    }
+}
+
+}  // namespace heapwright::study

@@ -1,0 +1,163 @@
+// The end of a pass: what the blocks of the peak and of the end tell, and counters turned into counts.
+#include <heapwright/study/analysis/census.hpp>
+
+#include <algorithm>
+#include <utility>
+
+#include <heapwright/study/analysis/fragmentation.hpp>
+#include <heapwright/study/analysis/pinning.hpp>
+
+namespace heapwright::study {
+namespace {
+
+void add_to(Amount& amount, const LiveBlock& block, const Scale& scale, const UsableSizes& usable) {
+    const std::uint64_t weight = scale.weight(block.size);
+    amount.blocks += weight;
+    amount.requested_bytes += weight * block.size;
+    amount.usable_bytes += weight * usable.usable(block.size);
+}
+
+/// Resident bytes at the sample nearest to `tick`; 0 without samples.
+std::uint64_t resident_at(std::span<const trace::Sample> samples, trace::Tick tick) {
+    if (samples.empty()) {
+        return 0;
+    }
+    auto after = std::ranges::lower_bound(samples, tick, {}, &trace::Sample::tick);
+    if (after == samples.end() || (after != samples.begin() && tick - std::prev(after)->tick <= after->tick - tick)) {
+        --after;
+    }
+    return after->resident_pages * kOsPageBytes;
+}
+
+}  // namespace
+
+/// The blocks of the peak: those freed since, and those that are still there.
+Snapshot Census::take_peak() {
+    Snapshot moment = peak_.take_freed();
+    const auto add = [&](const BlockRecord& block) {
+        if (peak_.was_there(block)) {
+            moment.add(LiveBlock(block));
+        }
+    };
+    live_.for_each(add);
+    moment.sort();
+    return moment;
+}
+
+Snapshot Census::take_end() const {
+    Snapshot moment;
+    live_.for_each([&](const BlockRecord& block) { moment.add(LiveBlock(block)); });
+    moment.sort();
+    return moment;
+}
+
+void Census::attribute(const Snapshot& moment, Amount Site::*amount, bool is_peak) {
+    for (const LiveBlock& block : moment.blocks()) {
+        add_to(sites_[block.site].*amount, block, scale_, usable_);
+        if (!is_peak) {
+            continue;
+        }
+        if (ThreadRow* row = threads_.row_of(block.thread)) {
+            row->live_bytes_at_peak += scale_.weight(block.size) * block.size;
+        }
+    }
+}
+
+Fragmentation Census::fragmentation_of(const Snapshot& moment, const LiveTotals& totals, const MemoryMap* map, trace::Tick tick) const {
+    Fragmentation result = measure_fragmentation(moment, totals, map, usable_, scale_);
+    result.time_ns = facts_.clock.ns_at(tick);
+    result.resident_bytes = resident_at(facts_.samples, tick);
+    return result;
+}
+
+void Census::finish_totals(Findings& findings) {
+    Totals& totals = findings.totals;
+    totals = counts_;
+    for (std::uint64_t* counter : {&totals.allocations, &totals.frees, &totals.reallocs, &totals.allocated_bytes, &totals.temporary,
+                                   &totals.cross_thread_frees, &totals.over_aligned, &totals.mismatched}) {
+        *counter = scale_.to_count(*counter);
+    }
+    const TickClock& clock = facts_.clock;
+    totals.duration_ns = clock.ns_at(std::max(now_, facts_.outline.last_tick));
+    totals.peak_requested = scale_.to_count(peak_.totals().requested);
+    totals.peak_usable = scale_.to_count(peak_.totals().usable);
+    totals.peak_time_ns = clock.ns_at(peak_.tick());
+    for (const trace::Sample& sample : facts_.samples) {
+        totals.peak_resident = std::max(totals.peak_resident, sample.resident_pages * kOsPageBytes);
+        totals.minor_faults = std::max(totals.minor_faults, sample.minor_faults);
+        totals.major_faults = std::max(totals.major_faults, sample.major_faults);
+        totals.cpu_ns = std::max(totals.cpu_ns, sample.cpu_ns);
+    }
+    totals.leaked = {.blocks = scale_.to_count(totals_.blocks),
+                     .requested_bytes = scale_.to_count(totals_.requested),
+                     .usable_bytes = scale_.to_count(totals_.usable)};
+}
+
+void Census::finish(Findings& findings) {
+    while (!resizing_.empty()) {
+        put_back(resizing_.back()->resize);
+    }
+    findings.timeline = moments_.finish(totals_, pages_, scale_, facts_.clock, facts_.samples);
+    finish_totals(findings);
+
+    Snapshot end = take_end();
+    Snapshot peak = take_peak();
+    live_.clear();
+    const auto peak_map = map_history_.nearest_to_peak(peak_.tick());
+    const auto end_map = map_history_.last();
+    attribute(peak, &Site::live_at_peak, true);
+    attribute(end, &Site::leaked, false);
+    findings.at_peak = fragmentation_of(peak, peak_.totals(), peak_map.get(), peak_.tick());
+    findings.at_end = fragmentation_of(end, totals_, end_map.get(), now_);
+
+    const auto pinned_peak = measure_pinning(peak, peak_map.get(), usable_, sites_.size());
+    const auto pinned_end = measure_pinning(end, end_map.get(), usable_, sites_.size());
+    for (std::uint32_t site = 0; site < sites_.size(); ++site) {
+        sites_[site].pinned_bytes_at_peak = pinned_peak[site].bytes;
+        sites_[site].pinned_free_bytes_at_peak = pinned_peak[site].free_bytes;
+        sites_[site].pinned_bytes_at_end = pinned_end[site].bytes;
+        sites_[site].pinned_free_bytes_at_end = pinned_end[site].free_bytes;
+    }
+
+    if (facts_.has_events()) {
+        findings.maps.push_back(draw_map(peak, usable_, pages_, kMapCells));
+        findings.maps.back().label = "peak";
+        findings.maps.back().time_ns = findings.at_peak.time_ns;
+        findings.maps.push_back(draw_map(end, usable_, pages_, kMapCells));
+        findings.maps.back().label = "end";
+        findings.maps.back().time_ns = findings.at_end.time_ns;
+    }
+    std::ranges::move(key_maps_, std::back_inserter(findings.maps));
+
+    findings.sizes = sizes_.finish(peak, end);
+    findings.threads = threads_.finish(scale_);
+    lifetimes_.finish(findings);
+    peak.release();
+    end.release();
+    findings.sites = sites_.finish([&](std::uint64_t stamp) { return facts_.clock.ns_of(StampClock::ticks(stamp)); });
+}
+
+const char* Census::broken_invariant() const {
+    LiveTotals sum;
+    std::uint64_t covered = 0;
+    const auto add = [&](const BlockRecord& block) {
+        const std::uint64_t weight = scale_.weight(block.size);
+        sum.blocks += weight;
+        sum.requested += weight * block.size;
+        sum.usable += weight * usable_.usable(block.size);
+        covered += block.off_pages ? 0 : covered_bytes(usable_, block.size);
+    };
+    live_.for_each(add);
+    for (const ThreadState* thread : resizing_) {
+        add(thread->resize.block);
+    }
+    if (sum.blocks != totals_.blocks || sum.requested != totals_.requested || sum.usable != totals_.usable) {
+        return "C1: the totals are not the sums over the live blocks";
+    }
+    if (covered != pages_.live_bytes()) {
+        return "C2: the OS pages do not count what the live blocks cover";
+    }
+    return nullptr;
+}
+
+}  // namespace heapwright::study
