@@ -9,8 +9,7 @@
 #include <doctest/doctest.h>
 
 #include <heapwright/os/page_source.hpp>
-#include <heapwright/os/report.hpp>
-#include <tests/support/death.hpp>
+
 #include <tests/support/failing_source.hpp>
 
 namespace heapwright {
@@ -284,94 +283,14 @@ TEST_CASE("when doubling is refused, the smallest chunk that serves is asked for
     CHECK(arena.try_allocate({.size = 2000, .alignment = 8}) == nullptr);
 }
 
-constexpr int sum_of_squares(int count) {
-    std::array<std::byte, 256> buffer{};
-    Arena arena{std::span<std::byte>{buffer}};
-    struct Node {
-        int value;
-        Node* next;
-    };
-    Node* head = nullptr;
-    for (int value = 1; value <= count; ++value) {
-        head = &arena.create<Node>(value * value, head);
-    }
-    int sum = 0;
-    for (; head != nullptr; head = head->next) {
-        sum += head->value;
-    }
-    return sum;
-}
-
-constexpr bool buffer_is_enough(std::size_t objects) {
-    std::array<std::byte, 64> buffer{};
-    Arena arena{std::span<std::byte>{buffer}};
-    for (std::size_t object = 0; object < objects; ++object) {
-        if (arena.try_create<long>(1L) == nullptr) {
-            return false;
-        }
-    }
-    return true;
-}
-
-constexpr std::size_t text_survives() {
-    std::array<std::byte, 64> buffer{};
-    Arena arena{std::span<std::byte>{buffer}};
-    const std::string_view kept = arena.copy("kept");
-    {
-        Region region{arena};
-        static_cast<void>(arena.copy("dropped"));
-    }
-    arena.create<int>(1);
-    return kept.size();
-}
-
-TEST_CASE("an arena over a buffer works in constant expressions, and is as full there as the buffer says") {
-    static_assert(sum_of_squares(3) == 14);
-    static_assert(buffer_is_enough(8));
-    static_assert(!buffer_is_enough(9));
-    static_assert(text_survives() == 4);
-    CHECK(sum_of_squares(3) == 14);
-}
-
-TEST_CASE("misuse is refused with the sentence that says what to do") {
-    os::report_failures_to_stderr();
-    const auto foreign = test::death_of([] {
-        Arena one{os::kPages};
-        Arena other{os::kPages};
-        other.rewind(one.mark());
-    });
-    CHECK(foreign.died);
-    CHECK(test::said(foreign, "heapwright: foreign mark: it was made by another arena; rewind that one"));
-
-    const auto stale = test::death_of([] {
-        Arena arena{os::kPages};
-        arena.create<long>(1L);
-        const auto mark = arena.mark();
-        arena.reset();
-        arena.rewind(mark);
-    });
-    CHECK(test::said(stale, "heapwright: stale mark"));
-
-    const auto reset_inside = test::death_of([] {
-        Arena arena{os::kPages};
-        Region region{arena};
-        arena.reset();
-    });
-    CHECK(test::said(reset_inside, "heapwright: arena reset while a region is open"));
-
-    const auto past_region = test::death_of([] {
-        Arena arena{os::kPages};
-        const auto mark = arena.mark();
-        Region region{arena};
-        arena.rewind(mark);
-    });
-    CHECK(test::said(past_region, "heapwright: stale mark"));
-
-    const auto exhausted = test::death_of([] {
-        Arena arena{os::kPages, {.limit_bytes = 4096}};
-        static_cast<void>(arena.allocate({.size = 10'000, .alignment = 8}));
-    });
-    CHECK(test::said(exhausted, "heapwright: out of memory: the arena's limit or source refused"));
+TEST_CASE("reset, when everything found room in one chunk, stays in it") {
+    FailingSource source;
+    Arena arena{source};
+    void* const first = arena.try_allocate({.size = 100, .alignment = 8});
+    arena.reset();
+    CHECK(arena.try_allocate({.size = 100, .alignment = 8}) == first);
+    CHECK(arena.stats().peak_used_bytes >= 100);
+    CHECK(arena.broken_invariant() == nullptr);
 }
 
 TEST_CASE("memory that runs out at any step leaves nothing behind") {

@@ -73,10 +73,9 @@ public:
     /// Cost:     about 10 instructions; a new chunk now and then.
     [[nodiscard]] HEAPWRIGHT_ALWAYS_INLINE void* try_allocate(Layout layout) noexcept {
         HEAPWRIGHT_ASSERT(layout.is_valid(), "a layout's alignment must be a power of two and its size in range");
-        const std::size_t padding = (0 - address(low_)) & (at_least(layout.alignment, kLeastAlignment) - 1);
-        const std::size_t bytes = occupied(layout.size);
-        const std::size_t room = address(high_) - address(low_);
-        if (HEAPWRIGHT_UNLIKELY(padding > room || bytes > room - padding)) {
+        // Signed differences: an arena without a chunk (low = high = 0) is full instead of endless, and a valid size cannot wrap.
+        if (HEAPWRIGHT_UNLIKELY(layout.size > Layout::kLargestSize) ||
+            HEAPWRIGHT_UNLIKELY(static_cast<std::ptrdiff_t>(address(high_) - low_after(layout)) < 0)) {
             return allocate_slow(layout, &Arena::take_low);
         }
         return take_low(layout);
@@ -90,7 +89,6 @@ public:
         static_assert(is_power_of_two(Alignment), "an alignment is a power of two");
         static_assert(SizeBytes <= Layout::kLargestSize / 2, "no chunk is that large");
         constexpr Layout kLayout{.size = SizeBytes, .alignment = Alignment};
-        // The difference is signed so that an arena without a chunk (low = high = 0) is full instead of endless.
         if (HEAPWRIGHT_UNLIKELY(static_cast<std::ptrdiff_t>(high_after(kLayout) - address(low_)) < 0)) {
             return allocate_slow(kLayout, &Arena::take_high);
         }
@@ -160,6 +158,7 @@ public:
         std::byte* high;
         std::size_t cleanups;
         std::uint64_t region;
+        std::size_t resets;
     };
 
     /// After it, blocks that exist now neither grow in place nor are reclaimed: rewinding would cut them in two.
@@ -215,8 +214,16 @@ private:
         return align_down(address(high_) - occupied(layout.size), at_least(layout.alignment, kLeastAlignment));
     }
 
+    /// Where a block with this layout would begin at the low end, and where `low` would be after it.
+    [[nodiscard]] HEAPWRIGHT_ALWAYS_INLINE std::uintptr_t low_start(Layout layout) const noexcept {
+        return align_up(address(low_), at_least(layout.alignment, kLeastAlignment));
+    }
+    [[nodiscard]] HEAPWRIGHT_ALWAYS_INLINE std::uintptr_t low_after(Layout layout) const noexcept {
+        return low_start(layout) + occupied(layout.size);
+    }
+
     HEAPWRIGHT_ALWAYS_INLINE void* take_low(Layout layout) noexcept {
-        std::byte* const block = low_ + ((0 - address(low_)) & (at_least(layout.alignment, kLeastAlignment) - 1));
+        std::byte* const block = low_ + (low_start(layout) - address(low_));
         low_ = block + occupied(layout.size);
         unpoison(block, layout.size);
         return block;
@@ -237,10 +244,11 @@ private:
         HEAPWRIGHT_CHECK(has_memory, "out of memory: the arena's limit or source refused; call the try_ form to go on without");
     }
 
-    [[gnu::cold]] void* allocate_slow(Layout layout, void* (Arena::*take)(Layout) noexcept) noexcept;
+    void* allocate_slow(Layout layout, void* (Arena::*take)(Layout) noexcept) noexcept;
     [[nodiscard]] bool is_last_low(const std::byte* block, std::size_t size) const noexcept;
     void enter(detail::Chunk* chunk) noexcept;
     void leave() noexcept;
+    void restart_chunk() noexcept;
     constexpr void run_cleanups(std::size_t keep) noexcept;
     constexpr void adopt(detail::Cleanup* cleanup) noexcept;
     [[nodiscard]] std::size_t used_bytes() const noexcept;
@@ -291,3 +299,4 @@ private:
 }  // namespace heapwright
 
 #include <heapwright/alloc/arena/detail/arena_impl.hpp>
+#include <heapwright/alloc/arena/detail/arena_objects.hpp>

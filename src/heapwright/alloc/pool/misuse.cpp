@@ -44,11 +44,19 @@ void refuse_interior_block(const void* block, std::size_t offset_bytes, std::siz
     stop(sentence);
 }
 
+void refuse_never_given(const void* block, std::size_t block_bytes) noexcept {
+    Sentence sentence;
+    sentence.append("no block: ");
+    append_block(sentence, block, block_bytes);
+    sentence.append(" lies in this pool but was never given; free the address that the pool gave");
+    stop(sentence);
+}
+
 void refuse_double_free(const void* block, std::size_t block_bytes) noexcept {
     Sentence sentence;
     sentence.append("double free: ");
     append_block(sentence, block, block_bytes);
-    sentence.append(" was already free or never given; record with 'heapwright run' to see both call sites");
+    sentence.append(" was already free; record with 'heapwright run' to see both call sites");
     stop(sentence);
 }
 

@@ -1,13 +1,13 @@
 // Blocks of one size in constant time, with every free checked.
 //
-//   magazine (64 blocks, newest first) ◄── free ── program ── allocate ──► magazine
-//        │ empty: 32 lowest slots of the home slab       full: straight into the slab's bits
-//        ▼
-//   slabs: live and free bits for each slot; nothing is ever written into a free block
+//   program ── free ──► magazine (64 blocks, newest first) ── allocate ──► program
+//                            ▲ empty: the 32 lowest free slots of the home slab
+//                            │ full:  frees go straight into the slab's bits
+//   slabs: a state and a free bit for each slot; nothing is ever written into a free block
 //
-// The magazine makes the usual pair cheap and reuses the block that is still in the cache. The bits keep the lowest
-// addresses busy, are the check of every free, the iterator and the leak report. A list threaded through the blocks,
-// as most pools have, is none of these, loses locality after random frees (10 to 20 times slower, measured by
+// The magazine makes the usual pair cheap and reuses the block that is still in the cache. The free bits keep the lowest
+// addresses busy. The states are the check of every free, the iterator and the leak report. A list threaded through the
+// blocks, as most pools have, is none of these, loses locality after random frees (10 to 20 times slower, measured by
 // bench/alloc) and is there for any stray write to follow.
 #pragma once
 
@@ -38,26 +38,26 @@ enum class Leaks : std::uint8_t {
 struct PoolOptions {
     static constexpr std::size_t kUnlimited = SIZE_MAX;
 
-    std::size_t slab_bytes = 0;                          // a power of two; 0: 64 KiB, or 32 blocks where that is more
-    std::size_t limit_blocks = kUnlimited;               // in the program's hands at one time
-    std::size_t spare_bytes = std::size_t{1} << 20;      // empty slabs kept for later; the others go back at once
+    std::size_t slab_bytes = 0;                      // a power of two; 0: 64 KiB, or 32 blocks where that is more
+    std::size_t limit_blocks = kUnlimited;           // in the program's hands at one time
+    std::size_t spare_bytes = std::size_t{1} << 20;  // empty slabs kept for later; the others go back at once
     Leaks leaks = Leaks::refuse;
 };
 
 struct PoolStats {
-    std::size_t block_bytes;     // usable in each
+    std::size_t block_bytes;  // usable in each
     std::size_t live_blocks;
-    std::size_t peak_blocks;     // live at one time; exact to within one magazine
-    std::size_t free_blocks;     // in slabs and in the magazine
+    std::size_t peak_blocks;  // live at one time; exact to within one magazine
+    std::size_t free_blocks;  // in slabs and in the magazine
     std::size_t slabs;
-    std::size_t spare_slabs;     // of these, empty
-    std::size_t owned_bytes;     // slabs, as the source sees them
-    std::size_t refusals;        // requests that were answered with nullptr
+    std::size_t spare_slabs;  // of these, empty
+    std::size_t owned_bytes;  // slabs, as the source sees them
+    std::size_t refusals;     // requests that were answered with nullptr
 };
 
 /// Blocks of one size and alignment, any of each.
 ///
-///   P1  in each slab live and free bits are disjoint and only on slots; holders and free_slots count them
+///   P1  in each slab no slot is live and free at once, only slots are either, and outstanding counts those not free
 ///   P2  a block in the magazine is neither live nor free in its slab, and is there once
 ///   P3  a slab is listed if it has a free slot and is neither home nor empty
 ///   P4  outstanding_blocks is the number of live blocks and blocks in the magazine
@@ -80,16 +80,20 @@ public:
     ~Pool();
 
     /// Returns:  a block of block_bytes(); nullptr when the limit or the source refuses, and then nothing changed.
-    /// Cost:     about 20 instructions; every 32nd time a look for free slots, now and then a new slab.
+    /// Cost:     about 12 instructions; every 32nd time a look for free slots, now and then a new slab.
     [[nodiscard]] HEAPWRIGHT_ALWAYS_INLINE void* try_allocate() noexcept {
-        if (HEAPWRIGHT_UNLIKELY(in_magazine_ == 0) && !refill()) {
-            return nullptr;
+        std::size_t top = 0;
+        if (HEAPWRIGHT_UNLIKELY(subtract_overflows(in_magazine_, std::size_t{1}, &top))) {
+            if (!refill()) {
+                return nullptr;
+            }
+            top = in_magazine_ - 1;
         }
-        std::byte* const block = magazine_[--in_magazine_];
+        std::byte* const block = magazine_[top];
+        in_magazine_ = top;
         detail::PoolSlab* const slab = slab_of(block);
-        const std::size_t index = geometry_.index_of(offset_of(block));
-        slab->words()[index / 64].live |= bit_of(index);
-        ++slab->holders;
+        const std::size_t index = geometry_.index_of(offset_in(slab, block));
+        slab->states()[index] = detail::SlotState::live;
         unpoison(block, block_bytes_);
         return block;
     }
@@ -111,22 +115,22 @@ public:
         if (HEAPWRIGHT_UNLIKELY(!directory_.contains(reinterpret_cast<std::uintptr_t>(slab)))) {
             detail::refuse_foreign_block(block, block_bytes_);
         }
-        const std::size_t offset = offset_of(block);
+        const std::size_t offset = offset_in(slab, block);
         const std::size_t index = geometry_.index_of(offset);
-        detail::SlotWord& word = slab->words()[index / 64];
-        if (HEAPWRIGHT_UNLIKELY(index * geometry_.slot_bytes != offset || (word.live & bit_of(index)) == 0)) {
+        if (HEAPWRIGHT_UNLIKELY(index * geometry_.slot_bytes != offset) ||
+            HEAPWRIGHT_UNLIKELY(slab->states()[index] != detail::SlotState::live)) {
             refuse(block);
         }
-        word.live &= ~bit_of(index);
+        slab->states()[index] = detail::SlotState::freed;
         poison(block, block_bytes_);
         if (HEAPWRIGHT_LIKELY(in_magazine_ < kMagazine)) {
             magazine_[in_magazine_++] = static_cast<std::byte*>(block);
         } else {
             put_into_slab(slab, index);
         }
-        if (HEAPWRIGHT_UNLIKELY(--slab->holders == 0)) {
-            slab_emptied(slab);
-            HEAPWRIGHT_AUDIT(*this);  // on the slow ways only: after every free it would make programs quadratic
+        // With more slots outstanding than the magazine can hold, some are live. The home slab always counts as such.
+        if (HEAPWRIGHT_UNLIKELY(slab->outstanding <= kMagazine)) {
+            slab_nearly_empty(slab);
         }
     }
 
@@ -189,19 +193,22 @@ private:
     [[nodiscard]] HEAPWRIGHT_ALWAYS_INLINE detail::PoolSlab* slab_of(const void* block) const noexcept {
         return reinterpret_cast<detail::PoolSlab*>(reinterpret_cast<std::uintptr_t>(block) & slab_mask_);
     }
-    [[nodiscard]] HEAPWRIGHT_ALWAYS_INLINE std::size_t offset_of(const void* block) const noexcept {
-        return reinterpret_cast<std::uintptr_t>(block) & ~slab_mask_;
+    [[nodiscard]] HEAPWRIGHT_ALWAYS_INLINE static std::size_t offset_in(const detail::PoolSlab* slab, const void* block) noexcept {
+        return reinterpret_cast<std::uintptr_t>(block) - reinterpret_cast<std::uintptr_t>(slab);
     }
+    [[nodiscard]] std::size_t index_of(const void* block) const noexcept { return geometry_.index_of(offset_in(slab_of(block), block)); }
 
-    [[nodiscard, gnu::cold]] bool refill() noexcept;
+    [[nodiscard]] bool refill() noexcept;
     [[nodiscard]] bool choose_home() noexcept;
     [[nodiscard]] detail::PoolSlab* make_slab() noexcept;
-    [[gnu::cold]] void slab_emptied(detail::PoolSlab* slab) noexcept;
+    void slab_nearly_empty(detail::PoolSlab* slab) noexcept;
+    void slab_emptied(detail::PoolSlab* slab) noexcept;
     void put_into_slab(detail::PoolSlab* slab, std::size_t index) noexcept;
+    [[nodiscard]] std::size_t count_in_magazine(const detail::PoolSlab* slab) const noexcept;
     void empty_magazine_of(const detail::PoolSlab* slab) noexcept;
     void give_back(detail::PoolSlab* slab) noexcept;
     void retire_home() noexcept;
-    [[noreturn, gnu::cold]] void refuse(const void* block) const noexcept;
+    [[noreturn]] void refuse(const void* block) const noexcept;
     void append(List& list, detail::PoolSlab* slab) noexcept;
     void remove(List& list, detail::PoolSlab* slab) noexcept;
     [[nodiscard]] bool refuse_request(Errc why) noexcept;

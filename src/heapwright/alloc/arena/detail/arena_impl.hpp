@@ -1,8 +1,5 @@
-// The bodies of Arena that are not on its fast path.
+// The bodies of Arena that deal with chunks and time; those that make objects are in arena_objects.hpp.
 #pragma once
-
-#include <memory>
-#include <utility>
 
 #include <heapwright/alloc/arena/arena.hpp>
 
@@ -10,7 +7,7 @@ namespace heapwright {
 
 // ---- chunks
 
-inline void* Arena::allocate_slow(Layout layout, void* (Arena::*take)(Layout) noexcept) noexcept {
+HEAPWRIGHT_COLD inline void* Arena::allocate_slow(Layout layout, void* (Arena::*take)(Layout) noexcept) noexcept {
     std::size_t needed = 0;
     if (!layout.is_valid() || add_overflows(occupied(layout.size), at_least(layout.alignment, kLeastAlignment) - 1, &needed)) {
         chain_.count_refusal(Errc::overflow);
@@ -55,6 +52,14 @@ inline void Arena::enter(detail::Chunk* chunk) noexcept {
     // Whether a mark stands in a chunk that is entered again is not remembered; taking it for granted costs a copy at most.
     fence_low_ = low_;
     fence_high_ = high_;
+}
+
+inline void Arena::restart_chunk() noexcept {
+    low_ = current_->begin();
+    high_ = current_->end();
+    fence_low_ = low_;
+    fence_high_ = high_;
+    poison(low_, current_->capacity());
 }
 
 inline std::size_t Arena::used_bytes() const noexcept {
@@ -124,116 +129,6 @@ inline void* Arena::try_reallocate(void* block, Layout layout, std::size_t new_s
     return moved;
 }
 
-// ---- objects
-
-constexpr bool Arena::take_constant(Layout layout) noexcept {
-    if (low_ == nullptr) {
-        low_ = chain_.buffer().data();
-        high_ = low_ + chain_.buffer().size();
-    }
-    const auto used = static_cast<std::size_t>(low_ - chain_.buffer().data());
-    const std::size_t padding = align_up(used, layout.alignment) - used;
-    const auto room = static_cast<std::size_t>(high_ - low_);
-    if (padding > room || layout.size > room - padding) {
-        chain_.count_refusal(Errc::out_of_memory);
-        return false;
-    }
-    low_ += padding + layout.size;
-    return true;
-}
-
-constexpr void Arena::adopt(detail::Cleanup* cleanup) noexcept {
-    cleanup->next = cleanups_;
-    cleanups_ = cleanup;
-    ++cleanup_count_;
-}
-
-template <class T, class... Args>
-constexpr T* Arena::try_create(Args&&... args) noexcept(std::is_nothrow_constructible_v<T, Args...>) {
-    using Held = detail::Held<T>;
-    if consteval {
-        if (!take_constant(Layout::of<T>())) {
-            return nullptr;
-        }
-        auto* const held = new Held(std::forward<Args>(args)...);
-        adopt(held);
-        return &held->object;
-    } else {
-        if constexpr (std::is_trivially_destructible_v<T>) {
-            void* const place = try_allocate_fixed<sizeof(T), alignof(T)>();
-            return place == nullptr ? nullptr : ::new (place) T(std::forward<Args>(args)...);
-        } else {
-            void* const place = try_allocate_fixed<sizeof(Held), alignof(Held)>();
-            if (place == nullptr) {
-                return nullptr;
-            }
-            auto* const held = ::new (place) Held(std::forward<Args>(args)...);
-            adopt(held);
-            return &held->object;
-        }
-    }
-}
-
-template <class T>
-constexpr T* Arena::try_create_array(std::size_t count) noexcept(std::is_nothrow_default_constructible_v<T>) {
-    using Held = detail::HeldArray<T>;
-    const Result<Layout> items = Layout::array<T>(count);
-    if (!items) {
-        chain_.count_refusal(items.error().kind);
-        return nullptr;
-    }
-    if consteval {
-        if (!take_constant(*items)) {
-            return nullptr;
-        }
-        auto* const held = new Held(new T[count](), count);
-        adopt(held);
-        return held->first;
-    } else {
-        if constexpr (std::is_trivially_destructible_v<T>) {
-            auto* const first = static_cast<T*>(try_allocate(*items));
-            if (first != nullptr) {
-                std::uninitialized_value_construct_n(first, count);
-            }
-            return first;
-        } else {
-            const Result<Layout::Extended> both = Layout::of<Held>().extend(*items);
-            if (!both) {
-                chain_.count_refusal(both.error().kind);
-                return nullptr;
-            }
-            auto* const place = static_cast<std::byte*>(try_allocate(both->layout));
-            if (place == nullptr) {
-                return nullptr;
-            }
-            auto* const first = reinterpret_cast<T*>(place + both->offset);
-            std::uninitialized_value_construct_n(first, count);
-            adopt(::new (static_cast<void*>(place)) Held(first, count));
-            return first;
-        }
-    }
-}
-
-constexpr std::string_view Arena::try_copy(std::string_view text) noexcept {
-    char* const copied = try_create_array<char>(text.size() + 1);
-    if (copied == nullptr) {
-        return {};
-    }
-    for (std::size_t index = 0; index < text.size(); ++index) {
-        copied[index] = text[index];
-    }
-    return {copied, text.size()};
-}
-
-constexpr void Arena::run_cleanups(std::size_t keep) noexcept {
-    while (cleanup_count_ > keep) {
-        detail::Cleanup* const newest = cleanups_;
-        cleanups_ = newest->next;
-        --cleanup_count_;
-        newest->run(newest);
-    }
-}
-
 // ---- time
 
 constexpr Arena::Mark Arena::mark() noexcept {
@@ -245,6 +140,7 @@ constexpr Arena::Mark Arena::mark() noexcept {
     mark.high = high_;
     mark.cleanups = cleanup_count_;
     mark.region = open_region_;
+    mark.resets = history_.cycles();
     if !consteval {
         mark.last = chain_.last();
     }
@@ -255,7 +151,7 @@ constexpr Arena::Mark Arena::mark() noexcept {
 
 constexpr void Arena::rewind(const Mark& mark) noexcept {
     HEAPWRIGHT_CHECK(mark.arena == this, "foreign mark: it was made by another arena; rewind that one");
-    HEAPWRIGHT_CHECK(mark.region == open_region_ && mark.cleanups <= cleanup_count_,
+    HEAPWRIGHT_CHECK(mark.region == open_region_ && mark.resets == history_.cycles() && mark.cleanups <= cleanup_count_,
                      "stale mark: a region, rewind or reset has ended what it marks; take marks anew after each");
     run_cleanups(mark.cleanups);
     if consteval {
@@ -273,7 +169,8 @@ constexpr void Arena::rewind(const Mark& mark) noexcept {
         chain_.retire_after(mark.last);
         if (mark.current != nullptr) {
             enter(mark.current);
-            HEAPWRIGHT_CHECK(mark.low <= low_ && high_ <= mark.high, "stale mark: an older mark has been rewound since; take marks anew after each rewind");
+            HEAPWRIGHT_CHECK(mark.low <= low_ && high_ <= mark.high,
+                             "stale mark: an older mark has been rewound since; take marks anew after each rewind");
             poison(mark.low, static_cast<std::size_t>(low_ - mark.low));
             poison(high_, static_cast<std::size_t>(mark.high - high_));
             low_ = mark.low;
@@ -296,10 +193,15 @@ constexpr void Arena::reset() noexcept {
         history_.add(cycle_peak_bytes_);
         peak_used_bytes_ = at_least(peak_used_bytes_, cycle_peak_bytes_);
         cycle_peak_bytes_ = 0;
-        leave();
-        left_used_bytes_ = 0;
-        chain_.retire_after(nullptr);
-        chain_.promote_largest();
+        if (current_ != nullptr && current_ == chain_.first() && current_ == chain_.last()) {
+            // The usual cycle: all of it found room in one chunk, which stays the current one.
+            restart_chunk();
+        } else {
+            leave();
+            left_used_bytes_ = 0;
+            chain_.retire_after(nullptr);
+            chain_.promote_largest();
+        }
         HEAPWRIGHT_AUDIT(*this);
     }
 }

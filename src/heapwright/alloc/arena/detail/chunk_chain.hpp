@@ -36,7 +36,7 @@ namespace detail {
 struct alignas(16) Chunk {
     Chunk* previous;
     Chunk* next;
-    std::byte* low;     // the arena's cursors when it left this chunk; meaningless in its current one
+    std::byte* low;  // the arena's cursors when it left this chunk; meaningless in its current one
     std::byte* high;
     std::size_t bytes;  // with this header
     bool is_borrowed;   // the caller's buffer, not from the source
@@ -70,7 +70,7 @@ public:
     /// Returns:  a chunk with at least `needed` bytes, now last(); nullptr when limits or source refuse, and then
     ///           nothing changed except why_refused() and refusals().
     /// Cost:     at most kProbes retained chunks are looked at, whatever their number.
-    [[nodiscard, gnu::cold]] Chunk* extend(std::size_t needed) noexcept;
+    [[nodiscard]] Chunk* extend(std::size_t needed) noexcept;
 
     /// Chunks after `keep` leave use and are retained; nullptr: all of them.
     void retire_after(Chunk* keep) noexcept;
@@ -102,8 +102,8 @@ public:
     [[nodiscard]] const char* broken_invariant() const noexcept;
 
 private:
-    static constexpr std::size_t kGrain = 64;      // sizes asked of the source are multiples of this ...
-    static constexpr std::size_t kOsPage = 4096;   // ... and from this size on of this
+    static constexpr std::size_t kGrain = 64;     // sizes asked of the source are multiples of this ...
+    static constexpr std::size_t kOsPage = 4096;  // ... and from this size on of this
     static constexpr std::size_t kProbes = 8;
 
     [[nodiscard]] Chunk*& retained() noexcept { return last_ == nullptr ? first_ : last_->next; }

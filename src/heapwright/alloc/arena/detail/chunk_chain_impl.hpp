@@ -30,7 +30,8 @@ inline void ChunkChain::adopt_buffer() noexcept {
 }
 
 inline Chunk* ChunkChain::make_chunk(void* memory, std::size_t bytes, bool is_borrowed) noexcept {
-    auto* const chunk = ::new (memory) Chunk{.previous = nullptr, .next = nullptr, .low = nullptr, .high = nullptr, .bytes = bytes, .is_borrowed = is_borrowed};
+    auto* const chunk = ::new (memory)
+        Chunk{.previous = nullptr, .next = nullptr, .low = nullptr, .high = nullptr, .bytes = bytes, .is_borrowed = is_borrowed};
     chunk->low = chunk->begin();
     chunk->high = chunk->end();
     poison(chunk->begin(), chunk->capacity());

@@ -13,7 +13,10 @@ namespace heapwright::detail {
 /// The address lies in a slab, but not at the start of a slot.
 [[noreturn]] HEAPWRIGHT_COLD void refuse_interior_block(const void* block, std::size_t offset_bytes, std::size_t block_bytes) noexcept;
 
-/// The slot is not in the program's hands: it was freed already, or never given.
+/// The address is a slot's, but the pool has not given it yet.
+[[noreturn]] HEAPWRIGHT_COLD void refuse_never_given(const void* block, std::size_t block_bytes) noexcept;
+
+/// The slot was given and has come back already.
 [[noreturn]] HEAPWRIGHT_COLD void refuse_double_free(const void* block, std::size_t block_bytes) noexcept;
 
 /// A pool ended while blocks of it were still in the program's hands.

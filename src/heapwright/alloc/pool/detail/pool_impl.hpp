@@ -37,7 +37,7 @@ inline bool Pool::refuse_request(Errc why) noexcept {
     return false;
 }
 
-inline bool Pool::refill() noexcept {
+HEAPWRIGHT_NOINLINE inline bool Pool::refill() noexcept {
     if (outstanding_blocks_ >= options_.limit_blocks) {
         return refuse_request(Errc::limit_reached);
     }
@@ -46,19 +46,20 @@ inline bool Pool::refill() noexcept {
     }
     std::size_t blocks = options_.limit_blocks - outstanding_blocks_;
     blocks = blocks < kRefill ? blocks : kRefill;
-    blocks = blocks < home_->free_slots ? blocks : home_->free_slots;
+    blocks = blocks < home_->free_slots(geometry_) ? blocks : home_->free_slots(geometry_);
     // The lowest slots, the lowest on top: what is allocated in a row lies in a row.
     std::size_t left = blocks;
     for (std::uint32_t at = home_->lowest_word; left > 0; ++at) {
-        detail::SlotWord& word = home_->words()[at];
-        home_->lowest_word = at;
-        for (; word.free != 0 && left > 0; word.free &= word.free - 1) {
-            const auto bit = static_cast<std::size_t>(__builtin_ctzll(word.free));
+        std::uint64_t free = home_->free_words(geometry_)[at];
+        for (; free != 0 && left > 0; free &= free - 1) {
+            const auto bit = static_cast<std::size_t>(__builtin_ctzll(free));
             magazine_[--left] = home_->slot(std::size_t{at} * 64 + bit, geometry_);
         }
+        home_->free_words(geometry_)[at] = free;
+        home_->lowest_word = at;
     }
     in_magazine_ = blocks;
-    home_->free_slots -= static_cast<std::uint32_t>(blocks);
+    home_->outstanding += static_cast<std::uint32_t>(blocks);
     outstanding_blocks_ += blocks;
     peak_blocks_ = peak_blocks_ < outstanding_blocks_ ? outstanding_blocks_ : peak_blocks_;
     HEAPWRIGHT_AUDIT(*this);
@@ -66,7 +67,7 @@ inline bool Pool::refill() noexcept {
 }
 
 inline bool Pool::choose_home() noexcept {
-    if (home_ != nullptr && home_->free_slots > 0) {
+    if (home_ != nullptr && home_->free_slots(geometry_) > 0) {
         return true;
     }
     detail::PoolSlab* next = partial_.first;
@@ -85,7 +86,7 @@ inline bool Pool::choose_home() noexcept {
     }
     retire_home();
     home_ = next;
-    ++home_->holders;  // a home is never emptied, so that a pair at the brink does not move slabs about
+    home_->outstanding |= detail::PoolSlab::kHome;  // never emptied, so that a pair at the brink does not move slabs about
     return true;
 }
 
@@ -95,9 +96,11 @@ inline void Pool::retire_home() noexcept {
     if (old == nullptr) {
         return;
     }
-    if (--old->holders == 0) {
+    old->outstanding &= ~detail::PoolSlab::kHome;
+    old->check_in = 1;
+    if (old->outstanding == count_in_magazine(old)) {
         slab_emptied(old);
-    } else if (old->free_slots > 0) {
+    } else if (old->free_slots(geometry_) > 0) {
         append(partial_, old);
         old->is_listed = true;
     }
@@ -130,16 +133,41 @@ inline detail::PoolSlab* Pool::make_slab() noexcept {
 
 // ---- taking blocks back
 
-inline void Pool::put_into_slab(detail::PoolSlab* slab, std::size_t index) noexcept {
-    slab->words()[index / 64].free |= bit_of(index);
-    ++slab->free_slots;
+HEAPWRIGHT_NOINLINE inline void Pool::put_into_slab(detail::PoolSlab* slab, std::size_t index) noexcept {
+    slab->free_words(geometry_)[index / 64] |= bit_of(index);
     --outstanding_blocks_;
+    if (--slab->outstanding == kMagazine) {
+        slab->check_in = 1;
+    }
     const auto word = static_cast<std::uint32_t>(index / 64);
     slab->lowest_word = word < slab->lowest_word ? word : slab->lowest_word;
     if (!slab->is_listed && slab != home_) {
         append(partial_, slab);
         slab->is_listed = true;
     }
+}
+
+HEAPWRIGHT_NOINLINE inline void Pool::slab_nearly_empty(detail::PoolSlab* slab) noexcept {
+    // The count below costs 64 looks; check_in says how many frees at least lie before the next one can matter.
+    if (slab->check_in > 1) {
+        --slab->check_in;
+        return;
+    }
+    const std::size_t live = slab->outstanding - count_in_magazine(slab);
+    if (live > 0) {
+        slab->check_in = static_cast<std::uint32_t>(live);
+        return;
+    }
+    slab_emptied(slab);
+    HEAPWRIGHT_AUDIT(*this);  // on the slow ways only: after every free it would make programs quadratic
+}
+
+inline std::size_t Pool::count_in_magazine(const detail::PoolSlab* slab) const noexcept {
+    std::size_t count = 0;
+    for (std::size_t at = 0; at < in_magazine_; ++at) {
+        count += slab_of(magazine_[at]) == slab ? 1U : 0U;
+    }
+    return count;
 }
 
 inline void Pool::slab_emptied(detail::PoolSlab* slab) noexcept {
@@ -161,7 +189,7 @@ inline void Pool::empty_magazine_of(const detail::PoolSlab* slab) noexcept {
     for (std::size_t at = 0; at < in_magazine_; ++at) {
         std::byte* const block = magazine_[at];
         if (slab_of(block) == slab) {
-            put_into_slab(slab_of(block), geometry_.index_of(offset_of(block)));
+            put_into_slab(slab_of(block), index_of(block));
         } else {
             magazine_[kept++] = block;
         }
@@ -177,14 +205,17 @@ inline void Pool::give_back(detail::PoolSlab* slab) noexcept {
     source_.deallocate(slab, {.size = geometry_.slab_bytes, .alignment = geometry_.slab_bytes});
 }
 
-inline void Pool::refuse(const void* block) const noexcept {
-    const std::size_t offset = offset_of(block);
+HEAPWRIGHT_COLD inline void Pool::refuse(const void* block) const noexcept {
+    const std::size_t offset = offset_in(slab_of(block), block);
     const std::size_t index = geometry_.index_of(offset);
     if (index < geometry_.first_index || index >= geometry_.end_index) {
         detail::refuse_foreign_block(block, block_bytes_);  // the slab's own header or its unused end
     }
     if (index * geometry_.slot_bytes != offset) {
         detail::refuse_interior_block(block, offset - index * geometry_.slot_bytes, block_bytes_);
+    }
+    if (slab_of(block)->states()[index] == detail::SlotState::never_given) {
+        detail::refuse_never_given(block, block_bytes_);
     }
     detail::refuse_double_free(block, block_bytes_);
 }
@@ -210,7 +241,7 @@ inline std::size_t Pool::trim() noexcept {
     const std::size_t before = directory_.count();
     for (; in_magazine_ > 0; --in_magazine_) {
         std::byte* const block = magazine_[in_magazine_ - 1];
-        put_into_slab(slab_of(block), geometry_.index_of(offset_of(block)));
+        put_into_slab(slab_of(block), index_of(block));
     }
     retire_home();
     while (spare_.first != nullptr) {
@@ -242,17 +273,22 @@ inline bool Pool::owns(const void* block) const noexcept {
     if (geometry_.slab_bytes == 0 || !directory_.contains(reinterpret_cast<std::uintptr_t>(slab))) {
         return false;
     }
-    const std::size_t offset = offset_of(block);
+    const std::size_t offset = offset_in(slab, block);
     const std::size_t index = geometry_.index_of(offset);
-    return index * geometry_.slot_bytes == offset && (slab->words()[index / 64].live & bit_of(index)) != 0;
+    return index * geometry_.slot_bytes == offset && slab->states()[index] == detail::SlotState::live;
 }
 
 template <class Visit>
 void Pool::for_each_live(Visit visit) const {
+    constexpr std::uint64_t kLiveBits = 0x0101'0101'0101'0101U;  // of eight states; only live ones are odd
     for (detail::PoolSlab* slab = all_.first; slab != nullptr; slab = slab->all_next) {
-        for (std::size_t at = 0; at < geometry_.word_count; ++at) {
-            for (std::uint64_t live = slab->words()[at].live; live != 0; live &= live - 1) {
-                visit(static_cast<void*>(slab->slot(at * 64 + static_cast<std::size_t>(__builtin_ctzll(live)), geometry_)));
+        for (std::size_t at = 0; at < geometry_.end_index; at += 8) {
+            std::uint64_t live = 0;
+            __builtin_memcpy(&live, slab->states() + at, sizeof(live));  // past the states lie free words, which are masked
+            live &=
+                kLiveBits & (geometry_.end_index - at >= 8 ? ~std::uint64_t{0} : ~(~std::uint64_t{0} << (geometry_.end_index - at) * 8));
+            for (; live != 0; live &= live - 1) {
+                visit(static_cast<void*>(slab->slot(at + static_cast<std::size_t>(__builtin_ctzll(live)) / 8, geometry_)));
             }
         }
     }
@@ -275,20 +311,26 @@ inline const char* Pool::broken_slab(const detail::PoolSlab* slab) const noexcep
     std::size_t live = 0;
     std::size_t free = 0;
     for (std::size_t at = 0; at < geometry_.word_count; ++at) {
-        const detail::SlotWord& word = slab->words()[at];
-        if ((word.live & word.free) != 0 || ((word.live | word.free) & ~geometry_.slots_of_word(at)) != 0) {
-            return "P1: a slot is live and free at once, or is no slot";
+        const std::uint64_t word = slab->free_words(geometry_)[at];
+        if ((word & ~geometry_.slots_of_word(at)) != 0) {
+            return "P1: what is no slot is free";
         }
-        if (word.free != 0 && at < slab->lowest_word) {
+        if (word != 0 && at < slab->lowest_word) {
             return "P1: a free slot lies before the lowest word";
         }
-        live += detail::count_bits(word.live);
-        free += detail::count_bits(word.free);
+        free += detail::count_bits(word);
     }
-    if (slab->holders != live + (slab == home_ ? 1 : 0) || slab->free_slots != free) {
+    for (std::size_t index = 0; index < geometry_.end_index; ++index) {
+        const bool is_live = slab->states()[index] == detail::SlotState::live;
+        if (is_live && (index < geometry_.first_index || (slab->free_words(geometry_)[index / 64] & bit_of(index)) != 0)) {
+            return "P1: a slot is live and free at once, or is no slot";
+        }
+        live += is_live ? 1U : 0U;
+    }
+    if (slab->free_slots(geometry_) != free || (slab == home_) != ((slab->outstanding & detail::PoolSlab::kHome) != 0)) {
         return "P1: a slab has lost count of its slots";
     }
-    const bool is_empty = slab->holders == 0;
+    const bool is_empty = live == 0 && slab != home_;
     if (slab->is_listed != (free > 0 && slab != home_ && !is_empty)) {
         return "P3: a slab with free slots is not listed, or one without is";
     }
@@ -306,13 +348,14 @@ inline const char* Pool::broken_invariant() const noexcept {
         if (!directory_.contains(reinterpret_cast<std::uintptr_t>(slab))) {
             return "P5: a slab is not in the directory";
         }
-        outstanding += geometry_.usable_slots() - slab->free_slots;
-        empty += slab->holders == 0 ? 1U : 0U;
+        outstanding += geometry_.usable_slots() - slab->free_slots(geometry_);
+        empty += slab->outstanding == 0 ? 1U : 0U;
         ++slabs;
     }
     for (std::size_t at = 0; at < in_magazine_; ++at) {
-        const detail::SlotWord& word = slab_of(magazine_[at])->words()[geometry_.index_of(offset_of(magazine_[at])) / 64];
-        if (((word.live | word.free) & bit_of(geometry_.index_of(offset_of(magazine_[at])))) != 0) {
+        const detail::PoolSlab* const slab = slab_of(magazine_[at]);
+        const std::size_t index = index_of(magazine_[at]);
+        if (slab->states()[index] == detail::SlotState::live || (slab->free_words(geometry_)[index / 64] & bit_of(index)) != 0) {
             return "P2: a block in the magazine is live or free elsewhere";
         }
         for (std::size_t other = 0; other < at; ++other) {

@@ -1,10 +1,10 @@
-// A slab: an aligned piece of memory cut into slots of one size, with two bits of truth for each slot at its front.
+// A slab: an aligned piece of memory cut into slots of one size, with the truth about each slot at its front.
 //
-//   slab │ PoolSlab │ words: live and free bits │ slot │ slot │ slot ...
-//          index 0 ─────────── header indices ──► first_index
+//   slab │ PoolSlab │ a state for each slot │ a free bit for each slot │ slot │ slot │ slot ...
+//          index 0 ───────────────────────────────────────────────────► first_index
 //
 // Slots are numbered from the slab's start, so that an index is one multiplication away from an address. The few
-// indices that the header covers are never free and never live.
+// indices that the header covers are never free and never given.
 #pragma once
 
 #include <cstddef>
@@ -16,20 +16,15 @@
 
 namespace heapwright::detail {
 
-/// 64 slots. At most one of the two bits of a slot is set; neither is, while the slot waits in a magazine.
-struct SlotWord {
-    std::uint64_t live;  // in the program's hands
-    std::uint64_t free;  // in the slab, to be given
-};
-
 /// Slots of one size and where they are. Division by the size is a multiplication: no division on any path.
 struct SlotGeometry {
-    std::size_t slot_bytes = 0;       // from one slot to the next
-    std::size_t slab_bytes = 0;       // a power of two, also the slab's alignment
-    std::uint64_t reciprocal = 0;     // 2^64 / slot_bytes, rounded up
+    std::size_t slot_bytes = 0;    // from one slot to the next
+    std::size_t slab_bytes = 0;    // a power of two, also the slab's alignment
+    std::uint64_t reciprocal = 0;  // 2^64 / slot_bytes, rounded up
     std::uint32_t word_count = 0;
-    std::uint32_t first_index = 0;    // the first slot that is not under the header
+    std::uint32_t first_index = 0;  // the first slot that is not under the header
     std::uint32_t end_index = 0;
+    std::uint32_t free_words_offset = 0;  // in bytes from the slab's start
 
     /// Exact for every offset into a slab, as slab_bytes * slot_bytes < 2^64.
     [[nodiscard]] HEAPWRIGHT_ALWAYS_INLINE std::size_t index_of(std::size_t offset_bytes) const noexcept {
@@ -46,36 +41,60 @@ struct SlotGeometry {
     /// The bits of the word that stand for slots: not those under the header, nor those past the end.
     [[nodiscard]] constexpr std::uint64_t slots_of_word(std::size_t word) const noexcept {
         const std::size_t start = word * 64;
-        const std::uint64_t from = first_index <= start ? ~std::uint64_t{0} : first_index - start >= 64 ? 0 : ~std::uint64_t{0} << (first_index - start);
+        const std::uint64_t from = first_index <= start        ? ~std::uint64_t{0}
+                                   : first_index - start >= 64 ? 0
+                                                               : ~std::uint64_t{0} << (first_index - start);
         const std::uint64_t until = end_index >= start + 64 ? ~std::uint64_t{0} : ~(~std::uint64_t{0} << (end_index - start));
         return from & until;
     }
 };
 
-struct alignas(16) PoolSlab {
-    PoolSlab* previous;        // on the list of slabs that have free slots, or of empty ones
-    PoolSlab* next;
-    PoolSlab* all_previous;    // on the list of all slabs
-    PoolSlab* all_next;
-    std::uint32_t holders;     // live slots, and one more while the pool refills from this slab
-    std::uint32_t free_slots;  // bits set in the words' free halves
-    std::uint32_t lowest_word; // no word before it has a free slot
-    bool is_listed;            // on the list of slabs that have free slots
+/// What became of a slot. One byte each and not a bit: giving a block is then one store that waits for nothing, and its
+/// free one load that the store feeds. Two changes of one bit in a row would wait for each other (1 ns a pair, measured).
+enum class SlotState : std::uint8_t {
+    never_given = 0,
+    live = 1,  // in the program's hands; the only one with an odd number
+    freed = 2,
+};
 
-    [[nodiscard]] SlotWord* words() noexcept { return reinterpret_cast<SlotWord*>(this + 1); }
-    [[nodiscard]] const SlotWord* words() const noexcept { return reinterpret_cast<const SlotWord*>(this + 1); }
+struct alignas(16) PoolSlab {
+    PoolSlab* previous;  // on the list of slabs that have free slots, or of empty ones
+    PoolSlab* next;
+    PoolSlab* all_previous;  // on the list of all slabs
+    PoolSlab* all_next;
+    std::uint32_t outstanding;  // slots without a free bit, and kHome more while the pool refills from this slab
+    std::uint32_t check_in;     // while outstanding is small: at least so many frees until no slot is live
+    std::uint32_t lowest_word;  // no free word before it has a bit set
+    bool is_listed;             // on the list of slabs that have free slots
+
+    static constexpr std::uint32_t kHome = std::uint32_t{1} << 31;
+
+    /// One a slot, at a constant offset because every block writes one.
+    [[nodiscard]] HEAPWRIGHT_ALWAYS_INLINE SlotState* states() noexcept { return reinterpret_cast<SlotState*>(this + 1); }
+    [[nodiscard]] const SlotState* states() const noexcept { return reinterpret_cast<const SlotState*>(this + 1); }
+    /// One bit a slot: in the slab, to be given. A slot that is neither free nor live waits in a magazine.
+    [[nodiscard]] std::uint64_t* free_words(const SlotGeometry& geometry) noexcept {
+        return reinterpret_cast<std::uint64_t*>(reinterpret_cast<std::byte*>(this) + geometry.free_words_offset);
+    }
+    [[nodiscard]] const std::uint64_t* free_words(const SlotGeometry& geometry) const noexcept {
+        return reinterpret_cast<const std::uint64_t*>(reinterpret_cast<const std::byte*>(this) + geometry.free_words_offset);
+    }
     [[nodiscard]] std::byte* slot(std::size_t index, const SlotGeometry& geometry) noexcept {
         return reinterpret_cast<std::byte*>(this) + index * geometry.slot_bytes;
+    }
+    [[nodiscard]] std::uint32_t free_slots(const SlotGeometry& geometry) const noexcept {
+        return geometry.usable_slots() - (outstanding & ~kHome);
     }
 
     /// Every slot free, as in a new slab.
     void free_all(const SlotGeometry& geometry) noexcept {
-        holders = 0;
-        free_slots = geometry.usable_slots();
+        outstanding = 0;
+        check_in = 1;
         lowest_word = 0;
         is_listed = false;
+        __builtin_memset(states(), 0, geometry.end_index);
         for (std::size_t word = 0; word < geometry.word_count; ++word) {
-            words()[word] = {.live = 0, .free = geometry.slots_of_word(word)};
+            free_words(geometry)[word] = geometry.slots_of_word(word);
         }
     }
 };
@@ -112,7 +131,8 @@ static_assert(sizeof(PoolSlab) == 48 || sizeof(void*) != 8);
     }
     const std::size_t indices = slab_bytes / geometry.slot_bytes;
     const std::size_t words = (indices + 63) / 64;
-    const std::size_t header_bytes = sizeof(PoolSlab) + words * sizeof(SlotWord);
+    const std::size_t free_words_offset = align_up(sizeof(PoolSlab) + indices, alignof(std::uint64_t));
+    const std::size_t header_bytes = free_words_offset + words * sizeof(std::uint64_t);
     const std::size_t first = (header_bytes + geometry.slot_bytes - 1) / geometry.slot_bytes;
     if (first >= indices) {
         return geometry;
@@ -122,6 +142,7 @@ static_assert(sizeof(PoolSlab) == 48 || sizeof(void*) != 8);
     geometry.word_count = static_cast<std::uint32_t>(words);
     geometry.first_index = static_cast<std::uint32_t>(first);
     geometry.end_index = static_cast<std::uint32_t>(indices);
+    geometry.free_words_offset = static_cast<std::uint32_t>(free_words_offset);
     return geometry;
 }
 

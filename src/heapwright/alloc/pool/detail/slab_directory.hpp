@@ -23,7 +23,10 @@ public:
 
     [[nodiscard]] HEAPWRIGHT_ALWAYS_INLINE bool contains(std::uintptr_t slab) const noexcept {
         const std::size_t home = home_of(slab);
-        return HEAPWRIGHT_LIKELY(table_[home] == slab) || contains_slow(slab, home);
+        if (HEAPWRIGHT_LIKELY(table_[home] == slab)) {
+            return true;
+        }
+        return contains_slow(slab, home);
     }
 
     /// Returns:  false when the table had to grow and the source refused.
@@ -79,7 +82,7 @@ private:
         return ((static_cast<std::uint64_t>(slab) * 0x61C8'8647U) >> 32) & mask_;
     }
 
-    [[gnu::cold]] bool contains_slow(std::uintptr_t slab, std::size_t home) const noexcept {
+    HEAPWRIGHT_NOINLINE bool contains_slow(std::uintptr_t slab, std::size_t home) const noexcept {
         for (std::size_t index = home; table_[index] != kEmpty; index = (index + 1) & mask_) {
             if (table_[index] == slab) {
                 return true;
@@ -100,7 +103,7 @@ private:
         return {.size = entries * sizeof(std::uintptr_t), .alignment = alignof(std::uintptr_t)};
     }
 
-    [[nodiscard, gnu::cold]] bool grow() noexcept {
+    [[nodiscard]] HEAPWRIGHT_COLD bool grow() noexcept {
         const std::size_t entries = (mask_ + 1) * 4;  // twice as many for twice as few growths: an eighth full
         auto* const larger = static_cast<std::uintptr_t*>(source_.try_allocate(layout_of(entries)));
         if (larger == nullptr) {
