@@ -212,7 +212,7 @@ void Census::count_release(const BlockRecord& block, std::uint64_t born, const E
     const std::uint64_t weight = scale_.weight(block.size);
     const std::uint64_t stamp = stamps_.last();
     Departure how;
-    how.lifetime_ns = facts_.clock.ns_of(StampClock::ticks(stamp - born));
+    how.lifetime_ns = facts_.clock.ns_of(StampClock::ticks(stamp) - StampClock::ticks(born));
     how.cross_thread = block.thread != static_cast<std::uint32_t>(event.thread);
     if (!how.cross_thread) {
         how.temporary = thread.newest_block == event.address;
