@@ -1,9 +1,9 @@
 // Powers of two, alignment and overflow, against the plain definitions.
 #include <heapwright/base/bits.hpp>
 
-#include <doctest/doctest.h>
-
 #include <cstdint>
+
+#include <doctest/doctest.h>
 
 #include <tests/support/random.hpp>
 

@@ -1,11 +1,12 @@
 // Assertions in three strengths: what they say, when they stay silent, and that they end the program.
 #include <heapwright/base/check.hpp>
 
-#include <doctest/doctest.h>
-
 #include <string>
 
+#include <doctest/doctest.h>
+
 #include <heapwright/base/text.hpp>
+
 #include <tests/support/death.hpp>
 
 namespace heapwright {

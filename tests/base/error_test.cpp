@@ -1,12 +1,12 @@
 // Errors as values: what they carry and what they are called.
 #include <heapwright/base/error.hpp>
 
-#include <doctest/doctest.h>
-
 #include <cstring>
 #include <set>
 #include <string>
 #include <type_traits>
+
+#include <doctest/doctest.h>
 
 namespace heapwright {
 namespace {

@@ -1,9 +1,9 @@
 // Bytes that are recognisable in a debugger.
 #include <heapwright/base/fill.hpp>
 
-#include <doctest/doctest.h>
-
 #include <initializer_list>
+
+#include <doctest/doctest.h>
 
 namespace heapwright {
 

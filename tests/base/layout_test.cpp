@@ -1,9 +1,9 @@
 // Layout arithmetic: it agrees with the compiler's own layout of structs and arrays, and never wraps.
 #include <heapwright/base/layout.hpp>
 
-#include <doctest/doctest.h>
-
 #include <cstdint>
+
+#include <doctest/doctest.h>
 
 #include <tests/support/random.hpp>
 

@@ -1,11 +1,11 @@
 // Text in a fixed buffer: right numbers, safe truncation.
 #include <heapwright/base/text.hpp>
 
-#include <doctest/doctest.h>
-
 #include <cstdint>
 #include <limits>
 #include <string>
+
+#include <doctest/doctest.h>
 
 #include <tests/support/random.hpp>
 

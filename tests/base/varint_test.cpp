@@ -1,10 +1,10 @@
 // Numbers in few bytes: every number comes back, and no bytes whatsoever are read beyond their end.
 #include <heapwright/base/varint.hpp>
 
-#include <doctest/doctest.h>
-
 #include <limits>
 #include <vector>
+
+#include <doctest/doctest.h>
 
 #include <tests/support/random.hpp>
 
@@ -71,8 +71,7 @@ TEST_CASE("random bytes are read to a number or refused, never beyond their end"
         const std::uint8_t* in = bytes.data();
         const std::uint8_t* end = in + bytes.size();
         std::uint64_t out = 0;
-        while (in != end && get_varint(in, end, out)) {
-        }
+        while (in != end && get_varint(in, end, out)) {}
         CHECK(in <= end);
     }
 }

@@ -1,10 +1,10 @@
 // Clocks: they advance, and ticks convert to nanoseconds and back along a straight line.
 #include <heapwright/os/clock.hpp>
 
-#include <doctest/doctest.h>
-
 #include <cstdint>
 #include <thread>
+
+#include <doctest/doctest.h>
 
 namespace heapwright::os {
 
@@ -30,8 +30,7 @@ TEST_CASE("work of another thread counts for the process and not for the caller"
     const std::uint64_t process_before = cpu_ns();
     const std::uint64_t own_before = thread_cpu_ns();
     std::thread([] {
-        while (thread_cpu_ns() < kWorkNs) {
-        }
+        while (thread_cpu_ns() < kWorkNs) {}
     }).join();
     CHECK(cpu_ns() - process_before >= kWorkNs * 9 / 10);
     CHECK(thread_cpu_ns() - own_before < kWorkNs);

@@ -1,17 +1,18 @@
 // Files by raw system calls: what is written comes back, and each failure has its kind.
 #include <heapwright/os/file.hpp>
 
-#include <doctest/doctest.h>
-
 #include <cerrno>
 #include <cstdlib>
 #include <cstring>
-#include <fcntl.h>
 #include <filesystem>
 #include <string>
-#include <unistd.h>
 #include <utility>
 #include <vector>
+
+#include <fcntl.h>
+#include <unistd.h>
+
+#include <doctest/doctest.h>
 
 namespace heapwright::os {
 namespace {

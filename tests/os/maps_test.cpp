@@ -1,18 +1,20 @@
 // The list of mappings: agrees with what was mapped, line by line, and survives odd files.
 #include <heapwright/os/maps.hpp>
 
-#include <doctest/doctest.h>
-
 #include <cstdint>
 #include <cstdio>
 #include <cstdlib>
 #include <fstream>
 #include <string>
-#include <sys/mman.h>
-#include <unistd.h>
 #include <vector>
 
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include <doctest/doctest.h>
+
 #include <heapwright/os/pages.hpp>
+
 #include <tests/support/random.hpp>
 
 namespace heapwright::os {
@@ -49,7 +51,6 @@ const Seen* find(const std::vector<Seen>& all, const void* address) {
 class PlantedFile {
 public:
     explicit PlantedFile(const std::string& text) {
-        path_ = "/tmp/heapwright-maps-XXXXXX";
         ::close(::mkstemp(path_.data()));
         std::ofstream(path_) << text;
     }
@@ -59,7 +60,7 @@ public:
     [[nodiscard]] const char* path() const { return path_.c_str(); }
 
 private:
-    std::string path_;
+    std::string path_ = "/tmp/heapwright-maps-XXXXXX";
 };
 
 Result<std::size_t> walk(const char* path, std::vector<Seen>& seen, MapsDetail detail = MapsDetail::addresses) {
@@ -114,7 +115,8 @@ TEST_CASE("the list is the one the kernel prints") {
     for (const Seen& one : all) {
         if (one.path.find(".so") != std::string::npos || one.path.find("heapwright_os_test") != std::string::npos) {
             char text[64];
-            std::snprintf(text, sizeof text, "%08lx-%08lx", static_cast<unsigned long>(one.mapping.start), static_cast<unsigned long>(one.mapping.end));
+            std::snprintf(text, sizeof text, "%08lx-%08lx", static_cast<unsigned long>(one.mapping.start),
+                          static_cast<unsigned long>(one.mapping.end));
             got.emplace_back(text);
         }
     }
@@ -186,8 +188,8 @@ TEST_CASE("a line is understood down to blanks and brackets in its path") {
 }
 
 TEST_CASE("lines that are no mapping are refused") {
-    for (const char* line : {"", "x", "12-", "12-34", "34-12 rw-p 0 0:0 0", "12-34 rw", "12-34 rw-p", "12-34 rw-p zz 0:0 0", "12-34 rw-p 0 0 0",
-                             "fffffffffffffffff-1 rw-p 0 0:0 0"}) {
+    for (const char* line : {"", "x", "12-", "12-34", "34-12 rw-p 0 0:0 0", "12-34 rw", "12-34 rw-p", "12-34 rw-p zz 0:0 0",
+                             "12-34 rw-p 0 0 0", "fffffffffffffffff-1 rw-p 0 0:0 0"}) {
         Mapping mapping;
         CAPTURE(line);
         CHECK_FALSE(detail::parse_maps_line(line, mapping));

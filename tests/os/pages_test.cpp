@@ -1,15 +1,17 @@
 // Pages: reserve, commit, decommit, discard, release, and what of it is resident.
 #include <heapwright/os/pages.hpp>
 
-#include <doctest/doctest.h>
-
 #include <cstdint>
 #include <cstring>
 #include <fstream>
 #include <string>
+
 #include <sys/mman.h>
 
+#include <doctest/doctest.h>
+
 #include <heapwright/base/bits.hpp>
+
 #include <tests/support/death.hpp>
 
 namespace heapwright::os {

@@ -1,15 +1,16 @@
 // What the kernel says of this process: plausible, and equal to what other sources say.
 #include <heapwright/os/process.hpp>
 
-#include <doctest/doctest.h>
-
 #include <cstring>
 #include <fstream>
 #include <iterator>
-#include <sched.h>
 #include <string>
+
+#include <sched.h>
 #include <sys/utsname.h>
 #include <unistd.h>
+
+#include <doctest/doctest.h>
 
 #include <heapwright/os/pages.hpp>
 

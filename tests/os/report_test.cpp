@@ -1,12 +1,13 @@
 // Lines on stderr: whole, with a newline, errno untouched.
 #include <heapwright/os/report.hpp>
 
-#include <doctest/doctest.h>
-
 #include <cerrno>
 #include <string>
 
+#include <doctest/doctest.h>
+
 #include <heapwright/base/check.hpp>
+
 #include <tests/support/death.hpp>
 
 namespace heapwright::os {

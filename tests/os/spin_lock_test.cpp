@@ -1,15 +1,17 @@
 // The lock of four bytes: one holder at a time, nobody sleeps for ever.
 #include <heapwright/os/spin_lock.hpp>
 
-#include <doctest/doctest.h>
-
 #include <array>
 #include <cstdint>
 #include <thread>
-#include <unistd.h>
 #include <vector>
 
+#include <unistd.h>
+
+#include <doctest/doctest.h>
+
 #include <heapwright/os/thread.hpp>
+
 #include <tests/support/death.hpp>
 
 namespace heapwright::os {
@@ -51,6 +53,7 @@ TEST_CASE("no deposit is lost among four threads") {
     constexpr std::uint64_t kDeposits = 50'000;
     Account account;
     std::vector<std::thread> threads;
+    threads.reserve(4);
     for (int index = 0; index < 4; ++index) {
         threads.emplace_back([&account] {
             for (std::uint64_t round = 0; round < kDeposits; ++round) {

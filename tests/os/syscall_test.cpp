@@ -1,12 +1,13 @@
 // System calls without libc: same answers, errno untouched, six arguments arrive.
 #include <heapwright/os/syscall.hpp>
 
-#include <doctest/doctest.h>
-
 #include <cerrno>
+
 #include <sys/mman.h>
 #include <sys/syscall.h>
 #include <unistd.h>
+
+#include <doctest/doctest.h>
 
 namespace heapwright::os {
 

@@ -1,8 +1,6 @@
 // Futexes and RawThread: runs, joins, keeps signals away, works with stack protection, errno and locale, and after fork.
 #include <heapwright/os/thread.hpp>
 
-#include <doctest/doctest.h>
-
 #include <atomic>
 #include <cctype>
 #include <cerrno>
@@ -10,15 +8,19 @@
 #include <cstdlib>
 #include <cstring>
 #include <string>
+#include <thread>
+
 #include <sys/resource.h>
 #include <sys/wait.h>
-#include <thread>
 #include <unistd.h>
+
+#include <doctest/doctest.h>
 
 #include <heapwright/base/platform.hpp>
 #include <heapwright/os/clock.hpp>
 #include <heapwright/os/file.hpp>
 #include <heapwright/os/syscall.hpp>
+
 #include <tests/support/death.hpp>
 
 namespace heapwright::os {
@@ -236,12 +238,12 @@ TEST_CASE("a thread that runs over its stack dies on the guard page" * doctest::
     const auto death = test::death_of([] {
         RawThread thread;
         const auto overflow = [](void*) noexcept {
-            volatile char room[256 * 1024];
+            volatile char room[std::size_t{256} << 10];
             for (std::size_t index = sizeof room; index > 0; index -= 1024) {
                 room[index - 1] = 1;
             }
         };
-        static_cast<void>(thread.start(overflow, nullptr, "deep", 64 * 1024));
+        static_cast<void>(thread.start(overflow, nullptr, "deep", std::size_t{64} << 10));
         thread.join();
     });
     CHECK(death.signal == SIGSEGV);

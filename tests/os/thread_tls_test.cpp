@@ -1,10 +1,10 @@
 // The copy of static TLS: where each variable of this program lies, its copy holds the initial value.
 #include <heapwright/os/detail/thread_tls.hpp>
 
-#include <doctest/doctest.h>
-
 #include <cstdint>
 #include <cstring>
+
+#include <doctest/doctest.h>
 
 #include <heapwright/os/pages.hpp>
 
@@ -51,11 +51,13 @@ TEST_CASE("the copy has the canary and the pointer guard of the thread that made
     auto* copy = static_cast<std::byte*>(plan.lay_out(room));
     const std::byte* own = thread_pointer();
     CHECK(std::memcmp(copy + 0x28, own + 0x28, 16) == 0);
-    std::byte* self = nullptr;
-    std::memcpy(&self, copy, sizeof self);
-    CHECK(self == copy);
-    std::memcpy(&self, copy + 0x10, sizeof self);
-    CHECK(self == copy);
+    const auto word_at = [copy](std::size_t offset) {
+        std::uintptr_t word = 0;
+        std::memcpy(&word, copy + offset, sizeof word);
+        return word;
+    };
+    CHECK(word_at(0x00) == reinterpret_cast<std::uintptr_t>(copy));
+    CHECK(word_at(0x10) == reinterpret_cast<std::uintptr_t>(copy));
     release(room, plan.mapping_bytes());
 }
 

@@ -12,10 +12,10 @@
 namespace heapwright::test {
 
 struct Death {
-    bool died = false;        // by a signal, or under a sanitizer by its exit
-    int signal = 0;           // 0 when a sanitizer ended the process
-    int exit_status = 0;      // meaningful when signal is 0
-    std::string last_words;   // all it wrote to stderr
+    bool died = false;       // by a signal, or under a sanitizer by its exit
+    int signal = 0;          // 0 when a sanitizer ended the process
+    int exit_status = 0;     // meaningful when signal is 0
+    std::string last_words;  // all it wrote to stderr
 };
 
 /// Runs `act` in a child of fork(); the child exits with 0 if act returns.

@@ -1,10 +1,11 @@
 // The main function of every test program: doctest, the seed on the first line, failures told on stderr.
-#define DOCTEST_CONFIG_IMPLEMENT
-#include <doctest/doctest.h>
-
+#define DOCTEST_CONFIG_IMPLEMENT  // NOLINT(readability-identifier-naming): doctest's name
 #include <cstdio>
 
+#include <doctest/doctest.h>
+
 #include <heapwright/os/report.hpp>
+
 #include <tests/support/random.hpp>
 
 int main(int argc, char** argv) {

@@ -10,26 +10,18 @@
 namespace heapwright {
 
 /// Zero is no power of two.
-[[nodiscard]] constexpr bool is_power_of_two(std::uint64_t number) noexcept {
-    return number != 0 && (number & (number - 1)) == 0;
-}
+[[nodiscard]] constexpr bool is_power_of_two(std::uint64_t number) noexcept { return number != 0 && (number & (number - 1)) == 0; }
 
 /// Requires: number > 0.
 /// Returns:  the index of the highest set bit.
-[[nodiscard]] constexpr unsigned log2_floor(std::uint64_t number) noexcept {
-    return 63U - static_cast<unsigned>(__builtin_clzll(number));
-}
+[[nodiscard]] constexpr unsigned log2_floor(std::uint64_t number) noexcept { return 63U - static_cast<unsigned>(__builtin_clzll(number)); }
 
 /// Requires: number > 0.
 /// Returns:  the smallest n with 2^n >= number.
-[[nodiscard]] constexpr unsigned log2_ceil(std::uint64_t number) noexcept {
-    return number == 1 ? 0U : log2_floor(number - 1) + 1U;
-}
+[[nodiscard]] constexpr unsigned log2_ceil(std::uint64_t number) noexcept { return number == 1 ? 0U : log2_floor(number - 1) + 1U; }
 
 /// Requires: alignment is a power of two.
-[[nodiscard]] constexpr std::size_t align_down(std::size_t number, std::size_t alignment) noexcept {
-    return number & ~(alignment - 1);
-}
+[[nodiscard]] constexpr std::size_t align_down(std::size_t number, std::size_t alignment) noexcept { return number & ~(alignment - 1); }
 
 /// Requires: alignment is a power of two; number + alignment - 1 does not wrap (else use align_up_overflows).
 [[nodiscard]] constexpr std::size_t align_up(std::size_t number, std::size_t alignment) noexcept {
@@ -37,9 +29,7 @@ namespace heapwright {
 }
 
 /// Requires: alignment is a power of two.
-[[nodiscard]] constexpr bool is_aligned(std::size_t number, std::size_t alignment) noexcept {
-    return (number & (alignment - 1)) == 0;
-}
+[[nodiscard]] constexpr bool is_aligned(std::size_t number, std::size_t alignment) noexcept { return (number & (alignment - 1)) == 0; }
 
 [[nodiscard]] inline bool is_aligned(const void* address, std::size_t alignment) noexcept {
     return is_aligned(reinterpret_cast<std::uintptr_t>(address), alignment);

@@ -37,11 +37,11 @@ void describe(const Failure& failure, TextBuffer& text) noexcept;
 
 }  // namespace heapwright
 
-#define HEAPWRIGHT_CHECK(condition, sentence)                                          \
-    do {                                                                               \
-        if (HEAPWRIGHT_UNLIKELY(!(condition))) {                                       \
-            ::heapwright::fail_check(sentence, #condition, __FILE__, __LINE__);        \
-        }                                                                              \
+#define HEAPWRIGHT_CHECK(condition, sentence)                                   \
+    do {                                                                        \
+        if (HEAPWRIGHT_UNLIKELY(!(condition))) {                                \
+            ::heapwright::fail_check(sentence, #condition, __FILE__, __LINE__); \
+        }                                                                       \
     } while (false)
 
 #ifdef NDEBUG
@@ -52,11 +52,11 @@ void describe(const Failure& failure, TextBuffer& text) noexcept;
 #endif
 
 #ifdef HEAPWRIGHT_AUDIT_ENABLED
-#define HEAPWRIGHT_AUDIT(object)                                                       \
-    do {                                                                               \
-        if (const char* heapwright_broken = (object).broken_invariant()) {             \
-            ::heapwright::fail_check(heapwright_broken, nullptr, __FILE__, __LINE__);  \
-        }                                                                              \
+#define HEAPWRIGHT_AUDIT(object)                                                      \
+    do {                                                                              \
+        if (const char* heapwright_broken = (object).broken_invariant()) {            \
+            ::heapwright::fail_check(heapwright_broken, nullptr, __FILE__, __LINE__); \
+        }                                                                             \
     } while (false)
 #else
 #define HEAPWRIGHT_AUDIT(object) static_cast<void>(sizeof((object).broken_invariant()))

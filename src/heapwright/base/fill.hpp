@@ -16,9 +16,7 @@ enum class FillByte : std::uint8_t {
 static_assert(FillByte::fresh != FillByte::freed && FillByte::freed != FillByte::fence && FillByte::fresh != FillByte::fence);
 
 /// Overwrites `bytes` bytes at `memory`.
-inline void fill(void* memory, std::size_t bytes, FillByte value) noexcept {
-    __builtin_memset(memory, static_cast<int>(value), bytes);
-}
+inline void fill(void* memory, std::size_t bytes, FillByte value) noexcept { __builtin_memset(memory, static_cast<int>(value), bytes); }
 
 /// Whether all bytes still hold `value`. For fences and audits.
 ///

@@ -84,9 +84,7 @@ struct Layout {
     [[nodiscard]] constexpr Result<Repeated> repeat(std::size_t count) const noexcept;
 
     /// This layout with its size rounded up to its alignment. Cannot fail, by L2.
-    [[nodiscard]] constexpr Layout padded() const noexcept {
-        return Layout{.size = align_up(size, alignment), .alignment = alignment};
-    }
+    [[nodiscard]] constexpr Layout padded() const noexcept { return Layout{.size = align_up(size, alignment), .alignment = alignment}; }
 
     friend constexpr bool operator==(const Layout&, const Layout&) noexcept = default;
 };

@@ -56,8 +56,7 @@ HEAPWRIGHT_ALWAYS_INLINE void unpoison_defined([[maybe_unused]] const void* memo
 }
 
 /// Whether any of these bytes is poisoned. Always false where kPoisoning is false.
-[[nodiscard]] HEAPWRIGHT_ALWAYS_INLINE bool is_poisoned([[maybe_unused]] const void* memory,
-                                                        [[maybe_unused]] std::size_t bytes) noexcept {
+[[nodiscard]] HEAPWRIGHT_ALWAYS_INLINE bool is_poisoned([[maybe_unused]] const void* memory, [[maybe_unused]] std::size_t bytes) noexcept {
 #if HEAPWRIGHT_POISON_ASAN
     return __asan_region_is_poisoned(const_cast<void*>(memory), bytes) != nullptr;
 #else

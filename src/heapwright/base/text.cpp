@@ -109,9 +109,7 @@ TextBuffer& TextBuffer::append_hex(std::uint64_t number) noexcept {
     return append({digits + first, sizeof digits - first});
 }
 
-TextBuffer& TextBuffer::append_pointer(const void* address) noexcept {
-    return append_hex(reinterpret_cast<std::uintptr_t>(address));
-}
+TextBuffer& TextBuffer::append_pointer(const void* address) noexcept { return append_hex(reinterpret_cast<std::uintptr_t>(address)); }
 
 TextBuffer& TextBuffer::append_bytes_human(std::uint64_t bytes) noexcept {
     for (const Unit& unit : kUnits) {

@@ -58,8 +58,7 @@ namespace detail {
 ///
 /// Returns:  false when the bytes end too early or the number exceeds 64 bits; then neither `in` nor `out` changes.
 /// Keeps:    never reads at or past `end`.
-[[nodiscard]] HEAPWRIGHT_ALWAYS_INLINE bool get_varint(const std::uint8_t*& in, const std::uint8_t* end,
-                                                       std::uint64_t& out) noexcept {
+[[nodiscard]] HEAPWRIGHT_ALWAYS_INLINE bool get_varint(const std::uint8_t*& in, const std::uint8_t* end, std::uint64_t& out) noexcept {
     if (HEAPWRIGHT_LIKELY(in != end && *in < 0x80)) {
         out = *in++;
         return true;

@@ -11,7 +11,7 @@ constexpr std::uint64_t kNsPerSecond = 1'000'000'000;
 std::uint64_t read_clock(clockid_t clock) noexcept {
     timespec now{};
     // Cannot fail: the clock ids are constants that every kernel has.
-    ::clock_gettime(clock, &now);
+    static_cast<void>(::clock_gettime(clock, &now));
     return static_cast<std::uint64_t>(now.tv_sec) * kNsPerSecond + static_cast<std::uint64_t>(now.tv_nsec);
 }
 
@@ -45,8 +45,7 @@ TickPoint tick_point() noexcept {
 
 std::uint64_t ticks_to_monotonic_ns(std::uint64_t at_ticks, TickPoint first, TickPoint last) noexcept {
     // Relative to `first`, so that a double's 53 bits keep nanoseconds for a hundred days.
-    const double ns_per_tick =
-        static_cast<double>(last.monotonic_ns - first.monotonic_ns) / static_cast<double>(last.ticks - first.ticks);
+    const double ns_per_tick = static_cast<double>(last.monotonic_ns - first.monotonic_ns) / static_cast<double>(last.ticks - first.ticks);
     const auto distance = static_cast<double>(static_cast<std::int64_t>(at_ticks - first.ticks));
     return first.monotonic_ns + static_cast<std::uint64_t>(static_cast<std::int64_t>(distance * ns_per_tick));
 }

@@ -65,13 +65,9 @@ File& File::operator=(File&& other) noexcept {
 
 Result<File> File::open_read(const char* path) noexcept { return open_file(path, O_RDONLY, 0); }
 
-Result<File> File::create_exclusive(const char* path, unsigned mode) noexcept {
-    return open_file(path, O_RDWR | O_CREAT | O_EXCL, mode);
-}
+Result<File> File::create_exclusive(const char* path, unsigned mode) noexcept { return open_file(path, O_RDWR | O_CREAT | O_EXCL, mode); }
 
-Result<File> File::create_truncate(const char* path, unsigned mode) noexcept {
-    return open_file(path, O_RDWR | O_CREAT | O_TRUNC, mode);
-}
+Result<File> File::create_truncate(const char* path, unsigned mode) noexcept { return open_file(path, O_RDWR | O_CREAT | O_TRUNC, mode); }
 
 Result<void> File::write_all(std::span<const std::byte> bytes) noexcept {
     while (!bytes.empty()) {
@@ -130,7 +126,7 @@ Result<std::size_t> File::read_some_at(std::span<std::byte> room, std::uint64_t 
 }
 
 Result<std::uint64_t> File::size() const noexcept {
-    struct stat facts {};
+    struct stat facts{};
     const long result = repeated_syscall(SYS_fstat, descriptor_, &facts);
     if (is_failure(result)) {
         return std::unexpected(file_error(errno_of(result)));

@@ -81,7 +81,7 @@ private:
 void take_counter(std::string_view line, Mapping& mapping) noexcept {
     struct Key {
         std::string_view name;
-        std::uint64_t Mapping::*field;
+        std::uint64_t Mapping::* field;
     };
     static constexpr Key kKeys[] = {{.name = "Rss:", .field = &Mapping::resident_bytes},
                                     {.name = "Anonymous:", .field = &Mapping::anonymous_bytes},
@@ -92,8 +92,7 @@ void take_counter(std::string_view line, Mapping& mapping) noexcept {
             continue;
         }
         line.remove_prefix(key.name.size());
-        while (take_char(line, ' ')) {
-        }
+        while (take_char(line, ' ')) {}
         std::uint64_t kibibytes = 0;
         if (take_decimal(line, kibibytes)) {
             mapping.*key.field = kibibytes * 1024;
@@ -176,8 +175,7 @@ bool detail::parse_maps_line(std::string_view line, Mapping& mapping) noexcept {
     }
     mapping.device_major = static_cast<std::uint32_t>(major);
     mapping.device_minor = static_cast<std::uint32_t>(minor);
-    while (take_char(line, ' ')) {
-    }
+    while (take_char(line, ' ')) {}
     mapping.path = line;
     return true;
 }

@@ -18,8 +18,8 @@ struct Mapping {
     std::uint64_t offset = 0;  // in the file
     std::uint64_t inode = 0;   // 0: no file
     std::uint64_t resident_bytes = 0;
-    std::uint64_t anonymous_bytes = 0;   // resident, and not backed by a file
-    std::uint64_t huge_bytes = 0;        // resident as transparent huge pages
+    std::uint64_t anonymous_bytes = 0;  // resident, and not backed by a file
+    std::uint64_t huge_bytes = 0;       // resident as transparent huge pages
     std::uint64_t swapped_bytes = 0;
     std::uint32_t device_major = 0;
     std::uint32_t device_minor = 0;
@@ -58,8 +58,8 @@ using MappingCallback = bool (*)(const Mapping& mapping, void* context) noexcept
                                                    void* context) noexcept;
 
 /// The same for a file in the format of maps or smaps, such as /proc/PID/smaps.
-[[nodiscard]] Result<std::size_t> for_each_mapping_in(const char* path, std::span<char> buffer, MapsDetail detail,
-                                                      MappingCallback callback, void* context) noexcept;
+[[nodiscard]] Result<std::size_t> for_each_mapping_in(const char* path, std::span<char> buffer, MapsDetail detail, MappingCallback callback,
+                                                      void* context) noexcept;
 
 /// Room for a longest path, and as much again to read into. A path beyond 4 KiB is cut.
 inline constexpr std::size_t kMapsBufferBytes = 16384;
@@ -70,8 +70,7 @@ template <class Callable>
 [[nodiscard]] Result<std::size_t> for_each_mapping(std::span<char> buffer, MapsDetail detail, Callable&& callable) noexcept {
     using Plain = std::remove_reference_t<Callable>;
     return for_each_mapping(
-        buffer, detail,
-        [](const Mapping& mapping, void* context) noexcept -> bool { return (*static_cast<Plain*>(context))(mapping); },
+        buffer, detail, [](const Mapping& mapping, void* context) noexcept -> bool { return (*static_cast<Plain*>(context))(mapping); },
         const_cast<void*>(static_cast<const void*>(&callable)));
 }
 

@@ -58,8 +58,6 @@ void name_pages(void* start, std::size_t bytes, const char* name) noexcept;
 [[nodiscard]] long resident_pages(const void* start, std::size_t bytes) noexcept;
 
 /// bytes rounded up to whole pages. Wraps to 0 for the last page of the address space.
-[[nodiscard]] constexpr std::size_t round_to_pages(std::size_t bytes) noexcept {
-    return (bytes + kPageBytes - 1) & ~(kPageBytes - 1);
-}
+[[nodiscard]] constexpr std::size_t round_to_pages(std::size_t bytes) noexcept { return (bytes + kPageBytes - 1) & ~(kPageBytes - 1); }
 
 }  // namespace heapwright::os

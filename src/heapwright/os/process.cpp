@@ -1,14 +1,14 @@
 // Small files of /proc and /sys, turned into numbers.
 #include <heapwright/os/process.hpp>
 
+#include <initializer_list>
+#include <string_view>
+
 #include <sched.h>
 #include <sys/auxv.h>
 #include <sys/resource.h>
 #include <sys/syscall.h>
 #include <sys/utsname.h>
-
-#include <initializer_list>
-#include <string_view>
 
 #include <heapwright/os/file.hpp>
 #include <heapwright/os/pages.hpp>
@@ -133,7 +133,7 @@ void take_group_line(std::string_view line, GroupLimits& limits) noexcept {
         walk_up("/sys/fs/cgroup", group, &take_version_2, limits);
     } else if (controllers == "memory") {
         walk_up("/sys/fs/cgroup/memory", group, &take_version_1, limits);
-    } else if (controllers.find("cpu") == 0) {
+    } else if (controllers == "cpu" || controllers.starts_with("cpu,")) {
         walk_up("/sys/fs/cgroup/cpu", group, &take_version_1, limits);
     }
 }
@@ -156,7 +156,8 @@ Result<ResidentMemory> resident_memory() noexcept {
             return fail_with(Errc::damaged_data);
         }
     }
-    return ResidentMemory{.virtual_bytes = pages[0] * kPageBytes, .resident_bytes = pages[1] * kPageBytes, .shared_bytes = pages[2] * kPageBytes};
+    return ResidentMemory{
+        .virtual_bytes = pages[0] * kPageBytes, .resident_bytes = pages[1] * kPageBytes, .shared_bytes = pages[2] * kPageBytes};
 }
 
 ResourceUse resource_use() noexcept {

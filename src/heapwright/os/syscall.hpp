@@ -23,14 +23,13 @@ inline long syscall_word(T argument) noexcept {
 }
 
 inline long syscall_words(long number, long a = 0, long b = 0, long c = 0, long d = 0, long e = 0, long f = 0) noexcept {
+    // NOLINTBEGIN(misc-const-correctness): the asm statement writes what it calls inputs and outputs
     register long fourth asm("r10") = d;
     register long fifth asm("r8") = e;
     register long sixth asm("r9") = f;
     long result = number;
-    asm volatile("syscall"
-                 : "+a"(result)
-                 : "D"(a), "S"(b), "d"(c), "r"(fourth), "r"(fifth), "r"(sixth)
-                 : "rcx", "r11", "memory");
+    // NOLINTEND(misc-const-correctness)
+    asm volatile("syscall" : "+a"(result) : "D"(a), "S"(b), "d"(c), "r"(fourth), "r"(fifth), "r"(sixth) : "rcx", "r11", "memory");
     return result;
 }
 

@@ -1,6 +1,8 @@
 // Futexes, ids, and the making and ending of a thread that libc does not know.
 #include <heapwright/os/thread.hpp>
 
+#include <string_view>
+
 #include <errno.h>
 #include <linux/futex.h>
 #include <pthread.h>
@@ -9,8 +11,6 @@
 #include <sys/prctl.h>
 #include <sys/syscall.h>
 #include <time.h>
-
-#include <string_view>
 
 #include <heapwright/base/bits.hpp>
 #include <heapwright/base/check.hpp>
@@ -136,8 +136,7 @@ void yield_thread() noexcept { static_cast<void>(raw_syscall(SYS_sched_yield)); 
 
 void sleep_ns(std::uint64_t duration_ns) noexcept {
     timespec left = timespec_of(duration_ns);
-    while (raw_syscall(SYS_nanosleep, &left, &left) == -EINTR) {
-    }
+    while (raw_syscall(SYS_nanosleep, &left, &left) == -EINTR) {}
 }
 
 RawThread::~RawThread() { HEAPWRIGHT_CHECK(!started_, "a thread must be joined before it is destroyed"); }
@@ -179,8 +178,8 @@ Result<void> RawThread::start(Body body, void* argument, const char* name, std::
     long result = 0;
     {
         const AllSignalsBlocked blocked;  // inherited by the new thread, lifted again here
-        constexpr unsigned long kFlags = CLONE_VM | CLONE_FS | CLONE_FILES | CLONE_SIGHAND | CLONE_THREAD | CLONE_SYSVSEM |
-                                         CLONE_SETTLS | CLONE_PARENT_SETTID | CLONE_CHILD_CLEARTID;
+        constexpr unsigned long kFlags = CLONE_VM | CLONE_FS | CLONE_FILES | CLONE_SIGHAND | CLONE_THREAD | CLONE_SYSVSEM | CLONE_SETTLS |
+                                         CLONE_PARENT_SETTID | CLONE_CHILD_CLEARTID;
         result = heapwright_raw_clone(kFlags, stack_top, &tid_, &tid_, thread_pointer, this);
     }
     if (is_failure(result)) {

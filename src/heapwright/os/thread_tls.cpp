@@ -1,9 +1,9 @@
 // Finds the static TLS blocks of the loaded libraries and builds copies of them.
 #include <heapwright/os/detail/thread_tls.hpp>
 
-#include <link.h>
-
 #include <cstdint>
+
+#include <link.h>
 
 #include <heapwright/base/bits.hpp>
 #include <heapwright/base/check.hpp>
