@@ -22,6 +22,7 @@ const built = await esbuild.build({
   charset: "ascii",
   target: ["chrome100", "firefox113", "safari16.4"],
   mangleProps: /[a-z]_$/, // private members by the house's naming; nothing in the data ends like this
+  tsconfigRaw: { compilerOptions: { useDefineForClassFields: false } }, // fields that only the constructor sets need no text
   legalComments: "none",
   nodePaths: [packages],
   outdir: output,

@@ -1,5 +1,4 @@
 // The page's start: reads the data, builds the sections, and says clearly when there is nothing to show.
-import "uplot/dist/uPlot.min.css";
 import "./style/base.css";
 import "./style/parts.css";
 

@@ -94,6 +94,7 @@ export interface Frame {
   function: string;
   file?: string; // left out without debug info
   line?: number;
+  offset?: number; // bytes from the function's start to the call, where no line is known
   module: number; // index into Report.modules
   inlined?: true;
   runtime?: true;
@@ -245,9 +246,13 @@ export interface Suggestion {
 /// What a replayed trial is measured by; the order is the order of the page's columns.
 export const METRICS = [
   "peak_rss_bytes",
-  "retained_bytes",
+  "mean_rss_bytes", // over the events
+  "end_rss_bytes", // after the last event
+  "retained_bytes", // a moment later: what is live and what the allocator keeps
+  "floor_bytes", // after everything was freed
   "wall_ns",
   "cpu_ns",
+  "allocator_ns", // inside the allocator
   "minor_faults",
   "major_faults",
   "voluntary_switches",
@@ -259,6 +264,7 @@ export type Metric = (typeof METRICS)[number];
 export interface Comparison {
   baseline: number; // index into trials
   trials: Trial[];
+  note?: string; // a sentence about what the replay could not follow
 }
 
 export interface Trial {

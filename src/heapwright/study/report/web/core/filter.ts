@@ -47,8 +47,8 @@ export function parsed_filter(text: string, columns: readonly string[]): Filter 
     const condition = condition_of(token, columns);
     if (condition) {
       filter.conditions.push(condition);
-    } else if (token.length > 1 && token.startsWith("-")) {
-      filter.without.push(token.slice(1).toLowerCase());
+    } else if (token.startsWith("-")) {
+      filter.without.push(...[token.slice(1).toLowerCase()].filter(Boolean)); // a lone minus is still being typed
     } else if (token) {
       filter.words.push(token.toLowerCase());
     }

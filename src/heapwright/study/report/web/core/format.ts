@@ -76,10 +76,10 @@ export function percent(share: number): string {
   const value = share * 100;
   const size = Math.abs(value);
   const sign = value < 0 ? MINUS : "";
-  if (size > 0 && size < 0.1) {
-    return `${sign}<0.1${THIN}%`;
+  if (size > 0 && size < 0.005) {
+    return `${sign}<0.01${THIN}%`;
   }
-  return sign + (size >= 99.95 || size === 0 ? size.toFixed(0) : size.toFixed(1)) + THIN + "%";
+  return sign + size.toFixed(size >= 99.95 || size === 0 ? 0 : size < 0.1 ? 2 : 1) + THIN + "%";
 }
 
 export function share_of(part: number, whole: number): number {

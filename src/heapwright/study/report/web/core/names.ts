@@ -3,6 +3,9 @@ import type { Frame, Report } from "../schema.ts";
 
 const CUT_OFF = "(smaller stacks)";
 
+/// Control characters and those that turn the reading direction: a name must not reorder what stands beside it.
+const UNPRINTABLE = /[\u0000-\u001f\u007f\u200e\u200f\u202a-\u202e\u2066-\u2069]/g;
+
 /// Where the "<" of an operator's name would confuse a bracket counter.
 const OPERATORS = /operator\s*(<=>|<<=|>>=|<<|>>|<=|>=|->\*|->|<|>|\(\))/g;
 
@@ -47,7 +50,11 @@ export function file_name(path: string): string {
 export class Names {
   private readonly short_: (string | undefined)[] = [];
 
-  constructor(private readonly report_: Report) {}
+  constructor(private readonly report_: Report) {
+    for (const frame of report_.frames) {
+      frame.function = frame.function.replace(UNPRINTABLE, "\ufffd") || "(no name)";
+    }
+  }
 
   frame(index: number): Frame | undefined {
     return this.report_.frames[index];
@@ -77,7 +84,8 @@ export class Names {
 
   full_place(index: number): string {
     const frame = this.frame(index);
-    return frame?.file ? frame.file + (frame.line ? `:${frame.line}` : "") : "";
+    const offset = frame?.offset ? `+0x${frame.offset.toString(16)}` : "";
+    return frame?.file ? frame.file + (frame.line ? `:${frame.line}` : "") : offset;
   }
 
   is_runtime(index: number): boolean {

@@ -36,20 +36,26 @@ export const TERMS = {
   "not tried": "No replay of this suggestion is in the report; heapwright replay --experiment ID runs it.",
   "trial": "The recorded events played through one allocator and setting, in a fresh process, several times.",
   "noise": "The ranges of the runs overlap: the difference may be chance.",
-  "after the end": "Resident bytes once all events were played: what is still live plus what the allocator keeps.",
+  "after the end": "Resident bytes a moment after the last event: what is still live plus what the allocator keeps.",
+  "floor": "Resident bytes after every block was freed: what the allocator keeps of an empty heap.",
 } as const;
 
 export type Term = keyof typeof TERMS;
 
+/// Shows the meaning of `name` while `element` is under the pointer or has the focus.
+export function explained<E extends HTMLElement>(element: E, name: Term): E {
+  const show = (): void => tooltip_below(element, h("b", null, name), h("span", { class: "sentence" }, TERMS[name]));
+  element.setAttribute("aria-describedby", "tooltip");
+  element.addEventListener("pointerenter", show);
+  element.addEventListener("focus", show);
+  element.addEventListener("pointerleave", hide_tooltip);
+  element.addEventListener("blur", hide_tooltip);
+  return element;
+}
+
 /// The word (or `label` in its place) with its meaning on hover and focus.
 export function term(name: Term, label: string = name): HTMLElement {
-  const word = h("span", { class: "term", tabindex: 0, "aria-describedby": "tooltip" }, label);
-  const show = (): void => tooltip_below(word, h("b", null, name), h("span", { class: "sentence" }, TERMS[name]));
-  word.addEventListener("pointerenter", show);
-  word.addEventListener("focus", show);
-  word.addEventListener("pointerleave", hide_tooltip);
-  word.addEventListener("blur", hide_tooltip);
-  return word;
+  return explained(h("span", { class: "term", tabindex: 0 }, label), name);
 }
 
 export function glossary(): HTMLElement {

@@ -31,6 +31,10 @@ function fitted(context: CanvasRenderingContext2D, text: string, width: number):
   if (full <= width) {
     return text;
   }
+  const inner = text.indexOf("::"); // what stands last tells most: drop namespaces before letters
+  if (inner >= 0) {
+    return fitted(context, text.slice(inner + 2), width);
+  }
   let keep = Math.floor((text.length * width) / full);
   while (keep > 1 && context.measureText(`${text.slice(0, keep)}\u2026`).width > width) {
     keep -= 1;

@@ -45,7 +45,7 @@ function axis(options: ChartOptions, of_x: boolean): uPlot.Axis {
     space: of_x ? 90 : 34,
     grid: { stroke: () => color("line-soft"), width: 1 },
     ticks: { stroke: () => color("line"), width: 1, size: 4 },
-    values: (_chart, values) => values.map((value) => format(value)),
+    values: (_chart, values) => values.map((value) => format(value).replace(/\.0+(?!\d)/, "")), // "8 GiB", not "8.00 GiB"
     ...(!of_x && options.binary ? { incrs: BINARY_STEPS } : {}),
   };
 }

@@ -7,16 +7,17 @@ import { swatch } from "./controls.ts";
 
 interface Part {
   color: string;
+  strong?: true; // dark enough for light text
   label: string;
   term: Term;
   of: (at: Fragmentation) => number;
 }
 
 const PARTS: readonly Part[] = [
-  { color: "live", label: "requested", term: "requested", of: (at) => at.live_requested },
+  { color: "live", strong: true, label: "requested", term: "requested", of: (at) => at.live_requested },
   { color: "rounding", label: "rounding", term: "internal fragmentation", of: (at) => at.internal_bytes },
   { color: "external", label: "free on occupied pages", term: "external fragmentation", of: (at) => at.external_bytes },
-  { color: "retained", label: "empty pages kept", term: "retained", of: (at) => at.retained_bytes },
+  { color: "retained", strong: true, label: "empty pages kept", term: "retained", of: (at) => at.retained_bytes },
   { color: "other", label: "other memory", term: "other memory", of: (at) => at.non_heap_bytes },
 ];
 
@@ -32,12 +33,11 @@ function bar(label: Child, at: Fragmentation, longest: number): HTMLElement {
       { class: "strip", role: "img", "aria-label": text },
       PARTS.map((part) => {
         const value = part.of(at);
-        const width = share_of(value, longest);
         return (
           value > 0 &&
           styled(
-            h("span", { class: `c-${part.color}`, title: `${part.label}: ${exact_bytes(value)}, ${percent(share_of(value, whole))} of this bar` }, width > 0.07 && h("span", null, bytes(value))),
-            { width: `${100 * width}%` },
+            h("span", { class: part.strong ? "strong" : "", title: `${part.label}: ${exact_bytes(value)}, ${percent(share_of(value, whole))} of this bar` }, h("span", null, bytes(value))),
+            { width: `${100 * share_of(value, longest)}%`, background: `var(--${part.color})` },
           )
         );
       }),

@@ -1,5 +1,5 @@
 // Small controls that several views share: a row of choices, a check box, a part that is made when it is opened.
-import { h, replace, type Child } from "../core/dom.ts";
+import { h, replace, styled, type Child } from "../core/dom.ts";
 
 export interface Choice<T extends string> {
   value: T;
@@ -63,7 +63,7 @@ export function folded(summary: string, make: () => Node): HTMLDetailsElement {
 
 /// A little square in the colour that `name` has everywhere on the page.
 export function swatch(name: string): HTMLElement {
-  return h("i", { class: `swatch c-${name}`, "aria-hidden": "true" });
+  return styled(h("i", { class: "swatch", "aria-hidden": "true" }), { background: `var(--${name})` });
 }
 
 let live_region: HTMLElement | undefined;

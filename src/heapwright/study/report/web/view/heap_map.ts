@@ -1,16 +1,16 @@
 // The section of the heap map: choose a moment, see how full every piece of the heap's addresses is.
 import { h, replace, styled } from "../core/dom.ts";
-import { address, bytes, counted, percent, share_of, time } from "../core/format.ts";
+import { address, by_kind, bytes, exact_by_kind, percent, share_of, time, type Kind } from "../core/format.ts";
 import type { Page } from "../core/page.ts";
 import { term, type Term } from "../core/terms.ts";
 import { repaint, css } from "../core/theme.ts";
 import { MapCanvas, scale_colors } from "../map/canvas.ts";
 import { grid_of, occupancy_on, summary_of, type Grid, type Region } from "../map/grid.ts";
 import type { Fragmentation, HeapMap } from "../schema.ts";
-import { button, folded, section } from "./controls.ts";
+import { button, folded, section, swatch } from "./controls.ts";
 import { Table } from "./table.ts";
 
-const HEIGHT = 440;
+const HEIGHT = 540;
 const PLAY_MS = 350;
 
 function color_key(): HTMLElement {
@@ -22,7 +22,7 @@ function color_key(): HTMLElement {
   };
   paint();
   repaint.watch(paint);
-  return h("span", { class: "key" }, h("i", { class: "swatch c-empty" }), "empty", h("span", null, "sparse"), strip, h("span", null, "full"));
+  return h("span", { class: "key" }, swatch("empty"), "empty", h("span", null, "sparse"), strip, h("span", null, "full"));
 }
 
 /// Horizontal bars: how much memory stands on pages of each occupancy.
@@ -61,33 +61,39 @@ function regions_table(grid: Grid, occupancy: Uint8Array): HTMLElement {
   }).element;
 }
 
-const FACTS: readonly { name: string; term?: Term; of: (at: Fragmentation) => string }[] = [
-  { name: "live, requested", term: "requested", of: (at) => bytes(at.live_requested) },
-  { name: "live, usable", term: "usable", of: (at) => bytes(at.live_usable) },
-  { name: "live blocks", of: (at) => counted(at.live_blocks, "block") },
-  { name: "occupied OS pages", term: "occupied", of: (at) => `${bytes(at.occupied_pages * 4096)} in ${counted(at.occupied_pages, "page")}` },
-  { name: "internal fragmentation", term: "internal fragmentation", of: (at) => `${bytes(at.internal_bytes)} (${percent(at.internal_ratio)} of usable)` },
-  { name: "external fragmentation", term: "external fragmentation", of: (at) => `${bytes(at.external_bytes)} (${percent(at.external_ratio)} of occupied)` },
-  { name: "largest free run", term: "largest free run", of: (at) => bytes(at.largest_free_run) },
-  { name: "empty pages kept", term: "retained", of: (at) => bytes(at.retained_bytes) },
-  { name: "other memory", term: "other memory", of: (at) => bytes(at.non_heap_bytes) },
-  { name: "RSS", term: "RSS", of: (at) => (at.resident_bytes > 0 ? bytes(at.resident_bytes) : "not sampled") },
+const FACTS: readonly { name: string; term?: Term; of: (at: Fragmentation) => number; kind?: Kind }[] = [
+  { name: "requested", term: "requested", of: (at) => at.live_requested },
+  { name: "usable", term: "usable", of: (at) => at.live_usable },
+  { name: "live blocks", of: (at) => at.live_blocks, kind: "count" },
+  { name: "occupied OS pages", term: "occupied", of: (at) => at.occupied_pages * 4096 },
+  { name: "rounding", term: "internal fragmentation", of: (at) => at.internal_bytes },
+  { name: "of usable", of: (at) => at.internal_ratio, kind: "percent" },
+  { name: "free on occupied", term: "external fragmentation", of: (at) => at.external_bytes },
+  { name: "of occupied", of: (at) => at.external_ratio, kind: "percent" },
+  { name: "largest free run", term: "largest free run", of: (at) => at.largest_free_run },
+  { name: "empty pages kept", term: "retained", of: (at) => at.retained_bytes },
+  { name: "other memory", term: "other memory", of: (at) => at.non_heap_bytes },
+  { name: "RSS", term: "RSS", of: (at) => at.resident_bytes },
 ];
 
-export function fragmentation_table(page: Page): HTMLElement {
+function fact_cell(value: number, kind: Kind): HTMLElement {
+  return h("td", { class: value === 0 ? "number zero" : "number", title: exact_by_kind(kind)(value) }, by_kind(kind)(value));
+}
+
+function fragmentation_table(page: Page): HTMLElement {
   const { at_peak, at_end, before } = page.report;
   const moments: [string, Fragmentation][] = before
-    ? [["peak before", before.at_peak], ["peak after", at_peak], ["end before", before.at_end], ["end after", at_end]]
-    : [["at the peak", at_peak], ["at the end", at_end]];
+    ? [["peak before", before.at_peak], ["after", at_peak], ["end before", before.at_end], ["after", at_end]]
+    : [["peak", at_peak], ["end", at_end]];
   return h(
     "table",
-    { class: "plain" },
+    { class: "plain facts-table" },
     h("caption", { class: "unseen" }, "Fragmentation in numbers"),
-    h("thead", null, h("tr", null, h("th", { scope: "col" }, "fragmentation"), moments.map(([name]) => h("th", { scope: "col", class: "number" }, name)))),
+    h("thead", null, h("tr", null, h("th", { scope: "col" }, "in numbers"), moments.map(([name]) => h("th", { scope: "col", class: "number" }, name)))),
     h(
       "tbody",
       null,
-      FACTS.map((fact) => h("tr", null, h("th", { scope: "row" }, fact.term ? term(fact.term, fact.name) : fact.name), moments.map(([, at]) => h("td", { class: "number" }, fact.of(at))))),
+      FACTS.map((fact) => h("tr", null, h("th", { scope: "row" }, fact.term ? term(fact.term, fact.name) : fact.name), moments.map(([, at]) => fact_cell(fact.of(at), fact.kind ?? "bytes")))),
     ),
   );
 }
@@ -139,7 +145,7 @@ export function heap_map_section(page: Page): { element: HTMLElement; start: () 
   const side = h("div", { class: "map-side" });
   const tables = h("div");
   const tools = h("div", { class: "toolbar" });
-  const element = section("map", "Heap map", lead, moment_control(page), tools, h("div", { class: "map-layout" }, picture, side), tables);
+  const element = section("map", "Heap map", lead, moment_control(page), tools, h("div", { class: "map-layout" }, picture, side), page.diff && fragmentation_table(page), tables);
   const start = (): void => {
     const grid = grid_of(page.maps);
     const known = new Map<number, Uint8Array>();
@@ -165,7 +171,7 @@ export function heap_map_section(page: Page): { element: HTMLElement; start: () 
         h("h3", null, "Memory by how full its pages are"),
         tenths(sum.tenths),
         h("p", { class: "hint" }, `${bytes(sum.bytes)} occupied, ${percent(share_of(sum.live_bytes, sum.bytes))} of it live`),
-        fragmentation_table(page),
+        !page.diff && fragmentation_table(page),
       );
       replace(tables, folded("Heap regions as a table", () => regions_table(grid, values)));
     };

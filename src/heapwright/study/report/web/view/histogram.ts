@@ -23,11 +23,11 @@ export function histogram(options: HistogramOptions): HTMLElement {
   };
   const picture = svg(
     "svg",
-    { width: Math.max(1, bars.length) * STEP, height: HEIGHT, role: "img", "aria-label": `${options.title}. ${bars.map((_, at) => text(at)).join("; ")}` },
+    { width: Math.max(1, bars.length) * STEP, height: HEIGHT, fill: `var(--${options.color})`, role: "img", "aria-label": `${options.title}. ${bars.map((_, at) => text(at)).join("; ")}` },
     bars.map((bar, at) => {
       const height = bar.value === 0 ? 0 : Math.max(1.5, (bar.value / most) * HEIGHT);
       return [
-        svg("rect", { class: `f-${options.color}`, x: at * STEP, y: HEIGHT - height, width: STEP - 2, height, rx: 1 }),
+        svg("rect", { x: at * STEP, y: HEIGHT - height, width: STEP - 2, height, rx: 1 }),
         svg("rect", { class: "hit", x: at * STEP, y: 0, width: STEP, height: HEIGHT }, svg("title", null, text(at))),
       ];
     }),

@@ -12,7 +12,7 @@ import { announce, folded, section } from "./controls.ts";
 import { Table } from "./table.ts";
 
 const LEFT = 74;
-const RIGHT = 96; // bars of the lifetimes
+const GAP = 26; // before each panel of bars at the right
 const TOP = 54; // bars of the sizes
 const BOTTOM = 40;
 const ROW = 15;
@@ -58,7 +58,10 @@ class LifetimeMap {
   readonly surface: Surface;
   private cursor_: Cell | undefined;
 
-  constructor(private readonly matrix_: Matrix) {
+  constructor(
+    private readonly matrix_: Matrix,
+    private readonly bytes_: readonly number[], // by lifetime bucket
+  ) {
     this.surface = new Surface(
       { class: "lifetimes", tabindex: 0, role: "application", "aria-roledescription": "heat map", "aria-label": "Blocks by size and lifetime. Arrow keys move between cells." },
       () => TOP + matrix_.rows * ROW + BOTTOM,
@@ -78,7 +81,7 @@ class LifetimeMap {
   }
 
   private column_width_(): number {
-    return Math.min(44, (this.surface.width - LEFT - RIGHT) / this.matrix_.columns);
+    return Math.min(40, ((this.surface.width - LEFT) * 0.58) / this.matrix_.columns);
   }
 
   private cell_at_(event: MouseEvent): Cell | undefined {
@@ -140,14 +143,11 @@ class LifetimeMap {
   }
 
   private paint_sums_(context: CanvasRenderingContext2D, step: number, base: number, right: number): void {
-    const { row_sums, column_sums } = this.matrix_;
-    const most_row = Math.max(1, ...row_sums);
+    const { row_sums, column_sums, first_row } = this.matrix_;
     const most_column = Math.max(1, ...column_sums);
-    context.fillStyle = color("traffic");
-    row_sums.forEach((value, row) => {
-      const width = (value / most_row) * (RIGHT - 44);
-      context.fillRect(right + 6, base - (row + 1) * ROW + 2, value > 0 ? Math.max(1, width) : 0, ROW - 5);
-    });
+    const panel = Math.min(340, (this.surface.width - right) / 2 - GAP);
+    this.paint_panel_(context, "blocks by lifetime", row_sums, count, "traffic", right + GAP, panel, base);
+    this.paint_panel_(context, "bytes by lifetime", row_sums.map((_, row) => this.bytes_[first_row + row] ?? 0), bytes, "live", right + 2 * GAP + panel, panel, base);
     context.fillStyle = color("live");
     column_sums.forEach((value, column) => {
       const height = value > 0 ? Math.max(1, (value / most_column) * (TOP - 18)) : 0;
@@ -155,12 +155,30 @@ class LifetimeMap {
     });
     context.fillStyle = color("ink-soft");
     context.textBaseline = "middle";
-    context.textAlign = "left";
-    const widest = row_sums.indexOf(most_row);
-    context.fillText(count(most_row), right + 10 + (RIGHT - 44), base - (widest + 0.5) * ROW);
     const tallest = column_sums.indexOf(most_column);
     context.textAlign = "center";
     context.fillText(count(most_column), LEFT + (tallest + 0.5) * step, 6);
+  }
+
+  /// Bars beside the rows of the heat map, each with its figure where there is room.
+  private paint_panel_(context: CanvasRenderingContext2D, name: string, values: readonly number[], format: (value: number) => string, fill: string, left: number, width: number, base: number): void {
+    const most = Math.max(1, ...values);
+    const room = Math.max(10, width - 62); // figures stand behind the bars
+    context.textAlign = "left";
+    context.textBaseline = "middle";
+    values.forEach((value, row) => {
+      const y = base - (row + 1) * ROW;
+      const length = value > 0 ? Math.max(1, (value / most) * room) : 0;
+      context.fillStyle = color(fill);
+      context.fillRect(left, y + 2, length, ROW - 5);
+      if (value > 0) {
+        context.fillStyle = color("ink-soft");
+        context.fillText(format(value), left + length + 5, y + ROW / 2 - 0.5);
+      }
+    });
+    context.fillStyle = color("ink");
+    context.textBaseline = "bottom";
+    context.fillText(name, left, TOP - 8);
   }
 
   private paint_axes_(context: CanvasRenderingContext2D, step: number, base: number, right: number): void {
@@ -222,11 +240,11 @@ export function lifetimes_section(page: Page): HTMLElement {
     lead,
     h(
       "p",
-      { class: "details" },
+      { class: "finding" },
       `Half of the ${counted(matrix.total, "freed block")} lived less than `, h("b", null, time(2 ** (half + 1))),
       half_bytes >= 0 && ["; half of the freed bytes less than ", h("b", null, time(2 ** (half_bytes + 1)))], ".",
     ),
-    new LifetimeMap(matrix).surface.canvas,
+    new LifetimeMap(matrix, report.lifetime_bytes).surface.canvas,
     folded("Lifetimes as a table", () => lifetimes_table(report)),
   );
 }

@@ -2,17 +2,21 @@
 import { h, type Child } from "../core/dom.ts";
 import { bytes, by_kind, count, exact_by_kind, percent, share_of, signed, type Kind } from "../core/format.ts";
 import type { Page } from "../core/page.ts";
-import { term } from "../core/terms.ts";
+import { term, type Term } from "../core/terms.ts";
 import { METRICS, type Comparison, type Metric, type Trial } from "../schema.ts";
 import { chart_in } from "./chart.ts";
 import { section, swatch } from "./controls.ts";
 import { Table, type Column } from "./table.ts";
 
-const WORDS: Record<Metric, { label: Child; kind: Kind }> = {
+const WORDS: Record<Metric, { label: string; kind: Kind; term?: Term }> = {
   peak_rss_bytes: { label: "peak RSS", kind: "bytes" },
-  retained_bytes: { label: "after the end", kind: "bytes" },
+  mean_rss_bytes: { label: "mean RSS", kind: "bytes" },
+  end_rss_bytes: { label: "RSS at end", kind: "bytes" },
+  retained_bytes: { label: "retained", kind: "bytes", term: "after the end" },
+  floor_bytes: { label: "floor", kind: "bytes", term: "floor" },
   wall_ns: { label: "time", kind: "time" },
   cpu_ns: { label: "CPU", kind: "time" },
+  allocator_ns: { label: "in allocator", kind: "time" },
   minor_faults: { label: "minor faults", kind: "count" },
   major_faults: { label: "major faults", kind: "count" },
   voluntary_switches: { label: "waits", kind: "count" },
@@ -61,9 +65,7 @@ function trials_table(comparison: Comparison): HTMLElement {
       { key: "label", label: "trial", kind: "text", term: "trial", value: (trial) => (trial === baseline ? "" : trial.label), cell: (trial) => trial_cell(trial, comparison.trials.indexOf(trial)) },
       ...shown.map((metric): Column<Trial> => ({
         key: metric,
-        label: String(WORDS[metric].label),
-        kind: WORDS[metric].kind,
-        ...(metric === "retained_bytes" ? { term: "after the end" as const } : {}),
+        ...WORDS[metric],
         value: (trial) => trial.metrics[metric]?.median ?? Number.POSITIVE_INFINITY,
         cell: (trial) => metric_cell(trial, metric, baseline),
       })),
@@ -98,8 +100,9 @@ export function replay_section(page: Page): { element: HTMLElement; start: () =>
     "replay",
     "Replay",
     ["The recorded events through other allocators and settings, each in a fresh process. Differences smaller than ", term("noise"), " are said to be noise. ", h("b", { class: "better" }, "Green is less"), ", ", h("b", { class: "worse" }, "red is more"), "."],
+    comparison.note && h("p", { class: "hint" }, comparison.note),
     trials_table(comparison),
-    curved.length > 0 && [h("h3", null, "RSS over the recorded events"), legend, place],
+    curved.length > 0 && [h("h3", { class: "spaced" }, "RSS over the recorded events"), legend, place],
   );
   const start = (): void => {
     if (curved.length === 0) {

@@ -42,7 +42,7 @@ const NUMBERS = {
 type Key = keyof typeof NUMBERS;
 
 const LOOKS: Record<Look, { label: string; columns: Key[] }> = {
-  peak: { label: "At the peak", columns: ["peak", "peak_blocks", "rounding", "pinned_free_peak", "own_peak", "leaked", "allocated", "allocations"] },
+  peak: { label: "At the peak", columns: ["peak", "peak_blocks", "rounding", "pinned_free_peak", "own_peak", "leaked", "allocated"] },
   leaked: { label: "Leaked", columns: ["leaked", "leaked_blocks", "pinned_free_end", "allocations", "mean_size", "peak"] },
   traffic: { label: "Traffic", columns: ["allocations", "allocated", "mean_size", "temporary", "short_lived", "same_frame", "lifetime"] },
   pinned: { label: "Pinned pages", columns: ["pinned_free_peak", "pinned_peak", "pinned_free_end", "pinned_end", "peak", "peak_blocks"] },

@@ -2,7 +2,7 @@
 import { h, replace, type Child } from "../core/dom.ts";
 import { parsed_filter, passes } from "../core/filter.ts";
 import { by_kind, count, exact_by_kind, signed, type Kind } from "../core/format.ts";
-import { term, type Term } from "../core/terms.ts";
+import { explained, type Term } from "../core/terms.ts";
 import { button, search_box } from "./controls.ts";
 
 export interface Column<Row> {
@@ -141,12 +141,12 @@ export class Table<Row> {
       this.head_.querySelector<HTMLElement>(`th[data-key="${column.key}"] button`)?.focus();
     };
     const arrow = h("span", { class: "arrow", "aria-hidden": "true" }, order === "none" ? "" : order === "descending" ? "\u25be" : "\u25b4");
-    const label = column.before ? `\u0394 ${column.label}` : column.label;
+    const label = h("span", { class: column.term ? "term" : "" }, column.before ? `\u0394 ${column.label}` : column.label);
+    const head = h("button", { type: "button", onclick: sort }, label, arrow);
     return h(
       "th",
       { scope: "col", "aria-sort": order, "data-key": column.key, class: column.kind === "text" ? "" : "number" },
-      h("button", { type: "button", onclick: sort }, label, arrow),
-      column.term && [" ", term(column.term, "?")],
+      column.term ? explained(head, column.term) : head,
     );
   }
 
@@ -173,7 +173,7 @@ export class Table<Row> {
     const cell = h("td", { class: value === 0 ? "number zero" : "number", title: exactly(value) }, value === 0 ? "0" : format(value));
     if (column.bar && largest > 0 && value > 0) {
       cell.classList.add("bar");
-      cell.style.setProperty("--share", `${(100 * value) / largest}%`);
+      cell.style.setProperty("--share", String(value / largest));
       cell.style.setProperty("--bar", `var(--${column.bar})`);
     }
     return cell;

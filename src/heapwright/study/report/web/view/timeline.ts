@@ -1,10 +1,10 @@
 // Memory over time: what was asked for, what it occupies, what the kernel gave; below it fragmentation and traffic.
 import uPlot from "uplot";
 
-import { h, replace } from "../core/dom.ts";
+import { h, replace, type Child } from "../core/dom.ts";
 import { bytes, count, percent, share_of, time } from "../core/format.ts";
 import type { Page } from "../core/page.ts";
-import { term, type Term } from "../core/terms.ts";
+import { explained, type Term } from "../core/terms.ts";
 import { color } from "../core/theme.ts";
 import type { Timeline } from "../schema.ts";
 import { chart_in, type Line } from "./chart.ts";
@@ -62,6 +62,15 @@ function lines_of(page: Page): { x: number[]; lines: Line[] } {
   return { x, lines: [...now, ...dashed].map((line, at) => ({ ...line, values: values[at] as (number | null)[] })) };
 }
 
+/// The value at `index`, or where nothing was sampled the last one before it.
+function nearest(values: readonly (number | null)[], index: number): number | null {
+  let at = index;
+  while (at > 0 && values[at] === null) {
+    at -= 1;
+  }
+  return values[at] ?? null;
+}
+
 /// The lines of the legend: a button each that hides its line, with the value under the cursor.
 class Legend {
   readonly element = h("div", { class: "legend", role: "group", "aria-label": "Lines" });
@@ -71,14 +80,14 @@ class Legend {
     lines.forEach((line, at) => {
       const value = h("b");
       const known = TRACKS[at];
-      const item = h("button", { type: "button", class: "quiet", "aria-pressed": "true", title: "Show or hide this line" }, swatch(line.color), line.label, " ", value);
+      const item = h("button", { type: "button", class: "quiet", "aria-pressed": "true" }, swatch(line.color), h("span", { class: known?.term ? "term" : "" }, line.label), " ", value);
       item.addEventListener("click", () => {
         const show = item.getAttribute("aria-pressed") !== "true";
         item.setAttribute("aria-pressed", String(show));
         shown(at, show);
       });
       this.values_.push(value);
-      this.element.append(item, ...(known?.term ? [term(known.term, "?")] : []));
+      this.element.append(known?.term ? explained(item, known.term) : item);
     });
   }
 
@@ -91,7 +100,7 @@ class Legend {
 }
 
 /// Vertical marks at the moments that have a heap map; the chosen one is strong and named.
-function draw_moments(chart: uPlot, page: Page): void {
+function draw_moments(chart: uPlot, page: Page, named: boolean): void {
   const { ctx, bbox } = chart;
   const scale = devicePixelRatio || 1;
   ctx.save();
@@ -108,7 +117,7 @@ function draw_moments(chart: uPlot, page: Page): void {
     ctx.moveTo(x, bbox.top);
     ctx.lineTo(x, bbox.top + bbox.height);
     ctx.stroke();
-    if (chosen) {
+    if (chosen && named) {
       const right = x > bbox.left + bbox.width / 2;
       ctx.fillStyle = color("accent");
       ctx.font = `${11 * scale}px system-ui, sans-serif`;
@@ -176,7 +185,10 @@ class TimelineView {
     this.reset = button("Whole run", () => this.zoom_(x[0] ?? 0, x[x.length - 1] ?? 1));
     this.reset.disabled = true;
     this.place.addEventListener("keydown", (event) => this.key_(event));
-    page_.moment.watch(() => this.charts_.forEach((chart) => chart.redraw(false)));
+    page_.moment.watch(() => {
+      this.charts_.forEach((chart) => chart.redraw(false));
+      this.show_(null);
+    });
   }
 
   /// Makes the charts: their container must have its width by now.
@@ -186,12 +198,12 @@ class TimelineView {
     const common = {
       x_format: time,
       sync: "timeline",
-      drawn: (chart: uPlot) => draw_moments(chart, page_),
+      drawn: (chart: uPlot) => draw_moments(chart, page_, false),
       zoomed: (low: number, high: number) => this.zoom_(low, high),
       clicked: (x: number) => page_.choose_nearest_map(x),
     };
     this.charts_.push(
-      chart_in(this.place, { ...common, x: this.x_, lines: this.lines_, height: 260, y_format: bytes, binary: true, hide_x: true, moved: (at) => this.show_(at) }),
+      chart_in(this.place, { ...common, x: this.x_, lines: this.lines_, height: 270, y_format: bytes, drawn: (chart) => draw_moments(chart, page_, true), binary: true, hide_x: true, moved: (at) => this.show_(at) }),
       chart_in(this.place, {
         ...common, x: timeline.time_ns, height: 84, y_max: 1, y_format: percent, hide_x: true,
         lines: [{ label: "external fragmentation", color: "external", values: timeline.fragmentation }],
@@ -204,22 +216,24 @@ class TimelineView {
         ],
       }),
     );
-    const names = ["", "external fragmentation", "allocations and frees a second"];
-    this.charts_.forEach((chart, at) => names[at] && chart.over.appendChild(h("span", { class: "chart-name" }, names[at])));
+    const names: Child[][] = [[], ["external fragmentation"], [swatch("traffic"), "allocations ", swatch("temporary"), "frees, a second"]];
+    this.charts_.forEach((chart, at) => names[at]?.length && chart.over.appendChild(h("span", { class: "chart-name" }, names[at])));
     this.place.setAttribute("aria-valuemin", "0");
     this.place.setAttribute("aria-valuemax", String(Math.max(0, timeline.time_ns.length - 1)));
     this.at_ = Math.max(0, timeline.time_ns.findIndex((value) => value >= page_.report.totals.peak_time_ns));
     this.show_(null);
   }
 
-  private show_(at: number | null): void {
-    const index = at ?? -1;
-    const { timeline } = this.page_.report;
-    this.legend.show(index < 0 ? [] : this.lines_.map((line) => line.values[index]));
-    this.readout.textContent = index < 0 ? "" : time(this.x_[index] ?? 0);
-    const moment = Math.min(index < 0 ? this.at_ : index, timeline.time_ns.length - 1);
-    this.place.setAttribute("aria-valuenow", String(Math.max(0, moment)));
-    this.place.setAttribute("aria-valuetext", moment < 0 ? "no moments" : describe(timeline, moment));
+  /// Tells what stands under the cursor, or without one at the moment of the heap map.
+  private show_(under_cursor: number | null): void {
+    const { timeline, totals } = this.page_.report;
+    const chosen = this.page_.maps[this.page_.moment.value]?.time_ns ?? totals.peak_time_ns;
+    const index = under_cursor ?? Math.max(0, this.x_.findIndex((x) => x >= chosen));
+    this.legend.show(this.lines_.map((line) => nearest(line.values, index)));
+    this.readout.textContent = `at ${time(this.x_[index] ?? 0)}`;
+    const moment = Math.min(index, timeline.time_ns.length - 1);
+    this.place.setAttribute("aria-valuenow", String(moment));
+    this.place.setAttribute("aria-valuetext", describe(timeline, moment));
   }
 
   private zoom_(low: number, high: number): void {
@@ -291,7 +305,7 @@ export function timeline_section(page: Page): { element: HTMLElement; start: () 
       "What the program asked for, and how much more it took. ",
       page.diff
         ? "Solid lines are this trace, dashed ones the trace before."
-        : [h("i", { class: "swatch c-rounding-soft" }), " rounding, ", h("i", { class: "swatch c-external-soft" }), " free space on occupied pages, ", h("i", { class: "swatch c-other-soft" }), " empty pages kept and other memory."],
+        : [swatch("rounding-soft"), "rounding, ", swatch("external-soft"), "free space on occupied pages, ", swatch("other-soft"), "empty pages kept and other memory."],
       " Drag to zoom; click to see the heap map of that moment.",
     ],
     h("div", { class: "toolbar" }, view.legend.element, view.readout, view.reset),
