@@ -2,8 +2,9 @@
 #include <cstdio>
 #include <exception>
 #include <new>
+#include <string>
 
-#include <heapwright/version.hpp>
+#include <heapwright/base/version.hpp>
 
 #include "progress.hpp"
 #include "status.hpp"
@@ -24,10 +25,8 @@ int run_command_line(int count, char** words) {
     app.require_subcommand(1);
     app.add_flag_callback("--no-progress", [] { set_progress_wanted(false); }, "No progress lines on the terminal");
     app.fallthrough();
-    add_tune(app, status);
     add_record(app, status);
     add_report(app, status);
-    add_advise(app, status);
     add_replay(app, status);
     add_diff(app, status);
     add_export(app, status);

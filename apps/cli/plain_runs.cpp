@@ -1,39 +1,30 @@
 #include "plain_runs.hpp"
 
 #include <algorithm>
+#include <iterator>
 
 namespace heapwright::cli {
 namespace {
 
-Spread spread_over(const std::vector<RunResult>& runs, double (*figure)(const RunResult&)) {
+std::vector<double> figures(const std::vector<RunResult>& runs, double (*figure)(const RunResult&)) {
     std::vector<double> values;
     values.reserve(runs.size());
     std::ranges::transform(runs, std::back_inserter(values), figure);
-    return spread_of(std::move(values));
+    return values;
 }
 
 }  // namespace
 
-Spread spread_of(std::vector<double> values) {
-    if (values.empty()) {
-        return {};
-    }
-    std::ranges::sort(values);
-    const std::size_t middle = values.size() / 2;
-    const double median = values.size() % 2 == 1 ? values[middle] : (values[middle - 1] + values[middle]) / 2;
-    return {median, values.front(), values.back()};
+std::vector<double> Variant::wall_s() const {
+    return figures(runs, [](const RunResult& run) { return static_cast<double>(run.wall_ns) / 1e9; });
 }
 
-Spread Variant::wall_s() const {
-    return spread_over(runs, [](const RunResult& run) { return static_cast<double>(run.wall_ns) / 1e9; });
+std::vector<double> Variant::cpu_s() const {
+    return figures(runs, [](const RunResult& run) { return static_cast<double>(run.cpu_ns) / 1e9; });
 }
 
-Spread Variant::cpu_s() const {
-    return spread_over(runs, [](const RunResult& run) { return static_cast<double>(run.cpu_ns) / 1e9; });
-}
-
-Spread Variant::peak_bytes() const {
-    return spread_over(runs, [](const RunResult& run) { return static_cast<double>(run.peak_resident_bytes); });
+std::vector<double> Variant::peak_bytes() const {
+    return figures(runs, [](const RunResult& run) { return static_cast<double>(run.peak_resident_bytes); });
 }
 
 bool Variant::all_well() const {

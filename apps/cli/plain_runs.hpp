@@ -1,4 +1,4 @@
-// Runs a program several times, in turn with other ways to run it, and keeps medians and spreads.
+// Runs a program several times, in turn with other ways to run it, and keeps every figure.
 #pragma once
 
 #include <cstdint>
@@ -10,29 +10,15 @@
 
 namespace heapwright::cli {
 
-/// One figure over several runs.
-struct Spread {
-    double median = 0;
-    double least = 0;
-    double most = 0;
-
-    /// The two ranges do not touch: with three or more runs each, more than noise.
-    [[nodiscard]] bool apart_from(const Spread& other) const noexcept {
-        return most < other.least || other.most < least;
-    }
-};
-
-[[nodiscard]] Spread spread_of(std::vector<double> values);
-
 /// A way to run the program and what it cost.
 struct Variant {
     std::string label;    ///< "plain", "mimalloc", "glibc:arena_max=1"
     RunRequest request;
     std::vector<RunResult> runs;
 
-    [[nodiscard]] Spread wall_s() const;
-    [[nodiscard]] Spread cpu_s() const;
-    [[nodiscard]] Spread peak_bytes() const;
+    [[nodiscard]] std::vector<double> wall_s() const;
+    [[nodiscard]] std::vector<double> cpu_s() const;
+    [[nodiscard]] std::vector<double> peak_bytes() const;
     [[nodiscard]] bool all_well() const;
 };
 

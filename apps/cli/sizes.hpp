@@ -10,7 +10,7 @@
 
 namespace heapwright::cli {
 
-/// "4096", "64KiB", "1.5 MiB", "2G" (binary, as is usual for memory), "10MB" (decimal). Nothing for anything else.
+/// "4096", "64KiB", "1.5 MiB", "2G": powers of 1024 in every spelling. Nothing for anything else.
 [[nodiscard]] std::optional<std::uint64_t> parse_bytes(std::string_view text);
 
 /// 0.88 -> "-12 %"; 1.044 -> "+4.4 %".

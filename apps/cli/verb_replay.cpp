@@ -1,0 +1,78 @@
+// heapwright replay: the recorded events through real allocators and settings, each run in a fresh process.
+#include <cstdio>
+#include <memory>
+#include <string>
+
+#include <unistd.h>
+
+#include <heapwright/study/replay/replay.hpp>
+
+#include "comparison_text.hpp"
+#include "progress.hpp"
+#include "sizes.hpp"
+#include "status.hpp"
+#include "trace_option.hpp"
+#include "verbs.hpp"
+
+namespace heapwright::cli {
+namespace {
+
+struct ReplayCommand {
+    std::string trace;
+    std::string with;
+    bool json = false;
+    study::ReplayOptions options;
+};
+
+std::string all_installed() {
+    std::string list;
+    for (const std::string& name : study::installed_allocators()) {
+        list += (list.empty() ? "" : ",") + name;
+    }
+    return list;
+}
+
+int replay_command(const ReplayCommand& command) {
+    const auto specs = study::parse_trials(command.with.empty() ? all_installed() : command.with);
+    bool any_can_run = false;
+    for (const study::TrialSpec& spec : specs) {
+        if (!spec.problem.empty()) {
+            remark(spec.problem);
+        }
+        any_can_run = any_can_run || spec.problem.empty();
+    }
+    if (!any_can_run) {
+        return specs.empty() ? complain(Status::usage, "no allocator was named; write --with glibc,mimalloc")
+                             : static_cast<int>(Status::usage);
+    }
+    ProgressLine line{"replaying " + command.trace, true};
+    const auto comparison = study::replay(command.trace, specs, command.options,
+                                          [&line](double fraction, std::uint64_t events) { line.update(fraction, events); });
+    if (!comparison) {
+        return complain(status_for(comparison.error()), sentence_for(comparison.error(), "replay", command.trace));
+    }
+    return deliver("", command.json ? comparison_json(*comparison)
+                                         : comparison_text(*comparison, study::detect_terminal(STDOUT_FILENO)));
+}
+
+}  // namespace
+
+void add_replay(CLI::App& app, int& status) {
+    auto command = std::make_shared<ReplayCommand>();
+    CLI::App* verb = app.add_subcommand("replay", "Replay a trace through other allocators and settings, measured");
+    verb->add_option("trace", command->trace, "A trace of 'heapwright record'")->required();
+    verb->add_option("--with", command->with,
+                     "Trials, separated by commas: glibc, glibc:arena_max=2, mimalloc, jemalloc, tcmalloc, tbbmalloc, "
+                     "/path/to/any.so; the first is the baseline (default: every allocator that is installed)");
+    verb->add_option("--runs", command->options.runs, "Runs of each trial, in turns; fewer than 3 prove nothing")
+        ->check(CLI::Range(1, 100))
+        ->capture_default_str();
+    verb->add_option("--pace", command->options.pace, "0: as fast as it goes; 1: as long as the recording took")
+        ->check(CLI::Range(0.0, 100.0));
+    verb->add_option("--limit", command->options.limit_s, "Seconds after which a run counts as hung")->capture_default_str();
+    verb->add_flag("--count-system-calls", command->options.count_system_calls, "One more run of each, traced, to count them");
+    verb->add_flag("--json", command->json, "Print JSON");
+    verb->callback([command, &status] { status = replay_command(*command); });
+}
+
+}  // namespace heapwright::cli
