@@ -109,7 +109,7 @@ void PlanReader::check_words(const plan::Word* words, std::uint32_t count) const
                        field <= header_.group[words[i + 1]].block_bytes;
                 break;
             case plan::Op::pool_release:
-                good = slot < header_.slots && field < header_.groups && header_.group[field].kind == plan::GroupKind::pool;
+                good = slot < header_.slots && words[i + 1] < header_.groups && header_.group[words[i + 1]].kind == plan::GroupKind::pool;
                 break;
             case plan::Op::stack:
                 good = field <= plan::kWholeBytes;

@@ -17,8 +17,12 @@ namespace plan = study::plan;
 
 namespace {
 
-constexpr std::uintptr_t kRefused = 2;
-constexpr std::uintptr_t kMarked = 1;
+constexpr std::uint64_t kRefused = 2;
+constexpr std::uint64_t kMarked = 1;
+constexpr unsigned kStepShift = 48;
+constexpr std::uint64_t kBlockBits = (std::uint64_t{1} << kStepShift) - 1;
+
+void* block_of(std::uint64_t value) noexcept { return reinterpret_cast<void*>(value & kBlockBits & ~kMarked); }
 
 // Every 61st call is timed: a prime, so that a program that goes malloc, free, malloc, free has both timed.
 constexpr std::uint32_t kTimedPeriod = 61;
@@ -76,12 +80,12 @@ void Player::prepare(const plan::PlanHeader& header) noexcept {
     placement_.prepare(header);
 }
 
-// Only a block that another lane makes in this very epoch can be missing, and that lane does not wait for this one.
-HEAPWRIGHT_NOINLINE std::uintptr_t Player::wait_for(std::uint32_t slot) noexcept {
+// Only what another lane does in this very epoch can be missing, and that lane does not wait for this one.
+HEAPWRIGHT_NOINLINE std::uint64_t Player::await_slow(std::uint32_t slot, std::uint32_t step) noexcept {
     for (;;) {
         for (int spin = 0; spin < 64; ++spin) {
-            const std::uintptr_t value = slots_[slot].load(std::memory_order_acquire);  // pairs with the store in keep()
-            if (value != 0) {
+            const std::uint64_t value = slots_[slot].load(std::memory_order_acquire);  // pairs with the stores in keep() and touch()
+            if (value >> kStepShift == step && (value & kBlockBits) != 0) {
                 return value;
             }
             __builtin_ia32_pause();
@@ -90,17 +94,19 @@ HEAPWRIGHT_NOINLINE std::uintptr_t Player::wait_for(std::uint32_t slot) noexcept
     }
 }
 
-void* Player::take(Lane& lane, std::uint32_t slot) noexcept {
-    std::uintptr_t value = slots_[slot].load(std::memory_order_acquire);  // pairs with the store in keep()
-    if (HEAPWRIGHT_UNLIKELY(value == 0)) {
-        value = wait_for(slot);
-    }
-    // The next lane to fill this slot does so in a later epoch, whose start orders it after this store.
-    slots_[slot].store(0, std::memory_order_relaxed);
-    if (HEAPWRIGHT_UNLIKELY(value == kRefused)) {
+HEAPWRIGHT_ALWAYS_INLINE std::uint64_t Player::await(std::uint32_t slot, std::uint32_t step) noexcept {
+    const std::uint64_t value = slots_[slot].load(std::memory_order_acquire);  // pairs with the stores in keep() and touch()
+    return HEAPWRIGHT_LIKELY(value >> kStepShift == step && (value & kBlockBits) != 0) ? value : await_slow(slot, step);
+}
+
+void* Player::take(Lane& lane, std::uint32_t slot, std::uint32_t step) noexcept {
+    const std::uint64_t value = await(slot, step);
+    // The next lane to fill this slot is this one, or does so in a later epoch, whose start orders it after this store.
+    slots_[slot].store(value & ~kBlockBits, std::memory_order_relaxed);
+    if (HEAPWRIGHT_UNLIKELY((value & kBlockBits) == kRefused)) {
         return nullptr;
     }
-    auto* const block = reinterpret_cast<void*>(value & ~kMarked);
+    void* const block = block_of(value);
     if ((value & kMarked) != 0) {
         std::uint32_t mark = 0;
         std::memcpy(&mark, block, sizeof(mark));
@@ -110,23 +116,25 @@ void* Player::take(Lane& lane, std::uint32_t slot) noexcept {
 }
 
 void Player::keep(Lane& lane, std::uint32_t slot, void* block, std::uint64_t from, std::uint64_t to) noexcept {
+    // Relaxed: an empty slot was emptied by this lane, or in an epoch before this one.
+    const std::uint64_t step = (slots_[slot].load(std::memory_order_relaxed) & ~kBlockBits) + (std::uint64_t{1} << kStepShift);
+    std::uint64_t value = kRefused;
     if (HEAPWRIGHT_UNLIKELY(block == nullptr)) {
         ++lane.counts.refused;
-        slots_[slot].store(kRefused, std::memory_order_release);  // pairs with the loads of take() and wait_for()
-        return;
+    } else {
+        write_bytes(static_cast<char*>(block), from, to);
+        value = reinterpret_cast<std::uintptr_t>(block);
+        if (to >= sizeof(std::uint32_t)) {
+            const std::uint32_t mark = mark_of(slot);
+            std::memcpy(block, &mark, sizeof(mark));
+            value |= kMarked;
+        }
     }
-    write_bytes(static_cast<char*>(block), from, to);
-    auto value = reinterpret_cast<std::uintptr_t>(block);
-    if (to >= sizeof(std::uint32_t)) {
-        const std::uint32_t mark = mark_of(slot);
-        std::memcpy(block, &mark, sizeof(mark));
-        value |= kMarked;
-    }
-    slots_[slot].store(value, std::memory_order_release);  // pairs with the loads of take() and wait_for()
+    slots_[slot].store(step | value, std::memory_order_release);  // pairs with the loads of await()
 }
 
-void Player::give_back(Lane& lane, std::uint32_t slot) noexcept {
-    void* const block = take(lane, slot);
+void Player::give_back(Lane& lane, std::uint32_t slot, std::uint32_t step) noexcept {
+    void* const block = take(lane, slot, step);
     measured(lane, [block] { std::free(block); return 0; });
 }
 
@@ -153,7 +161,7 @@ void Player::allocate_wide(Lane& lane, const plan::Word* word) noexcept {
 void Player::resize(Lane& lane, const plan::Word* word) noexcept {
     const std::uint32_t slot = plan::slot_of(word[0]);
     const std::uint64_t size = word[1];
-    void* const old = take(lane, slot);
+    void* const old = take(lane, slot, plan::size_field_of(word[0]));
     void* const block = measured(lane, [&] { return std::realloc(old, size); });
     if (block == nullptr && old != nullptr) {
         std::free(old);
@@ -168,13 +176,11 @@ void Player::resize(Lane& lane, const plan::Word* word) noexcept {
 
 void Player::touch(const plan::Word* word) noexcept {
     const std::uint32_t slot = plan::slot_of(word[0]);
-    std::uintptr_t value = slots_[slot].load(std::memory_order_acquire);  // pairs with the store in keep()
-    if (value == 0) {
-        value = wait_for(slot);
+    const std::uint64_t value = await(slot, plan::size_field_of(word[0]));
+    if ((value & kBlockBits) != kRefused) {
+        write_bytes(static_cast<char*>(block_of(value)), word[1], word[2]);
     }
-    if (value != kRefused) {
-        write_bytes(reinterpret_cast<char*>(value & ~kMarked), word[1], word[2]);
-    }
+    slots_[slot].store(value + (std::uint64_t{1} << kStepShift), std::memory_order_release);  // pairs with the loads of await()
 }
 
 HEAPWRIGHT_NOINLINE void Player::run_rare(Lane& lane, const plan::Word* word) noexcept {
@@ -196,7 +202,7 @@ HEAPWRIGHT_NOINLINE void Player::run_rare(Lane& lane, const plan::Word* word) no
             keep(lane, slot, placement_.pool_allocate(lane.number, static_cast<std::uint32_t>(word[1])), 0, field);
             break;
         case plan::Op::pool_release:
-            placement_.pool_release(lane.number, field, take(lane, slot));
+            placement_.pool_release(lane.number, static_cast<std::uint32_t>(word[1]), take(lane, slot, field));
             break;
         case plan::Op::stack:
             use_frame(field);
@@ -224,7 +230,7 @@ HEAPWRIGHT_HOT void Player::run(Lane& lane) noexcept {
                 ++word;
                 break;
             case plan::Op::free:
-                give_back(lane, slot);
+                give_back(lane, slot, size);
                 ++word;
                 break;
             case plan::Op::wide:
@@ -249,9 +255,9 @@ HEAPWRIGHT_HOT void Player::run(Lane& lane) noexcept {
 
 void Player::free_everything() noexcept {
     for (std::uint32_t slot = 0; slot < slot_count_; ++slot) {
-        const std::uintptr_t value = slots_[slot].load(std::memory_order_relaxed);  // all other lanes are idle
-        if (value > kRefused && !placement_.owns(reinterpret_cast<void*>(value & ~kMarked))) {
-            std::free(reinterpret_cast<void*>(value & ~kMarked));
+        const std::uint64_t value = slots_[slot].load(std::memory_order_relaxed);  // all other lanes are idle
+        if ((value & kBlockBits) > kRefused && !placement_.owns(block_of(value))) {
+            std::free(block_of(value));
         }
         slots_[slot].store(0, std::memory_order_relaxed);  // likewise
     }

@@ -13,9 +13,12 @@ namespace heapwright::replay_worker {
 
 /// The slots of all lanes.
 ///
-/// A slot holds 0 while it is empty, kRefused after a request that came back empty, else the block's address with bit 0
-/// set when the block carries a mark in its first four bytes (the mark is how a block that another one overlaps is
-/// noticed when it is freed).
+///   bit 63    48 47                1     0
+///      |  step  |  address, or 0  | marked |
+///
+/// The address is 0 while the slot is empty and kRefused after a request that came back empty. The step counts what was
+/// done to the slot; whoever works on a block knows after which step. Marked: the block carries the slot's number in its
+/// first four bytes, which is how an allocator that hands out overlapping blocks is noticed when one of them is freed.
 ///
 /// Thread safety: a slot is filled by one lane at a time (the planner sees to it); any lane may empty it.
 class Player {
@@ -32,12 +35,13 @@ public:
     [[nodiscard]] const Placement& placement() const noexcept { return placement_; }
 
 private:
-    using Slot = std::atomic<std::uintptr_t>;
+    using Slot = std::atomic<std::uint64_t>;
 
-    [[nodiscard]] void* take(Lane& lane, std::uint32_t slot) noexcept;
-    [[nodiscard]] std::uintptr_t wait_for(std::uint32_t slot) noexcept;
+    [[nodiscard]] std::uint64_t await(std::uint32_t slot, std::uint32_t step) noexcept;
+    [[nodiscard]] std::uint64_t await_slow(std::uint32_t slot, std::uint32_t step) noexcept;
+    [[nodiscard]] void* take(Lane& lane, std::uint32_t slot, std::uint32_t step) noexcept;
     void keep(Lane& lane, std::uint32_t slot, void* block, std::uint64_t from, std::uint64_t to) noexcept;
-    void give_back(Lane& lane, std::uint32_t slot) noexcept;
+    void give_back(Lane& lane, std::uint32_t slot, std::uint32_t step) noexcept;
     void allocate_wide(Lane& lane, const study::plan::Word* word) noexcept;
     void resize(Lane& lane, const study::plan::Word* word) noexcept;
     void touch(const study::plan::Word* word) noexcept;

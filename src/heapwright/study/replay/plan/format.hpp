@@ -6,8 +6,10 @@
 //
 // A lane is one thread of the recorded program. Within an epoch each lane that takes part has one run of words; no lane
 // enters an epoch before every lane has left the one before. A slot is a number for a live block. A slot that one lane
-// emptied is given to another lane only in a later epoch, so a slot is never filled twice at once; a block may be freed
-// by another lane in the epoch in which it is made, and then the freeing lane waits for the slot to fill.
+// emptied is given to another lane only in a later epoch, so a slot is never filled twice at once. A block may be freed
+// by another lane in the epoch in which it is made, and a slot may be filled again within an epoch; so a slot counts its
+// steps (an allocation, a resize and a touch are one each, modulo 65536), and who works on a block says after which step
+// and waits for it.
 #pragma once
 
 #include <cstddef>
@@ -27,14 +29,14 @@ using Word = std::uint64_t;
 enum class Op : std::uint8_t {
     malloc = 0,          ///< slot, size: at most kWholeBytes
     calloc = 1,          ///< slot, size: at most kWholeBytes
-    free = 2,            ///< slot
+    free = 2,            ///< slot, size field: step
     wide = 3,            ///< slot, size field: WideKind | alignment_log2 << 4; then size; then bytes to write
-    resize = 4,          ///< slot; then new size; then the first byte to write and the byte after the last one
-    touch = 5,           ///< slot; then the first byte to write and the byte after the last one
+    resize = 4,          ///< slot, size field: step; then new size; then the first byte to write and the byte after the last one
+    touch = 5,           ///< slot, size field: step; then the first byte to write and the byte after the last one
     arena_allocate = 6,  ///< slot field: group; size: from this lane's arena of the group
     arena_release = 7,   ///< slot field: the lane whose arena it is; size field: group
     pool_allocate = 8,   ///< slot, size; then group
-    pool_release = 9,    ///< slot; size field: group
+    pool_release = 9,    ///< slot, size field: step; then group
     stack = 10,          ///< size: bytes that would have lived in the caller's frame
     trim = 11,           ///< asks the allocator to give its free memory back
 };
@@ -64,6 +66,7 @@ constexpr unsigned words_of(Op op) noexcept {
         case Op::resize:
             return 4;
         case Op::pool_allocate:
+        case Op::pool_release:
             return 2;
         default:
             return 1;
