@@ -1,7 +1,7 @@
 # Finds the third-party libraries that modules name under LIBRARIES, and states the compiler flags of each discipline.
-find_package(PkgConfig REQUIRED)
-find_package(Threads REQUIRED)
-if(HEAPWRIGHT_APPS OR HEAPWRIGHT_TESTS OR HEAPWRIGHT_FUZZ)
+if(HEAPWRIGHT_OBSERVER)
+  find_package(PkgConfig REQUIRED)
+  find_package(Threads REQUIRED)
   pkg_check_modules(zstd REQUIRED IMPORTED_TARGET libzstd)
   pkg_check_modules(libdw REQUIRED IMPORTED_TARGET libdw)
   pkg_check_modules(libelf REQUIRED IMPORTED_TARGET libelf)

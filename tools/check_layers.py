@@ -45,8 +45,7 @@ def may_depend(path, below, order):
 
 def floor_order(root):
     lists = root / "src/heapwright/CMakeLists.txt"
-    found = re.search(r"heapwright_add_folders\(\.([^)]*)\)", lists.read_text()) if lists.exists() else None
-    return found.group(1).split() if found else []
+    return " ".join(re.findall(r"heapwright_add_folders\(\.([^)]*)\)", lists.read_text())).split() if lists.exists() else []
 
 
 def owner_of(header, paths):

@@ -41,6 +41,20 @@ class Package(unittest.TestCase):
         self.assertEqual(run(build / "stranger"), "three doubles take 24 bytes\n")
         self.assertEqual(run(build / "narrow"), "1 page resident\n")
 
+    def test_the_source_tree_can_be_a_part_of_a_strangers_build(self):
+        project = Path(self.folder.name) / "whole"
+        project.mkdir()
+        text = (STRANGER / "CMakeLists.txt").read_text()
+        (project / "CMakeLists.txt").write_text(
+            text.replace("find_package(heapwright 0.1 REQUIRED)", f"add_subdirectory({SOURCE} heapwright)"))
+        for name in ("main.cpp", "narrow.cpp"):
+            (project / name).write_text((STRANGER / name).read_text())
+        build = project / "build"
+        # zstd and the other libraries of the observer must not be asked for.
+        run("cmake", "-S", project, "-B", build, "-G", "Ninja", "-DCMAKE_DISABLE_FIND_PACKAGE_PkgConfig=ON")
+        run("cmake", "--build", build, "--target", "narrow")
+        self.assertEqual(run(build / "bin/narrow" if (build / "bin/narrow").exists() else build / "narrow"), "1 page resident\n")
+
     def test_a_version_that_is_not_there_is_refused(self):
         build = Path(self.folder.name) / "newer"
         text = (STRANGER / "CMakeLists.txt").read_text().replace("heapwright 0.1", "heapwright 7.0")
