@@ -37,6 +37,7 @@ struct Site {
     Amount live_at_peak;                  ///< at the moment of the process's highest live requested bytes
     Amount leaked;                        ///< never freed
     std::uint64_t peak_bytes = 0;         ///< this site's own highest live requested bytes
+    std::uint64_t drains = 0;             ///< times a release left no block of this site alive: ends of its batches
     std::uint64_t temporary = 0;          ///< blocks freed before the same thread's next allocation
     std::uint64_t short_lived = 0;        ///< blocks that lived less than 1 ms
     std::uint64_t same_frame = 0;         ///< blocks freed while the thread made no allocation from outside the allocating function: stack candidates

@@ -114,6 +114,7 @@ inline void SiteTable::released(const BlockRecord& block, const Departure& how, 
     const std::uint64_t weight = scale_.weight(block.size);
     Site& site = (*this)[block.site];
     site.frees += weight;
+    site.drains += hot_[block.site].live_bytes == 0 ? 1U : 0U;
     site.temporary += how.temporary ? weight : 0;
     site.same_frame += how.same_frame ? weight : 0;
     site.cross_thread_frees += how.cross_thread ? weight : 0;
