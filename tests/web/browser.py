@@ -109,7 +109,11 @@ class Browser:
 
     def click(self, selector):
         """A real click: scrolled into view, at the middle, failing when something covers it."""
-        self.command("POST", f"/element/{self.find(selector)}/click", {})
+        self._click(self.find(selector))
+
+    def _click(self, reference):
+        self.run("arguments[0].scrollIntoView({block: 'center', behavior: 'instant'})", {ELEMENT: reference})
+        self.command("POST", f"/element/{reference}/click", {})
         self.settle()
 
     def click_text(self, selector, text):
@@ -117,8 +121,7 @@ class Browser:
         reference = self.run("return [...document.querySelectorAll(arguments[0])].find(e => e.textContent.trim() === arguments[1])", selector, text)
         if reference is None:
             raise BrowserError(f"no {selector} says '{text}'")
-        self.command("POST", f"/element/{reference[ELEMENT]}/click", {})
-        self.settle()
+        self._click(reference[ELEMENT])
 
     def type(self, selector, text):
         self.run("const e = document.querySelector(arguments[0]); e.value = ''; e.dispatchEvent(new Event('input'))", selector)

@@ -12,7 +12,7 @@ import sys
 
 from sample_advice import make_comparison, make_suggestions
 from sample_heap import fragmentation, make_maps, make_timeline
-from sample_sites import MODULES, RUNTIME, Stacks, make_frames, make_site, totals_of, tree_of
+from sample_sites import MODULES, RUNTIME, Stacks, WEIGHTS, make_frames, make_site, totals_of, tree_of
 
 
 def changed(rng, site):

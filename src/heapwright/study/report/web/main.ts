@@ -5,6 +5,7 @@ import "./style/parts.css";
 import { h, replace, when_near } from "./core/dom.ts";
 import { DamagedData, load } from "./core/load.ts";
 import { Page } from "./core/page.ts";
+import { theme_button } from "./core/theme.ts";
 import { advice_section } from "./view/advice.ts";
 import { flame_section } from "./view/flame_section.ts";
 import { header } from "./view/header.ts";
@@ -16,7 +17,7 @@ import { sites_section } from "./view/sites.ts";
 import { sizes_section, threads_section } from "./view/small_tables.ts";
 import { timeline_section } from "./view/timeline.ts";
 
-/// The links at the top: the sections by name, the one in view marked.
+/// What stays at the top: the sections by name, the one in view marked, and the switch of colours.
 function navigation(sections: readonly HTMLElement[]): HTMLElement {
   const links = new Map<Element, HTMLAnchorElement>();
   for (const part of sections) {
@@ -44,7 +45,7 @@ function navigation(sections: readonly HTMLElement[]): HTMLElement {
     { rootMargin: "-56px 0px -40% 0px" },
   );
   sections.forEach((part) => observer.observe(part));
-  return h("nav", { class: "sections", "aria-label": "Sections" }, [...links.values()]);
+  return h("div", { class: "top" }, h("nav", { class: "sections", "aria-label": "Sections" }, [...links.values()]), theme_button());
 }
 
 function build(page: Page, place: HTMLElement): void {

@@ -3,7 +3,6 @@ import { h, type Child } from "../core/dom.ts";
 import { bytes, count, counted, exact, exact_bytes, percent, share_of, signed, time } from "../core/format.ts";
 import type { Page } from "../core/page.ts";
 import { term } from "../core/terms.ts";
-import { theme_button } from "../core/theme.ts";
 import type { Report } from "../schema.ts";
 import { composition } from "./composition.ts";
 
@@ -109,12 +108,7 @@ export function header(page: Page): HTMLElement {
   return h(
     "header",
     { id: "overview" },
-    h(
-      "div",
-      { class: "masthead" },
-      h("p", { class: "brand" }, page.diff ? "heapwright comparison" : "heapwright report"),
-      theme_button(),
-    ),
+    h("p", { class: "brand" }, page.diff ? "heapwright comparison" : "heapwright report"),
     h("h1", null, report.title),
     command && command !== report.title && h("p", { class: "command code", title: command }, command),
     h("p", { class: "origin" }, origin(report)),
