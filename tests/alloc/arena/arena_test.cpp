@@ -293,6 +293,18 @@ TEST_CASE("reset, when everything found room in one chunk, stays in it") {
     CHECK(arena.broken_invariant() == nullptr);
 }
 
+TEST_CASE("an arena may be released, used again and released again") {
+    FailingSource source;
+    Arena arena{source};
+    for (int round = 0; round < 3; ++round) {
+        REQUIRE(arena.try_allocate({.size = 100, .alignment = 8}) != nullptr);
+        arena.release();
+        CHECK(source.outstanding() == 0);
+        CHECK(arena.broken_invariant() == nullptr);
+        arena.release();
+    }
+}
+
 TEST_CASE("memory that runs out at any step leaves nothing behind") {
     test::fail_at_every_step([](FailingSource& source) {
         std::vector<int> deaths;

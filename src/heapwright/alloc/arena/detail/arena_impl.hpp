@@ -8,8 +8,10 @@ namespace heapwright {
 // ---- chunks
 
 HEAPWRIGHT_COLD inline void* Arena::allocate_slow(Layout layout, void* (Arena::*take)(Layout) noexcept) noexcept {
+    // Both ends of a chunk are aligned for most; only a stricter block may have to skip bytes.
     std::size_t needed = 0;
-    if (!layout.is_valid() || add_overflows(occupied(layout.size), at_least(layout.alignment, kLeastAlignment) - 1, &needed)) {
+    const std::size_t skipped = at_least(layout.alignment, alignof(detail::Chunk)) - alignof(detail::Chunk);
+    if (!layout.is_valid() || add_overflows(align_up(occupied(layout.size), alignof(detail::Chunk)), skipped, &needed)) {
         chain_.count_refusal(Errc::overflow);
         return nullptr;
     }
@@ -209,7 +211,10 @@ constexpr void Arena::reset() noexcept {
 constexpr void Arena::release() noexcept {
     reset();
     if !consteval {
+        leave();
+        left_used_bytes_ = 0;
         chain_.release();
+        HEAPWRIGHT_AUDIT(*this);
     }
 }
 

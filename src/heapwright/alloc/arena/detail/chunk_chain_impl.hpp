@@ -24,8 +24,8 @@ inline Chunk* ChunkChain::extend(std::size_t needed) noexcept {
 inline void ChunkChain::adopt_buffer() noexcept {
     is_buffer_adopted_ = true;
     const std::size_t padding = static_cast<std::size_t>(-reinterpret_cast<std::uintptr_t>(buffer_.data())) & (alignof(Chunk) - 1);
-    if (buffer_.size() > padding + sizeof(Chunk)) {
-        link_after(nullptr, make_chunk(buffer_.data() + padding, buffer_.size() - padding, true));
+    if (buffer_.size() >= padding + sizeof(Chunk) + alignof(Chunk)) {
+        link_after(nullptr, make_chunk(buffer_.data() + padding, align_down(buffer_.size() - padding, alignof(Chunk)), true));
     }
 }
 
