@@ -55,6 +55,9 @@ def modules(root):
                     module.discipline = word
                 elif key in ("HEADERS", "SOURCES", "DEPENDS"):
                     getattr(module, key.lower()).append(word)
+            if kind != "module":
+                # Only a library's headers are installed, so only they need to be listed.
+                module.headers = [path.relative_to(module.folder).as_posix() for path in files(module.folder, ".hpp")]
             found.append(module)
     return found
 
