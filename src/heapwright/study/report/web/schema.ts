@@ -79,6 +79,7 @@ export interface Totals {
   unknown_frees: number;
   inherited_frees: number;
   mismatched: number;
+  overlaps?: number;
   duration_ns: number;
   cpu_ns: number;
   peak_requested: number;
@@ -106,6 +107,7 @@ export interface SiteNumbers {
   allocations: number;
   allocated_bytes: number;
   allocated_usable_bytes: number;
+  frees?: number;
   live_at_peak: Amount;
   leaked: Amount;
   peak_bytes: number;
@@ -120,6 +122,10 @@ export interface SiteNumbers {
   over_aligned: number;
   min_size: number;
   max_size: number;
+  drains?: number; // shown where present, as the next three
+  touched_blocks?: number;
+  touched_requested_bytes?: number;
+  touched_bytes?: number;
   lifetime_ns_total: number;
   lifetime_ns_max: number;
   first_ns: number;
@@ -233,11 +239,14 @@ export interface Suggestion {
   title: string;
   site?: number; // Site.id
   where: string;
-  evidence: { name: string; value: number; unit: string }[]; // unit: "bytes", "ns", "blocks", "ratio", ...
+  evidence: { name: string; value: number; unit: string }[]; // unit: "B", "ns", "%", "s", "blocks" ..., or empty
   what: string;
   how: string;
   expected_bytes: number;
   expected_seconds: number;
+  arithmetic?: string; // how the expected figures came about
+  measured_bytes?: number; // saved by the experiment; negative: it cost more
+  measured_seconds?: number;
   experiment: { id: string; kind: string; target: string; sites: number[] };
   verdict: Verdict;
   proof: string;

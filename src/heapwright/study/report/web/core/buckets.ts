@@ -27,6 +27,11 @@ export function dense(sparse: readonly number[], size: number): number[] {
   return values;
 }
 
+/// The sum of a sparse histogram.
+export function sum_of(sparse: readonly number[]): number {
+  return sparse.reduce((sum, value, at) => sum + (at % 2 === 1 ? value : 0), 0);
+}
+
 /// "16 B to 31 B" for sizes, "1.02 µs to 2.05 µs" for times.
 export function range_of(bucket: number, format: (value: number) => string, whole: boolean): string {
   const low = bucket === 0 ? 0 : 2 ** bucket;

@@ -42,8 +42,11 @@ export function exact_bytes(value: number): string {
   return `${exact(value)} ${Math.abs(value) === 1 ? "byte" : "bytes"}`;
 }
 
-/// Up to 99 999 exact, then "4.08 M".
+/// Whole numbers up to 99 999 exact, then "4.08 M"; "1.4" for a mean.
 export function count(value: number): string {
+  if (Math.abs(value) < 10 && !Number.isInteger(value)) {
+    return (value < 0 ? MINUS : "") + three_digits(Math.abs(value));
+  }
   return Math.abs(value) < 100_000 ? exact(Math.round(value)) : scaled(value, 1000, COUNT_UNITS);
 }
 
@@ -126,15 +129,16 @@ export function exact_by_kind(kind: Kind): (value: number) => string {
 /// A number whose unit is a word from the C++ side.
 export function with_unit(value: number, unit: string): string {
   switch (unit) {
+    case "B":
     case "bytes":
       return bytes(value);
     case "ns":
       return time(value);
-    case "seconds":
     case "s":
       return time(value * 1e9);
+    case "%":
+      return percent(value / 100);
     case "ratio":
-    case "share":
       return percent(value);
     default:
       return unit ? `${count(value)} ${unit}` : count(value);

@@ -12,6 +12,10 @@ const VERDICTS: Record<Verdict, { order: number; label: () => Child }> = {
   refuted: { order: 2, label: () => term("refuted", "\u2717 refuted") },
 };
 
+function verdict_of(suggestion: Suggestion): Verdict {
+  return suggestion.verdict in VERDICTS ? suggestion.verdict : "not_tried";
+}
+
 type Order = "verdict" | "bytes" | "seconds";
 
 function gain(suggestion: Suggestion): string {
@@ -19,11 +23,12 @@ function gain(suggestion: Suggestion): string {
     suggestion.expected_bytes > 0 && bytes(suggestion.expected_bytes),
     suggestion.expected_seconds > 0 && time(suggestion.expected_seconds * 1e9),
   ].filter((part): part is string => Boolean(part));
-  return parts.length > 0 ? `expected gain ${parts.join(" and ")}` : "gain not estimated";
+  return parts.length > 0 ? `expected gain ${parts.join(" and ")}` : "no gain claimed";
 }
 
 function card(page: Page, suggestion: Suggestion): HTMLElement {
-  const { verdict, site, experiment } = suggestion;
+  const { site, experiment } = suggestion;
+  const verdict = verdict_of(suggestion);
   const sites = [...new Set([...(site === undefined ? [] : [site]), ...experiment.sites])].filter((id) => page.site(id));
   const copy_button = button("Copy", () => {
     navigator.clipboard?.writeText(suggestion.how).then(
@@ -34,7 +39,7 @@ function card(page: Page, suggestion: Suggestion): HTMLElement {
   return h(
     "article",
     { class: `advice ${verdict}`, id: `advice-${experiment.id}`, "aria-label": suggestion.title },
-    h("div", { class: "advice-head" }, h("span", { class: `badge ${verdict}` }, VERDICTS[verdict].label()), h("h3", null, suggestion.title), h("span", { class: "gain" }, gain(suggestion))),
+    h("div", { class: "advice-head" }, h("span", { class: `badge ${verdict}` }, VERDICTS[verdict].label()), h("h3", null, suggestion.title), h("span", { class: "gain", title: suggestion.arithmetic }, gain(suggestion))),
     suggestion.where && h("p", { class: "where code" }, suggestion.where),
     h("p", null, suggestion.what),
     suggestion.proof && h("p", { class: `proof ${verdict}` }, suggestion.proof),
@@ -62,7 +67,7 @@ export function advice_section(page: Page): HTMLElement | undefined {
   let only_proved = false;
   const list = h("div", { class: "advices" });
   const compare: Record<Order, (a: Suggestion, b: Suggestion) => number> = {
-    verdict: (a, b) => VERDICTS[a.verdict].order - VERDICTS[b.verdict].order || b.expected_bytes - a.expected_bytes,
+    verdict: (a, b) => VERDICTS[verdict_of(a)].order - VERDICTS[verdict_of(b)].order || b.expected_bytes - a.expected_bytes,
     bytes: (a, b) => b.expected_bytes - a.expected_bytes,
     seconds: (a, b) => b.expected_seconds - a.expected_seconds,
   };

@@ -21,8 +21,20 @@ const PARTS: readonly Part[] = [
   { color: "other", label: "other memory", term: "other memory", of: (at) => at.non_heap_bytes },
 ];
 
+const parts_sum = (at: Fragmentation): number => PARTS.reduce((sum, part) => sum + part.of(at), 0);
+
+/// Parts can be more than what is resident: memory that was asked for and never touched. A line marks where RSS ends.
+function resident_mark(at: Fragmentation, longest: number): HTMLElement | false {
+  const beyond = parts_sum(at) - at.resident_bytes;
+  return (
+    at.resident_bytes > 0 &&
+    beyond > 0.02 * at.resident_bytes &&
+    styled(h("i", { class: "mark", title: `RSS ends here; ${bytes(beyond)} beyond it was never touched, or is swapped out` }), { left: `${(100 * at.resident_bytes) / longest}%` })
+  );
+}
+
 function bar(label: Child, at: Fragmentation, longest: number): HTMLElement {
-  const whole = PARTS.reduce((sum, part) => sum + part.of(at), 0);
+  const whole = parts_sum(at);
   const text = PARTS.map((part) => `${part.label} ${bytes(part.of(at))}`).join(", ");
   return h(
     "div",
@@ -41,6 +53,7 @@ function bar(label: Child, at: Fragmentation, longest: number): HTMLElement {
           )
         );
       }),
+      resident_mark(at, longest),
     ),
     h("span", { class: "sum", title: exact_bytes(at.resident_bytes) }, at.resident_bytes > 0 ? `${bytes(at.resident_bytes)} RSS` : bytes(whole)),
   );
@@ -52,7 +65,7 @@ export function composition(report: Report): HTMLElement {
     ? [["peak before", before.at_peak], ["peak after", report.at_peak], ["end before", before.at_end], ["end after", report.at_end]]
     : [[`peak, ${time(report.at_peak.time_ns)}`, report.at_peak], [`end, ${time(report.at_end.time_ns)}`, report.at_end]];
   const known = moments.filter((moment): moment is [string, Fragmentation] => moment[1] !== undefined);
-  const longest = Math.max(1, ...known.map(([, at]) => PARTS.reduce((sum, part) => sum + part.of(at), 0)));
+  const longest = Math.max(1, ...known.map(([, at]) => Math.max(at.resident_bytes, parts_sum(at))));
   return h(
     "div",
     { class: "compositions" },

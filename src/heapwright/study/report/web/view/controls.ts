@@ -66,6 +66,11 @@ export function swatch(name: string): HTMLElement {
   return styled(h("i", { class: "swatch", "aria-hidden": "true" }), { background: `var(--${name})` });
 }
 
+/// What the keys do, shown while the picture before it has the keyboard's focus.
+export function key_hint(text: string): HTMLElement {
+  return h("p", { class: "keys hint" }, `Keys: ${text}.`);
+}
+
 let live_region: HTMLElement | undefined;
 
 /// Tells screen readers what changed on a canvas.

@@ -7,7 +7,7 @@ import { WEIGHT_INFO } from "../core/weights.ts";
 import { Flame } from "../flame/flame.ts";
 import { function_rows, functions_of, reshaped, tree_of, type CallTree, type FunctionRow, type Shape } from "../flame/tree.ts";
 import { WEIGHTS, type Weight } from "../schema.ts";
-import { button, check_box, choices, choose, folded, search_box, section } from "./controls.ts";
+import { button, check_box, choices, choose, folded, key_hint, search_box, section } from "./controls.ts";
 import { Table } from "./table.ts";
 
 /// What was typed as a pattern: plain text, or a regular expression between slashes; case does not matter.
@@ -149,6 +149,7 @@ export function flame_section(page: Page): HTMLElement {
     ),
     nothing,
     flame.surface.canvas,
+    key_hint("arrow keys walk, Enter zooms in, Backspace one step out, Escape all the way"),
     details,
     omitted > 0 && h("p", { class: "hint" }, `Paths too small to see stand together as \u201c(smaller stacks)\u201d: ${share_note(omitted, report.tree.parent.length)}.`),
     table_place,

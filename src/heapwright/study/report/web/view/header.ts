@@ -89,6 +89,7 @@ function warning(report: Report): Child {
     !health.complete && !health.note && "The recording was cut off before the program ended; the figures reach to the last whole chunk",
     health.dropped_events > 0 && `${counted(health.dropped_events, "event")} could not be recorded`,
     totals.mismatched > 0 && `${counted(totals.mismatched, "block")} freed by the wrong function (new[] by delete, malloc by delete): undefined behaviour`,
+    Boolean(totals.overlaps) && `${counted(totals.overlaps ?? 0, "block")} handed out on top of a live one: the trace is not to be trusted there`,
     totals.failed > 0 && `${counted(totals.failed, "request")} refused by the allocator`,
   ].filter((note): note is string => Boolean(note));
   return notes.length > 0 && h("ul", { class: "warning", role: "note" }, notes.map((note) => h("li", null, note)));

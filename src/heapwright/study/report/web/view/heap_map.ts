@@ -7,7 +7,7 @@ import { repaint, css } from "../core/theme.ts";
 import { MapCanvas, scale_colors } from "../map/canvas.ts";
 import { grid_of, occupancy_on, summary_of, type Grid, type Region } from "../map/grid.ts";
 import type { Fragmentation, HeapMap } from "../schema.ts";
-import { button, folded, section, swatch } from "./controls.ts";
+import { button, folded, key_hint, section, swatch } from "./controls.ts";
 import { Table } from "./table.ts";
 
 const HEIGHT = 540;
@@ -175,7 +175,7 @@ export function heap_map_section(page: Page): { element: HTMLElement; start: () 
       );
       replace(tables, folded("Heap regions as a table", () => regions_table(grid, values)));
     };
-    replace(picture, canvas.element);
+    replace(picture, canvas.element, key_hint("arrow keys move between cells, plus and minus zoom, 0 fits"));
     page.moment.watch(update);
     repaint.watch(update);
     update();

@@ -8,7 +8,7 @@ import { term } from "../core/terms.ts";
 import { color, css, mixed, rgb } from "../core/theme.ts";
 import { facts, hide_tooltip, tooltip_at } from "../core/tooltip.ts";
 import type { Report } from "../schema.ts";
-import { announce, folded, section } from "./controls.ts";
+import { announce, folded, key_hint, section } from "./controls.ts";
 import { Table } from "./table.ts";
 
 const LEFT = 74;
@@ -245,6 +245,7 @@ export function lifetimes_section(page: Page): HTMLElement {
       half_bytes >= 0 && ["; half of the freed bytes less than ", h("b", null, time(2 ** (half_bytes + 1)))], ".",
     ),
     new LifetimeMap(matrix, report.lifetime_bytes).surface.canvas,
+    key_hint("arrow keys move between cells"),
     folded("Lifetimes as a table", () => lifetimes_table(report)),
   );
 }

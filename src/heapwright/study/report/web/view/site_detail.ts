@@ -1,5 +1,5 @@
 // What an open row of the site table shows: the whole stack, all numbers, sizes and lifetimes.
-import { BUCKETS, dense } from "../core/buckets.ts";
+import { BUCKETS, dense, sum_of } from "../core/buckets.ts";
 import { h, type Child } from "../core/dom.ts";
 import { bytes, count, counted, exact_bytes, percent, share_of, time } from "../core/format.ts";
 import type { Page } from "../core/page.ts";
@@ -11,11 +11,11 @@ import { histogram } from "./histogram.ts";
 type Row = readonly [Child, string, string?] | false;
 
 function amount(of: Amount): string {
-  return `${bytes(of.requested_bytes)} in ${counted(of.blocks, "block")}`;
+  return of.blocks === 0 ? "nothing" : `${bytes(of.requested_bytes)} in ${counted(of.blocks, "block")}`;
 }
 
 function numbers(site: Site): Row[] {
-  const freed = site.allocations - site.leaked.blocks;
+  const freed = sum_of(site.lifetimes);
   const word = (name: Term, label?: string): Child => term(name, label ?? name);
   const part = (value: number): string => `${count(value)} (${percent(share_of(value, site.allocations))})`;
   return [
@@ -36,6 +36,8 @@ function numbers(site: Site): Row[] {
     site.over_aligned > 0 && [word("over-aligned"), part(site.over_aligned)],
     site.pinned_bytes_at_peak > 0 && [word("pinned", "pinned at peak"), `${bytes(site.pinned_bytes_at_peak)}, ${bytes(site.pinned_free_bytes_at_peak)} of it free`],
     site.pinned_bytes_at_end > 0 && [word("pinned", "pinned at end"), `${bytes(site.pinned_bytes_at_end)}, ${bytes(site.pinned_free_bytes_at_end)} of it free`],
+    Boolean(site.drains) && ["all gone", `${counted(site.drains ?? 0, "time")}: no block of this site was left`],
+    Boolean(site.touched_blocks) && ["touched", `${percent(share_of(site.touched_bytes ?? 0, site.touched_requested_bytes ?? 0))} of ${counted(site.touched_blocks ?? 0, "large block")}`],
     ["calls", Object.entries(site.calls).map(([name, times]) => `${name} ${count(times)}`).join(", ") || "none"],
   ];
 }

@@ -1,4 +1,5 @@
 // The table of call sites: one look a question, each with the columns that answer it.
+import { sum_of } from "../core/buckets.ts";
 import { h } from "../core/dom.ts";
 import { share_of } from "../core/format.ts";
 import { go_to, type Page } from "../core/page.ts";
@@ -8,8 +9,6 @@ import { site_detail } from "./site_detail.ts";
 import { Table, type Column } from "./table.ts";
 
 type Look = "peak" | "leaked" | "traffic" | "pinned" | "resized" | "threads";
-
-const freed = (site: SiteNumbers): number => site.allocations - site.leaked.blocks;
 
 /// Every numeric column that some look shows.
 const NUMBERS = {
@@ -25,7 +24,7 @@ const NUMBERS = {
   temporary: { label: "temporary", kind: "count", bar: "temporary", term: "temporary", of: (s) => s.temporary },
   short_lived: { label: "short-lived", kind: "count", term: "short-lived", of: (s) => s.short_lived },
   same_frame: { label: "same frame", kind: "count", term: "same frame", of: (s) => s.same_frame },
-  lifetime: { label: "mean lifetime", kind: "time", term: "lifetime", of: (s) => share_of(s.lifetime_ns_total, freed(s)) },
+  lifetime: { label: "mean lifetime", kind: "time", term: "lifetime", of: (s) => share_of(s.lifetime_ns_total, sum_of(s.lifetimes)) },
   pinned_free_peak: { label: "pinned free, peak", kind: "bytes", bar: "external", term: "pinned free", of: (s) => s.pinned_free_bytes_at_peak },
   pinned_free_end: { label: "pinned free, end", kind: "bytes", bar: "external", of: (s) => s.pinned_free_bytes_at_end },
   pinned_peak: { label: "pinned, peak", kind: "bytes", term: "pinned", of: (s) => s.pinned_bytes_at_peak },
@@ -74,7 +73,8 @@ function columns_of(page: Page, look: Look): Column<Site>[] {
     value: (site) => names.short(names.first_own(site.frames)),
     cell: (site) => site_cell(page, site),
   };
-  const numbers = LOOKS[look].columns.map((key): Column<Site> => {
+  const shown = LOOKS[look].columns.filter((key) => !page.diff || (key !== "own_peak" && key !== "rounding")); // signed columns are wide
+  const numbers = shown.map((key): Column<Site> => {
     const { of, ...rest } = NUMBERS[key];
     const before = (site: Site): number => (site.before ? of(site.before) : 0);
     return { ...(rest as Omit<Column<Site>, "key" | "value">), key, value: of, ...(page.diff ? { before } : {}) };

@@ -8,7 +8,7 @@ import { explained, type Term } from "../core/terms.ts";
 import { color } from "../core/theme.ts";
 import type { Timeline } from "../schema.ts";
 import { chart_in, type Line } from "./chart.ts";
-import { announce, button, folded, section, swatch } from "./controls.ts";
+import { announce, button, folded, key_hint, section, swatch } from "./controls.ts";
 import { Table, type Column } from "./table.ts";
 
 type ColumnName = Exclude<keyof Timeline, "time_ns">;
@@ -310,6 +310,7 @@ export function timeline_section(page: Page): { element: HTMLElement; start: () 
     ],
     h("div", { class: "toolbar" }, view.legend.element, view.readout, view.reset),
     view.place,
+    key_hint("arrow keys move (with Shift by ten), plus and minus zoom, Escape shows the whole run, Enter shows that moment's heap map"),
     tables,
   );
   return { element, start: () => view.start() };
