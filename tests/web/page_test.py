@@ -104,7 +104,7 @@ class Page(unittest.TestCase):
         print(f"{len(report['tree']['parent'])} tree nodes, {path.stat().st_size / 1e6:.1f} MB: ready after {self.browser.run('return ' + READY)} ms")
 
     def test_the_page_without_data_is_small(self):
-        self.assertLess(len(self.template.encode()), 150 * 1024)
+        self.assertLess(len(self.template.encode()), 150_000)
 
     def test_numbers_are_those_of_the_data(self):
         report = sample.make_report("small")

@@ -16,6 +16,8 @@ function verdict_of(suggestion: Suggestion): Verdict {
   return suggestion.verdict in VERDICTS ? suggestion.verdict : "not_tried";
 }
 
+const FIRST_SHOWN = 4;
+
 type Order = "verdict" | "bytes" | "seconds";
 
 function gain(suggestion: Suggestion): string {
@@ -38,7 +40,7 @@ function card(page: Page, suggestion: Suggestion): HTMLElement {
   });
   return h(
     "article",
-    { class: `advice ${verdict}`, id: `advice-${experiment.id}`, "aria-label": suggestion.title },
+    { class: `advice ${verdict}`, "aria-label": suggestion.title },
     h("div", { class: "advice-head" }, h("span", { class: `badge ${verdict}` }, VERDICTS[verdict].label()), h("h3", null, suggestion.title), h("span", { class: "gain", title: suggestion.arithmetic }, gain(suggestion))),
     suggestion.where && h("p", { class: "where code" }, suggestion.where),
     h("p", null, suggestion.what),
@@ -65,6 +67,7 @@ export function advice_section(page: Page): HTMLElement | undefined {
   }
   let order: Order = "verdict";
   let only_proved = false;
+  let all = suggestions.length <= FIRST_SHOWN + 1;
   const list = h("div", { class: "advices" });
   const compare: Record<Order, (a: Suggestion, b: Suggestion) => number> = {
     verdict: (a, b) => VERDICTS[verdict_of(a)].order - VERDICTS[verdict_of(b)].order || b.expected_bytes - a.expected_bytes,
@@ -73,11 +76,17 @@ export function advice_section(page: Page): HTMLElement | undefined {
   };
   const show = (): void => {
     const shown = suggestions.filter((suggestion) => !only_proved || suggestion.verdict === "proved").sort(compare[order]);
-    list.replaceChildren(...shown.map((suggestion) => card(page, suggestion)));
+    list.replaceChildren(...(all ? shown : shown.slice(0, FIRST_SHOWN)).map((suggestion) => card(page, suggestion)));
+    more.hidden = all || shown.length <= FIRST_SHOWN;
+    more.textContent = `Show all ${shown.length} suggestions`;
     if (shown.length === 0) {
       list.append(h("p", { class: "nothing" }, "None of the suggestions has been proved yet."));
     }
   };
+  const more = button("", () => {
+    all = true;
+    show();
+  });
   show();
   const proved = suggestions.filter((suggestion) => suggestion.verdict === "proved").length;
   return section(
@@ -97,5 +106,6 @@ export function advice_section(page: Page): HTMLElement | undefined {
       }),
     ),
     list,
+    h("p", { class: "more" }, more),
   );
 }

@@ -89,7 +89,7 @@ export function site_detail(page: Page, site: Site): HTMLElement {
         histogram({ title: "blocks by size", values: dense(site.sizes, BUCKETS), bucket_format: bytes, whole: true, value_format: (n) => counted(n, "block"), color: "live" }),
         histogram({ title: "blocks by lifetime", values: dense(site.lifetimes, BUCKETS), bucket_format: time, whole: false, value_format: (n) => counted(n, "block"), color: "traffic" }),
       ),
-      advice.length > 0 && h("p", null, "Advice: ", advice.map((suggestion, at) => [at > 0 && "; ", h("a", { href: `#advice-${suggestion.experiment.id}` }, suggestion.title)])),
+      advice.length > 0 && h("p", null, "Advice: ", advice.map((suggestion, at) => [at > 0 && "; ", h("a", { href: "#advice" }, suggestion.title)])),
       h("p", { class: "toolbar" }, button("Show in flame graph", () => page.wanted_stack.set({ frames: site.frames })), copy_button),
     ),
     stack(page, site),
