@@ -196,13 +196,13 @@ HEAPWRIGHT_NOINLINE void Player::run_rare(Lane& lane, const plan::Word* word) no
             break;
         }
         case plan::Op::arena_release:
-            placement_.arena_release(slot, field);
+            placement_.arena_release(lane.number, slot, field);
             break;
         case plan::Op::pool_allocate:
-            keep(lane, slot, placement_.pool_allocate(lane.number, static_cast<std::uint32_t>(word[1])), 0, field);
+            keep(lane, slot, placement_.pool_allocate(static_cast<std::uint32_t>(word[1])), 0, field);
             break;
         case plan::Op::pool_release:
-            placement_.pool_release(lane.number, static_cast<std::uint32_t>(word[1]), take(lane, slot, field));
+            placement_.pool_release(static_cast<std::uint32_t>(word[1]), take(lane, slot, field));
             break;
         case plan::Op::stack:
             use_frame(field);

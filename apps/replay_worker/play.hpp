@@ -32,6 +32,7 @@ public:
     /// Frees everything that is still held.
     void free_everything() noexcept;
 
+    [[nodiscard]] Placement& placement() noexcept { return placement_; }
     [[nodiscard]] const Placement& placement() const noexcept { return placement_; }
 
 private:

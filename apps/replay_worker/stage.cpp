@@ -206,6 +206,7 @@ void Stage::keep_pace(const Epoch& epoch) noexcept {
 
 void Stage::sample(std::uint64_t events) noexcept {
     const std::uint64_t resident = meter_.resident_bytes();
+    player_.placement().note_use();
     highest_seen_ = resident > highest_seen_ ? resident : highest_seen_;
     if (points_ < plan::kMaxCurvePoints) {
         curve_[points_++] = {.events = events, .wall_ns = os::monotonic_ns() - begin_ns_ - dealing_ns_, .resident_bytes = resident};

@@ -160,6 +160,74 @@ TEST_CASE("threads that never end are still there when the rest is measured") {
     CHECK(run.calls == events.size());
 }
 
+// Batches of blocks of `size` bytes at stack 7, each freed as a whole, by `freeing` threads.
+std::vector<trace::Event> batches(std::uint64_t size, unsigned threads, bool elsewhere) {
+    std::vector<trace::Event> events;
+    for (int batch = 0; batch < 20; ++batch) {
+        const unsigned owner = 1 + static_cast<unsigned>(batch) % threads;
+        const unsigned freeing = elsewhere ? 1 + static_cast<unsigned>(batch + 1) % threads : owner;
+        for (std::uint64_t i = 1; i <= 2000; ++i) {
+            events.push_back(allocation(owner, i << 12, size, static_cast<trace::StackId>(7)));
+        }
+        for (std::uint64_t i = 1; i <= 2000; ++i) {
+            events.push_back(release(freeing, i << 12));
+        }
+    }
+    return events;
+}
+
+TEST_CASE("arenas and pools of an experiment take their blocks from the allocator and give all back") {
+    for (const auto kind : {study::PlacementKind::arena, study::PlacementKind::pool, study::PlacementKind::stack, study::PlacementKind::remove}) {
+        for (const unsigned threads : {1U, 3U}) {
+            study::Placement placement;
+            placement.kind = kind;
+            placement.stacks = {static_cast<trace::StackId>(7)};
+            placement.pool_block_bytes = 400;
+            const TemporaryFile plan;
+            const TrialRun run = run_plan(make_plan_file(plan.path(), batches(400, threads, threads > 1), placement));
+            CHECK(run.failure == "");
+            CHECK(run.calls == 0);
+            const bool holds = kind == study::PlacementKind::arena || kind == study::PlacementKind::pool;
+            CHECK(run.placed_peak_bytes >= (holds ? 800'000 : 0));
+            CHECK(run.placed_peak_bytes <= (holds ? 5'000'000 : 0));
+            CHECK(run.peak_rss_bytes < 6 << 20);
+            CHECK(run.floor_bytes < 1 << 20);
+        }
+    }
+}
+
+TEST_CASE("an arena whose blocks never all die grows: the experiment shows it") {
+    std::vector<trace::Event> events;
+    events.push_back(allocation(1, 0x500, 100, static_cast<trace::StackId>(7)));
+    for (std::uint64_t i = 0; i < 30'000; ++i) {
+        events.push_back(allocation(1, 0x1000, 1000, static_cast<trace::StackId>(7)));
+        events.push_back(release(1, 0x1000));
+    }
+    study::Placement placement;
+    placement.kind = study::PlacementKind::arena;
+    placement.stacks = {static_cast<trace::StackId>(7)};
+    const TemporaryFile plan;
+    CHECK(run_plan(make_plan_file(plan.path(), events, placement)).peak_rss_bytes > 29'000'000);
+    CHECK(run_plan(make_plan_file(plan.path(), events)).peak_rss_bytes < 1 << 20);
+}
+
+TEST_CASE("memory is given back where the plan says so") {
+    study::Placement placement;
+    placement.kind = study::PlacementKind::trim;
+    std::vector<trace::Event> events;
+    for (std::uint64_t i = 1; i <= 20'000; ++i) {
+        events.push_back(allocation(1, i << 12, 1000));
+    }
+    for (std::uint64_t i = 1; i < 20'000; ++i) {
+        events.push_back(release(1, i << 12));  // the topmost block stays: nothing goes back by itself
+    }
+    const TemporaryFile plan;
+    const TrialRun kept = run_plan(make_plan_file(plan.path(), events));
+    const TrialRun trimmed = run_plan(make_plan_file(plan.path(), events, placement));
+    CHECK(kept.retained_bytes > 19'000'000);
+    CHECK(trimmed.retained_bytes < 2'000'000);
+}
+
 TEST_CASE("a library that is no allocator is told apart from one that is") {
     const TemporaryFile plan;
     make_plan_file(plan.path(), sawtooth());

@@ -35,7 +35,7 @@ struct PlanSink : SinkDefaults {
 };
 
 std::uint64_t sample_interval(const trace::InfoLines& info) {
-    const auto found = info.find("sample_interval");
+    const auto found = info.find("sample_interval_bytes");
     return found == info.end() ? 0 : std::strtoull(found->second.c_str(), nullptr, 10);
 }
 

@@ -1,0 +1,34 @@
+// Runs the experiments of suggestions and writes their verdicts.
+#pragma once
+
+#include <map>
+#include <string>
+#include <vector>
+
+#include <heapwright/base/error.hpp>
+#include <heapwright/study/advice/suggestion.hpp>
+#include <heapwright/study/replay/replay.hpp>
+
+namespace heapwright::study {
+
+/// The trial of an experiment on a program that uses `own` (a replay spec): its own allocator with the placement, or
+/// another allocator or setting. The label is the experiment's id for placements, else its target.
+[[nodiscard]] TrialSpec trial_of(const Experiment& experiment, const std::string& own);
+
+/// A real cost beyond this share in the other dimension (time for memory, memory for time) refutes a suggestion.
+inline constexpr double kTolerableCost = 0.10;
+
+/// Replays the recording as it was and under every experiment, and fills in verdict, proof and measured figures.
+///
+/// `provenance` is that of the findings: it says which allocator is the program's own. Suggestions without an experiment,
+/// or whose trial cannot run, stay not_tried and say why.
+///
+/// Returns:  the comparison behind the verdicts; trial 0 is the program as it was.
+/// Fails:    as replay(). The suggestions are unchanged then.
+[[nodiscard]] Result<Comparison> prove(const std::string& trace_path, const std::map<std::string, std::string>& provenance,
+                                       std::vector<Suggestion>& suggestions, const ReplayOptions& options = {}, const Progress& progress = {});
+
+/// The verdict alone, from a comparison that holds the trial. Open for tests.
+void judge(Suggestion& suggestion, const Comparison& comparison, std::size_t trial);
+
+}  // namespace heapwright::study
