@@ -49,6 +49,11 @@ class Interaction(unittest.TestCase):
     def focus(self, selector):
         self.browser.run("document.querySelector(arguments[0]).focus()", selector)
 
+    def unfold(self, section):
+        """Opens the table behind a picture; its rows are made by an event that comes a little later."""
+        self.browser.click(f"#{section} summary")
+        self.browser.wait(f"document.querySelector('#{section} details tbody tr')")
+
     def column(self, section, index):
         """The exact numbers of a column, from the titles of its cells."""
         titles = self.browser.run(
@@ -185,7 +190,7 @@ class Interaction(unittest.TestCase):
         self.assertIn("main.cpp:41", note)
 
     def test_the_functions_stand_in_a_table_too(self):
-        self.browser.click("#flame summary")
+        self.unfold("flame")
         self.assertIn("main", self.browser.texts("#flame tbody .code"))
 
     # timeline and heap map
@@ -282,9 +287,9 @@ class Interaction(unittest.TestCase):
 
     def test_regions_and_moments_stand_in_tables_too(self):
         self.look_at("map")
-        self.browser.click("#map summary")
+        self.unfold("map")
         self.assertIn("0x55814c200000", self.browser.texts("#map .table tbody .code"))
-        self.browser.click("#timeline summary")
+        self.unfold("timeline")
         self.assertEqual(self.browser.run("return document.querySelectorAll('#timeline tbody tr').length"), 30)
 
     # the rest
@@ -295,7 +300,7 @@ class Interaction(unittest.TestCase):
         self.focus("canvas.lifetimes")
         self.browser.key("up", "right")
         self.assertIn("blocks", self.browser.text("#announcements"))
-        self.browser.click("#lifetimes summary")
+        self.unfold("lifetimes")
         self.assertGreater(self.browser.run("return document.querySelectorAll('#lifetimes tbody tr').length"), 5)
 
     def test_suggestions_are_ordered_and_narrowed(self):
