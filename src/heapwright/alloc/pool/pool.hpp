@@ -18,8 +18,7 @@
 #include <utility>
 
 #include <heapwright/alloc/pool/detail/misuse.hpp>
-#include <heapwright/alloc/pool/detail/pool_slab.hpp>
-#include <heapwright/alloc/pool/detail/slab_directory.hpp>
+#include <heapwright/alloc/pool/detail/slab_store.hpp>
 #include <heapwright/base/block_source.hpp>
 #include <heapwright/base/check.hpp>
 #include <heapwright/base/error.hpp>
@@ -57,15 +56,12 @@ struct PoolStats {
 
 /// Blocks of one size and alignment, any of each.
 ///
-///   P1  in each slab no slot is live and free at once, only slots are either, and outstanding counts those not free
-///   P2  a block in the magazine is neither live nor free in its slab, and is there once
-///   P3  a slab is listed if it has a free slot and is neither home nor empty
-///   P4  outstanding_blocks is the number of live blocks and blocks in the magazine
-///   P5  the directory holds the slabs and nothing else
-///   P6  a slab without live blocks is home, or a spare: none of its blocks is in the magazine, and spares are no more
-///       than spare_bytes allow
+///   P1  a block in the magazine is neither live nor free in its slab, and is there once
+///   P2  a slab without live blocks is home or a spare: none of its blocks is in the magazine
+///   P3  live blocks and blocks in the magazine are what the slabs have outstanding, and within the limit
 ///
-/// It stays where it was made, so that whatever stands on it may keep its address.
+/// S1 to S5 of detail/slab_store.hpp hold as well. It stays where it was made, so that whatever stands on it may keep its
+/// address.
 /// Thread safety: one thread at a time. SharedPool is for several.
 class Pool {
 public:
@@ -73,14 +69,15 @@ public:
     static constexpr std::size_t kRefill = 32;
 
     /// Example: `Pool pool{Layout::of<Order>(), os::kPages};`
-    Pool(Layout block, SourceRef source, PoolOptions options = {}) noexcept;
+    Pool(Layout block, SourceRef source, PoolOptions options = {}) noexcept
+        : store_(block, source, options.slab_bytes, options.spare_bytes), options_(options) {}
     Pool(const Pool&) = delete;
     Pool& operator=(const Pool&) = delete;
     /// Requires: no block is live, or Leaks::forget (checked).
     ~Pool();
 
     /// Returns:  a block of block_bytes(); nullptr when the limit or the source refuses, and then nothing changed.
-    /// Cost:     about 12 instructions; every 32nd time a look for free slots, now and then a new slab.
+    /// Cost:     about 13 instructions; every 32nd time a look for free slots, now and then a new slab.
     [[nodiscard]] HEAPWRIGHT_ALWAYS_INLINE void* try_allocate() noexcept {
         std::size_t top = 0;
         if (HEAPWRIGHT_UNLIKELY(subtract_overflows(in_magazine_, std::size_t{1}, &top))) {
@@ -91,10 +88,9 @@ public:
         }
         std::byte* const block = magazine_[top];
         in_magazine_ = top;
-        detail::PoolSlab* const slab = slab_of(block);
-        const std::size_t index = geometry_.index_of(offset_in(slab, block));
+        const auto [slab, index] = store_.place_of(block);
         slab->states()[index] = detail::SlotState::live;
-        unpoison(block, block_bytes_);
+        unpoison(block, store_.block_bytes());
         return block;
     }
 
@@ -109,25 +105,19 @@ public:
     ///
     /// Requires: it is one of this pool's live blocks (checked, in every build): a foreign address, one inside a block
     ///           and a second free stop the program here.
-    /// Cost:     about 30 instructions, whatever the order of frees; now and then a slab goes back.
+    /// Cost:     about 26 instructions, whatever the order of frees; now and then a slab goes back.
     HEAPWRIGHT_ALWAYS_INLINE void deallocate(void* block) noexcept {
-        detail::PoolSlab* const slab = slab_of(block);
-        if (HEAPWRIGHT_UNLIKELY(!directory_.contains(reinterpret_cast<std::uintptr_t>(slab)))) {
-            detail::refuse_foreign_block(block, block_bytes_);
-        }
-        const std::size_t offset = offset_in(slab, block);
-        const std::size_t index = geometry_.index_of(offset);
-        if (HEAPWRIGHT_UNLIKELY(index * geometry_.slot_bytes != offset) ||
-            HEAPWRIGHT_UNLIKELY(slab->states()[index] != detail::SlotState::live)) {
-            refuse(block);
+        const auto [slab, index] = store_.locate(block);
+        if (HEAPWRIGHT_UNLIKELY(slab->states()[index] != detail::SlotState::live)) {
+            store_.refuse(block);
         }
         slab->states()[index] = detail::SlotState::freed;
-        poison(block, block_bytes_);
-        if (HEAPWRIGHT_LIKELY(in_magazine_ < kMagazine)) {
-            magazine_[in_magazine_++] = static_cast<std::byte*>(block);
-        } else {
-            put_into_slab(slab, index);
+        poison(block, store_.block_bytes());
+        if (HEAPWRIGHT_UNLIKELY(in_magazine_ == kMagazine)) {
+            put_past_magazine(slab, index);
+            return;
         }
+        magazine_[in_magazine_++] = static_cast<std::byte*>(block);
         // With more slots outstanding than the magazine can hold, some are live. The home slab always counts as such.
         if (HEAPWRIGHT_UNLIKELY(slab->outstanding <= kMagazine)) {
             slab_nearly_empty(slab);
@@ -139,26 +129,28 @@ public:
     /// Returns:  nullptr also when the layout is larger or stricter than the pool's blocks.
     [[nodiscard]] void* try_allocate(Layout layout) noexcept { return fits(layout) ? try_allocate() : nullptr; }
     void deallocate(void* block, Layout) noexcept { deallocate(block); }
-    [[nodiscard]] bool fits(Layout layout) const noexcept { return layout.size <= block_bytes_ && layout.alignment <= alignment_; }
+    [[nodiscard]] bool fits(Layout layout) const noexcept { return layout.size <= block_bytes() && layout.alignment <= store_.alignment(); }
     /// The whole block is the caller's, so what was rounded up need not be lost.
     [[nodiscard]] SizedBlock try_allocate_at_least(Layout layout) noexcept {
         void* const block = try_allocate(layout);
-        return {.start = block, .size_bytes = block == nullptr ? 0 : block_bytes_};
+        return {.start = block, .size_bytes = block == nullptr ? 0 : block_bytes()};
     }
 
     /// What every block may use: the size asked for, rounded up to its alignment.
-    [[nodiscard]] std::size_t block_bytes() const noexcept { return block_bytes_; }
-    [[nodiscard]] std::size_t block_alignment() const noexcept { return alignment_; }
+    [[nodiscard]] std::size_t block_bytes() const noexcept { return store_.block_bytes(); }
+    [[nodiscard]] std::size_t block_alignment() const noexcept { return store_.alignment(); }
 
     /// Whether this is a live block of this pool. Never touches what the address points to.
-    [[nodiscard]] bool owns(const void* block) const noexcept;
+    [[nodiscard]] bool owns(const void* block) const noexcept { return store_.is_live(block); }
 
     /// Calls `visit(void* block)` for each live block, in order of address within a slab.
     ///
     /// Requires: `visit` neither allocates from nor frees to this pool.
     /// Cost:     O(slots / 64 + live blocks).
     template <class Visit>
-    void for_each_live(Visit visit) const;
+    void for_each_live(Visit visit) const {
+        store_.for_each_live(visit);
+    }
 
     /// Takes every live block back at once.
     ///
@@ -177,62 +169,21 @@ public:
     [[nodiscard]] const char* broken_invariant() const noexcept;
 
 private:
-    struct List {
-        detail::PoolSlab* first = nullptr;
-        detail::PoolSlab* last = nullptr;
-    };
-
-    // Where poisoning is seen, blocks keep 8 poisoned bytes between them, so that one byte too far is one fault.
-    [[nodiscard]] static constexpr Layout slot_layout(Layout block) noexcept {
-        const std::size_t alignment = kPoisoning && block.alignment < 8 ? 8 : block.alignment;
-        return kPoisoning && block.size < Layout::kLargestSize / 2 ? Layout{.size = block.size + 8, .alignment = alignment}
-                                                                   : Layout{.size = block.size, .alignment = alignment};
-    }
-    [[nodiscard]] static constexpr std::uint64_t bit_of(std::size_t index) noexcept { return std::uint64_t{1} << (index % 64); }
-
-    [[nodiscard]] HEAPWRIGHT_ALWAYS_INLINE detail::PoolSlab* slab_of(const void* block) const noexcept {
-        return reinterpret_cast<detail::PoolSlab*>(reinterpret_cast<std::uintptr_t>(block) & slab_mask_);
-    }
-    [[nodiscard]] HEAPWRIGHT_ALWAYS_INLINE static std::size_t offset_in(const detail::PoolSlab* slab, const void* block) noexcept {
-        return reinterpret_cast<std::uintptr_t>(block) - reinterpret_cast<std::uintptr_t>(slab);
-    }
-    [[nodiscard]] std::size_t index_of(const void* block) const noexcept { return geometry_.index_of(offset_in(slab_of(block), block)); }
+    static_assert(kMagazine == detail::PoolSlab::kFew, "the store restarts the count of slabs that become nearly empty");
 
     [[nodiscard]] bool refill() noexcept;
-    [[nodiscard]] bool choose_home() noexcept;
-    [[nodiscard]] detail::PoolSlab* make_slab() noexcept;
+    void put_past_magazine(detail::PoolSlab* slab, std::size_t index) noexcept;
     void slab_nearly_empty(detail::PoolSlab* slab) noexcept;
-    void slab_emptied(detail::PoolSlab* slab) noexcept;
-    void put_into_slab(detail::PoolSlab* slab, std::size_t index) noexcept;
-    [[nodiscard]] std::size_t count_in_magazine(const detail::PoolSlab* slab) const noexcept;
     void empty_magazine_of(const detail::PoolSlab* slab) noexcept;
-    void give_back(detail::PoolSlab* slab) noexcept;
-    void retire_home() noexcept;
-    [[noreturn]] void refuse(const void* block) const noexcept;
-    void append(List& list, detail::PoolSlab* slab) noexcept;
-    void remove(List& list, detail::PoolSlab* slab) noexcept;
-    [[nodiscard]] bool refuse_request(Errc why) noexcept;
-    [[nodiscard]] const char* broken_slab(const detail::PoolSlab* slab) const noexcept;
+    [[nodiscard]] std::size_t live_blocks() const noexcept { return store_.outstanding_blocks() - in_magazine_; }
 
-    // Read or written by every block.
     std::size_t in_magazine_ = 0;
-    std::uintptr_t slab_mask_;
-    detail::SlotGeometry geometry_;
-    detail::SlabDirectory directory_;
+    detail::SlabStore store_;
     std::array<std::byte*, kMagazine> magazine_;
     // Written once per magazine or less.
-    detail::PoolSlab* home_ = nullptr;  // where the magazine is filled from
-    List partial_;                      // slabs with free slots, the longest waiting first
-    List spare_;                        // empty slabs
-    List all_;                          // through all_previous and all_next
-    std::size_t spare_slabs_ = 0;
-    std::size_t outstanding_blocks_ = 0;
     std::size_t peak_blocks_ = 0;
     std::size_t refusals_ = 0;
-    std::size_t block_bytes_;
-    std::size_t alignment_;
     PoolOptions options_;
-    SourceRef source_;
     Errc why_refused_ = Errc::out_of_memory;
 };
 

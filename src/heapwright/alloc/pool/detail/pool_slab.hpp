@@ -63,13 +63,15 @@ struct alignas(16) PoolSlab {
     PoolSlab* all_previous;  // on the list of all slabs
     PoolSlab* all_next;
     std::uint32_t outstanding;  // slots without a free bit, and kHome more while the pool refills from this slab
-    std::uint32_t check_in;     // while outstanding is small: at least so many frees until no slot is live
+    std::uint32_t check_in;     // while outstanding is at most kFew: at least so many frees until no slot is live
     std::uint32_t lowest_word;  // no free word before it has a bit set
     bool is_listed;             // on the list of slabs that have free slots
 
     static constexpr std::uint32_t kHome = std::uint32_t{1} << 31;
+    static constexpr std::uint32_t kFew = 64;
 
-    /// One a slot, at a constant offset because every block writes one.
+    /// One a slot, at a constant offset because every block writes one; and one more that is never given, for an address
+    /// in the bytes at the slab's end that are too few for a slot.
     [[nodiscard]] HEAPWRIGHT_ALWAYS_INLINE SlotState* states() noexcept { return reinterpret_cast<SlotState*>(this + 1); }
     [[nodiscard]] const SlotState* states() const noexcept { return reinterpret_cast<const SlotState*>(this + 1); }
     /// One bit a slot: in the slab, to be given. A slot that is neither free nor live waits in a magazine.
@@ -92,7 +94,7 @@ struct alignas(16) PoolSlab {
         check_in = 1;
         lowest_word = 0;
         is_listed = false;
-        __builtin_memset(states(), 0, geometry.end_index);
+        __builtin_memset(states(), 0, std::size_t{geometry.end_index} + 1);
         for (std::size_t word = 0; word < geometry.word_count; ++word) {
             free_words(geometry)[word] = geometry.slots_of_word(word);
         }
@@ -131,7 +133,7 @@ static_assert(sizeof(PoolSlab) == 48 || sizeof(void*) != 8);
     }
     const std::size_t indices = slab_bytes / geometry.slot_bytes;
     const std::size_t words = (indices + 63) / 64;
-    const std::size_t free_words_offset = align_up(sizeof(PoolSlab) + indices, alignof(std::uint64_t));
+    const std::size_t free_words_offset = align_up(sizeof(PoolSlab) + indices + 1, alignof(std::uint64_t));
     const std::size_t header_bytes = free_words_offset + words * sizeof(std::uint64_t);
     const std::size_t first = (header_bytes + geometry.slot_bytes - 1) / geometry.slot_bytes;
     if (first >= indices) {

@@ -1,0 +1,145 @@
+// The slabs of a pool: made, filled, emptied and given back. What stands in front of them is the pool's business.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+
+#include <heapwright/alloc/pool/detail/misuse.hpp>
+#include <heapwright/alloc/pool/detail/pool_slab.hpp>
+#include <heapwright/alloc/pool/detail/slab_directory.hpp>
+#include <heapwright/base/block_source.hpp>
+#include <heapwright/base/error.hpp>
+#include <heapwright/base/layout.hpp>
+#include <heapwright/base/platform.hpp>
+#include <heapwright/base/poison.hpp>
+
+namespace heapwright::detail {
+
+/// Slots of one size, given lowest first.
+///
+///   S1  in each slab no slot is live and free at once, only slots are either, and outstanding counts those not free
+///   S2  a slab is listed if it has a free slot, is not home, and has a slot that is not free
+///   S3  a slab whose slots are all free is home or a spare, and spares are no more than spare_bytes allow
+///   S4  outstanding_blocks is the sum over the slabs
+///   S5  the directory holds the slabs and nothing else
+///
+/// Thread safety: one thread at a time; any thread for locate(), which reads what does not change and the directory.
+class SlabStore {
+public:
+    SlabStore(Layout block, SourceRef source, std::size_t slab_bytes, std::size_t spare_bytes) noexcept;
+    SlabStore(const SlabStore&) = delete;
+    SlabStore& operator=(const SlabStore&) = delete;
+    ~SlabStore();
+
+    /// Where a block of this store lies. Not checked.
+    struct Place {
+        PoolSlab* slab;
+        std::size_t index;
+    };
+    [[nodiscard]] HEAPWRIGHT_ALWAYS_INLINE Place place_of(const void* block) const noexcept {
+        PoolSlab* const slab = slab_of(block);
+        return {.slab = slab, .index = geometry_.index_of(offset_in(slab, block))};
+    }
+    [[nodiscard]] HEAPWRIGHT_ALWAYS_INLINE PoolSlab* slab_of(const void* block) const noexcept {
+        return reinterpret_cast<PoolSlab*>(reinterpret_cast<std::uintptr_t>(block) & slab_mask_);
+    }
+
+    /// As place_of, but the address may be anything: stops the program unless a slot begins there.
+    [[nodiscard]] HEAPWRIGHT_ALWAYS_INLINE Place locate(const void* block) const noexcept {
+        PoolSlab* const slab = slab_of(block);
+        if (HEAPWRIGHT_UNLIKELY(!directory_.contains(reinterpret_cast<std::uintptr_t>(slab)))) {
+            refuse_foreign_block(block, block_bytes_);
+        }
+        const std::size_t offset = offset_in(slab, block);
+        const std::size_t index = geometry_.index_of(offset);
+        if (HEAPWRIGHT_UNLIKELY(index * geometry_.slot_bytes != offset)) {
+            refuse(block);
+        }
+        return {.slab = slab, .index = index};
+    }
+
+    /// Says what is wrong with an address that locate() or the state of its slot refused, and stops the program.
+    [[noreturn]] void refuse(const void* block) const noexcept;
+
+    /// Writes up to `count` free slots, the lowest last, so that a stack of them gives the lowest first.
+    ///
+    /// Returns:  how many; 0 when there is none and the source refuses.
+    [[nodiscard]] std::size_t take(std::byte** blocks, std::size_t count) noexcept;
+
+    /// Returns:  false when the slab was emptied by this, and is now home, a spare or given back.
+    bool put(PoolSlab* slab, std::size_t index) noexcept;
+
+    /// Every slot of every slab is free again.
+    void release_all() noexcept;
+    /// Returns every slab to the source whose slots are all free. Returns: bytes.
+    std::size_t trim() noexcept;
+    /// Returns tables that a growing directory left behind. Requires: no other thread is in locate().
+    void drop_retired() noexcept { directory_.drop_retired(); }
+
+    [[nodiscard]] bool is_live(const void* block) const noexcept;
+    [[nodiscard]] bool is_free(const PoolSlab* slab, std::size_t index) const noexcept {
+        return (slab->free_words(geometry_)[index / 64] & bit_of(index)) != 0;
+    }
+    template <class Visit>
+    void for_each_live(Visit visit) const;
+
+    [[nodiscard]] std::size_t block_bytes() const noexcept { return block_bytes_; }
+    [[nodiscard]] std::size_t alignment() const noexcept { return alignment_; }
+    [[nodiscard]] bool is_usable() const noexcept { return geometry_.slab_bytes != 0; }
+    [[nodiscard]] std::size_t slab_bytes() const noexcept { return geometry_.slab_bytes; }
+    [[nodiscard]] std::size_t slab_slots() const noexcept { return geometry_.usable_slots(); }
+    [[nodiscard]] std::size_t slabs() const noexcept { return directory_.count(); }
+    [[nodiscard]] std::size_t spare_slabs() const noexcept { return spare_slabs_; }
+    [[nodiscard]] std::size_t outstanding_blocks() const noexcept { return outstanding_blocks_; }
+
+    /// The name of the first invariant that does not hold, or nullptr.
+    [[nodiscard]] const char* broken_invariant() const noexcept;
+    /// Whether some slab has no live slot, though it is neither home nor a spare. For audits: O(slots).
+    [[nodiscard]] bool has_dead_slab() const noexcept;
+
+private:
+    struct List {
+        PoolSlab* first = nullptr;
+        PoolSlab* last = nullptr;
+    };
+
+    // Where poisoning is seen, blocks keep 8 poisoned bytes between them, so that one byte too far is one fault.
+    [[nodiscard]] static constexpr Layout slot_layout(Layout block) noexcept {
+        const std::size_t alignment = kPoisoning && block.alignment < 8 ? 8 : block.alignment;
+        return kPoisoning && block.size < Layout::kLargestSize / 2 ? Layout{.size = block.size + 8, .alignment = alignment}
+                                                                   : Layout{.size = block.size, .alignment = alignment};
+    }
+    [[nodiscard]] static constexpr std::uint64_t bit_of(std::size_t index) noexcept { return std::uint64_t{1} << (index % 64); }
+    [[nodiscard]] HEAPWRIGHT_ALWAYS_INLINE static std::size_t offset_in(const PoolSlab* slab, const void* block) noexcept {
+        return reinterpret_cast<std::uintptr_t>(block) - reinterpret_cast<std::uintptr_t>(slab);
+    }
+
+    [[nodiscard]] bool choose_home() noexcept;
+    [[nodiscard]] PoolSlab* make_slab() noexcept;
+    void retire_home() noexcept;
+    void slab_emptied(PoolSlab* slab) noexcept;
+    void give_back(PoolSlab* slab) noexcept;
+    void append(List& list, PoolSlab* slab) noexcept;
+    void remove(List& list, PoolSlab* slab) noexcept;
+    [[nodiscard]] const char* broken_slab(const PoolSlab* slab) const noexcept;
+
+    // Read by every block, never written.
+    std::uintptr_t slab_mask_;
+    SlotGeometry geometry_;
+    std::size_t block_bytes_;
+    SlabDirectory directory_;
+    // Written once per magazine or less.
+    PoolSlab* home_ = nullptr;  // where blocks are taken from
+    List partial_;              // slabs with free slots, the longest waiting first
+    List spare_;                // slabs whose slots are all free
+    List all_;                  // through all_previous and all_next
+    std::size_t spare_slabs_ = 0;
+    std::size_t outstanding_blocks_ = 0;
+    std::size_t alignment_;
+    std::size_t spare_bytes_;
+    SourceRef source_;
+};
+
+}  // namespace heapwright::detail
+
+#include <heapwright/alloc/pool/detail/slab_store_impl.hpp>
