@@ -13,8 +13,10 @@ using trace::Event;
 using trace::EventKind;
 using trace::Tick;
 
-// How many events ahead memory is fetched: an event takes tens of nanoseconds, a cache miss about a hundred.
-constexpr std::size_t kFetchAhead = 16;
+// How many events ahead memory is fetched, in two steps, since what the second needs stands in what the first fetches.
+// An event takes tens of nanoseconds, a cache miss about a hundred.
+constexpr std::size_t kFetchFar = 24;
+constexpr std::size_t kFetchNear = 12;
 
 /// Which release belongs to which allocation.
 constexpr unsigned family_of(Call call) {
@@ -55,13 +57,37 @@ Census::Census(const Facts& facts, const AnalysisOptions& options)
     set_next_stop();
 }
 
-void Census::on_events(std::span<const Event> events) {
-    for (std::size_t i = 0; i < std::min(kFetchAhead, events.size()); ++i) {
-        fetch(events[i]);
+/// The places that the event will look up.
+void Census::fetch_far(const Event& event) const {
+    live_.prefetch(event.address);
+    pages_.prefetch(event.address);
+    sites_.prefetch_stack(static_cast<std::uint32_t>(event.stack));
+}
+
+/// What stands behind those places.
+void Census::fetch_near(const Event& event) const {
+    if (event.kind == EventKind::allocate || event.kind == EventKind::resize_to) {
+        sites_.prefetch_birth(static_cast<std::uint32_t>(event.stack), event.size);
+    } else if (const BlockRecord* block = live_.find(event.address)) {
+        const Tick born = facts_.outline.first_tick + StampClock::ticks(block->entered);
+        sites_.prefetch_death(block->site, facts_.clock.ns_of(event.tick > born ? event.tick - born : 0));
     }
-    for (std::size_t i = 0; i < events.size(); ++i) {
-        if (i + kFetchAhead < events.size()) {
-            fetch(events[i + kFetchAhead]);
+}
+
+void Census::on_events(std::span<const Event> events) {
+    const std::size_t count = events.size();
+    for (std::size_t i = 0; i < std::min(kFetchFar, count); ++i) {
+        fetch_far(events[i]);
+    }
+    for (std::size_t i = 0; i < std::min(kFetchNear, count); ++i) {
+        fetch_near(events[i]);
+    }
+    for (std::size_t i = 0; i < count; ++i) {
+        if (i + kFetchFar < count) {
+            fetch_far(events[i + kFetchFar]);
+        }
+        if (i + kFetchNear < count) {
+            fetch_near(events[i + kFetchNear]);
         }
         apply(events[i]);
     }

@@ -67,10 +67,8 @@ private:
     void put_back(PendingResize& resize);
     void stop_slow(trace::Tick tick);
     void set_next_stop();
-    void fetch(const trace::Event& event) const {
-        live_.prefetch(event.address);
-        pages_.prefetch(event.address);
-    }
+    void fetch_far(const trace::Event& event) const;
+    void fetch_near(const trace::Event& event) const;
 
     [[nodiscard]] Snapshot take_peak();
     [[nodiscard]] Snapshot take_end() const;

@@ -15,6 +15,7 @@
 
 #include <heapwright/base/platform.hpp>
 #include <heapwright/study/timeline/address_map.hpp>
+#include <heapwright/study/timeline/fetch.hpp>
 
 namespace heapwright::study {
 
@@ -57,7 +58,7 @@ public:
 
     void prefetch(std::uint64_t address) const {
         if (const Region* region = find(address)) {
-            __builtin_prefetch(&region->cells[page_in_region(address)], 1);
+            fetch_line(&region->cells[page_in_region(address)]);
         }
     }
 

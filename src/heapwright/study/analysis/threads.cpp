@@ -11,8 +11,9 @@ ThreadState& ThreadTable::find_slow(trace::ThreadIndex index) {
         state = &states_.emplace_back();
         state->row.index = index;
     }
-    latest_index_ = index;
-    latest_ = state;
+    if (static_cast<std::uint32_t>(index) < kDirect) {
+        direct_[static_cast<std::uint32_t>(index)] = state;
+    }
     return *state;
 }
 

@@ -1,6 +1,7 @@
 // What is counted for each thread, and what a thread's next event needs to know about its last ones.
 #pragma once
 
+#include <array>
 #include <cstdint>
 #include <deque>
 #include <span>
@@ -40,8 +41,9 @@ class ThreadTable {
 public:
     /// The state of a thread, made when it comes up first. The reference stays valid.
     ThreadState& state_of(trace::ThreadIndex index) {
-        if (index == latest_index_ && latest_ != nullptr) {
-            return *latest_;
+        const auto number = static_cast<std::uint32_t>(index);
+        if (number < kDirect && direct_[number] != nullptr) {
+            return *direct_[number];
         }
         return find_slow(index);
     }
@@ -61,8 +63,8 @@ private:
     std::deque<ThreadState> states_;
     std::unordered_map<std::uint32_t, ThreadState*> by_index_;
     std::unordered_map<std::uint32_t, trace::ThreadInfo> descriptions_;
-    trace::ThreadIndex latest_index_{};
-    ThreadState* latest_ = nullptr;
+    static constexpr std::uint32_t kDirect = 1024;
+    std::array<ThreadState*, kDirect> direct_{};
 };
 
 }  // namespace heapwright::study

@@ -11,6 +11,7 @@
 
 #include <heapwright/base/check.hpp>
 #include <heapwright/base/platform.hpp>
+#include <heapwright/study/timeline/fetch.hpp>
 #include <heapwright/study/timeline/pages_array.hpp>
 #include <heapwright/study/timeline/wide.hpp>
 
@@ -35,7 +36,7 @@ public:
     /// Fetches the place where `address` would stand.
     void prefetch(std::uint64_t address) const {
         if (HEAPWRIGHT_LIKELY(capacity_ != 0)) {
-            __builtin_prefetch(&places_[home_of(address)], 1);
+            fetch_line(&places_[home_of(address)]);
         }
     }
 

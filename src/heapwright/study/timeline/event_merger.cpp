@@ -82,6 +82,7 @@ void EventMerger::decode_batch(Source& source) {
         return;
     }
     source.head = 0;
+    const std::uint64_t raised = source.cursor->raised();
     const bool is_small = source.open_chunk->header.items <= kSmallChunk;
     if (is_small) {
         // One more than can follow, so that the decoder looks for what must not follow.
@@ -93,6 +94,7 @@ void EventMerger::decode_batch(Source& source) {
         source.batch.resize(source.cursor->next(source.batch));
     }
     source.tick = source.cursor->tick();
+    late_events_ += source.cursor->raised() - raised;
     if (source.cursor->is_damaged()) {
         reader_.report_damage(*source.open_chunk, source.cursor->lost());
     }
@@ -140,15 +142,6 @@ Result<bool> EventMerger::refill(Source& source) {
     return true;
 }
 
-void EventMerger::emit(const Event& event) {
-    merged_.push_back(event);
-    if (event.tick < now_) {
-        merged_.back().tick = now_;
-        ++late_events_;
-    }
-    now_ = merged_.back().tick;
-}
-
 /// Takes events of one source as long as it is its turn and its chunk lasts.
 void EventMerger::drain(Source& source, std::uint32_t index, Tick limit) {
     const bool is_alone = turns_.empty();
@@ -161,7 +154,7 @@ void EventMerger::drain(Source& source, std::uint32_t index, Tick limit) {
         if (!is_alone && event.tick >= rival.tick && (event.tick > rival.tick || rival < turn_of(index))) {
             return;
         }
-        emit(event);
+        merged_.push_back(event);
         if (++source.head == source.batch.size()) {
             decode_batch(source);
         }

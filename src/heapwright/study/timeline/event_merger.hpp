@@ -37,8 +37,8 @@ public:
     [[nodiscard]] Result<std::span<const trace::Event>> next(trace::Tick limit);
 
     [[nodiscard]] std::uint64_t delivered() const { return delivered_; }
-    /// Events that stood behind a later one of another thread although their header promised otherwise; they were
-    /// given the tick at which they came up.
+    /// Events that ran backwards within their thread, so that their place in time is not known; they were given the
+    /// tick of the event before them. No sound recording has any.
     [[nodiscard]] std::uint64_t late_events() const { return late_events_; }
 
 private:
@@ -70,7 +70,6 @@ private:
     Turn turn_of(std::uint32_t source) const;
     void enqueue(std::uint32_t source);
     void drain(Source& source, std::uint32_t index, trace::Tick limit);
-    void emit(const trace::Event& event);
 
     trace::Reader& reader_;
     std::vector<std::uint32_t> chunk_order_;  // event chunks by thread, then as in the file
@@ -79,7 +78,6 @@ private:
     std::vector<std::unique_ptr<trace::EventCursor>> idle_cursors_;
     std::vector<trace::Event> merged_;
     std::vector<trace::Event> scratch_;
-    trace::Tick now_ = 0;
     std::uint64_t delivered_ = 0;
     std::uint64_t late_events_ = 0;
 };

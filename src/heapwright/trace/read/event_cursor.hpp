@@ -39,6 +39,7 @@ public:
         std::size_t count = 0;
         while (count < room.size() && decoder_->next(room[count])) {
             Event& event = room[count++];
+            raised_ += event.tick < tick_ ? 1 : 0;
             tick_ = event.tick = event.tick > tick_ ? event.tick : tick_;
         }
         return count;
@@ -47,12 +48,16 @@ public:
     [[nodiscard]] bool is_damaged() const { return decoder_->is_damaged(); }
     /// Events that the header promised and damage hides.
     [[nodiscard]] std::uint64_t lost() const { return promised_ - decoder_->events_read(); }
+    /// Of the last event.
     [[nodiscard]] Tick tick() const { return tick_; }
+    /// Events of all chunks so far whose ticks had to be raised: no recorder writes such.
+    [[nodiscard]] std::uint64_t raised() const { return raised_; }
 
 private:
     std::unique_ptr<EventDecoder> decoder_;
     std::vector<std::uint8_t> payload_;
     Tick tick_ = 0;
+    std::uint64_t raised_ = 0;
     std::uint32_t promised_ = 0;
 };
 

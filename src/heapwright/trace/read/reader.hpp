@@ -60,7 +60,7 @@ class Reader {
 public:
     /// Checks the file header and walks the chunk headers, without decompressing anything.
     ///
-    /// Fails:    not_found, permission_denied, io_failed from the system;
+    /// Fails:    not_found, permission_denied, invalid_argument (a folder), io_failed from the system;
     ///           damaged_data (number: file bytes) when this is no trace;
     ///           unsupported_version (number: its major version) for another major version.
     ///           A trace that is damaged behind its file header opens: health() tells.
