@@ -13,6 +13,9 @@ namespace {
 
 struct Owner : LaneOwner {
     Owner() : LaneOwner([](LaneOwner& owner, ThreadToken thread) noexcept { static_cast<Owner&>(owner).ended = thread; }) {}
+    Owner(const Owner&) = delete;
+    Owner& operator=(const Owner&) = delete;
+    ~Owner() { stop_listening(); }
     using LaneOwner::owner_id;
     std::atomic<ThreadToken> ended{kNoThread};
 };

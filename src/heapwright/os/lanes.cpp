@@ -5,6 +5,7 @@
 
 #include <pthread.h>
 
+#include <heapwright/base/check.hpp>
 #include <heapwright/base/thread_safety.hpp>
 #include <heapwright/os/spin_lock.hpp>
 
@@ -87,7 +88,12 @@ LaneOwner::LaneOwner(ThreadEnded thread_ended) noexcept
     owners.add(*this);
 }
 
-LaneOwner::~LaneOwner() { owners.remove(*this); }
+LaneOwner::~LaneOwner() { HEAPWRIGHT_CHECK(!is_listening_, "an owner of lanes must stop listening before its parts are destroyed"); }
+
+void LaneOwner::stop_listening() noexcept {
+    owners.remove(*this);
+    is_listening_ = false;
+}
 
 ThreadToken current_thread() noexcept {
     if (this_thread == kNoThread) {

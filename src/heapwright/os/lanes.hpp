@@ -15,8 +15,8 @@ inline constexpr ThreadToken kNoThread{0};
 
 /// Base of objects that keep a lane for each thread that uses them.
 ///
-/// When a thread ends, every owner alive is told, so that it can give the thread's lane to another. An owner that is
-/// destroyed first is simply no longer told: the two are kept apart by a lock, in whatever order they happen.
+/// When a thread ends, every owner that listens is told, so that it can give the thread's lane to another. An owner that
+/// ends first is simply no longer told: the two are kept apart by a lock, in whatever order they happen.
 class LaneOwner {
 public:
     LaneOwner(const LaneOwner&) = delete;
@@ -28,8 +28,12 @@ protected:
     using ThreadEnded = void (*)(LaneOwner& owner, ThreadToken thread) noexcept;
 
     explicit LaneOwner(ThreadEnded thread_ended) noexcept;
-    /// Requires: no other thread is inside the object.
+    /// Requires: stop_listening() was called (checked).
     ~LaneOwner();
+
+    /// From now on the owner is not told of threads that end. The first step of the derived class's destructor: when the
+    /// base's own begins, the parts that would be told are gone.
+    void stop_listening() noexcept;
 
     /// Never used again, so that a cached lane of an owner that is gone is not taken for one of an owner that is new.
     [[nodiscard]] std::uint64_t owner_id() const noexcept { return id_; }
@@ -41,6 +45,7 @@ private:
     ThreadEnded thread_ended_;
     LaneOwner* previous_ = nullptr;
     LaneOwner* next_ = nullptr;
+    bool is_listening_ = true;
 };
 
 /// The calling thread's number. The first call in a thread arranges that owners are told of its end.

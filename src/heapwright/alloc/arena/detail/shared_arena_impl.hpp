@@ -117,6 +117,7 @@ inline SharedArena::Lane* SharedArena::make_lane() noexcept {
 }
 
 inline SharedArena::~SharedArena() {
+    stop_listening();
     release();
     const os::LockGuard guard{lanes_lock_};
     for (Lane* lane = lanes_; lane != nullptr;) {
