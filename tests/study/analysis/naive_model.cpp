@@ -90,6 +90,7 @@ private:
             } else {
                 count_touched(*block, event);
                 count_release(*block, event, event.call);
+                count_drain(*block);
             }
             break;
         }
@@ -123,6 +124,9 @@ private:
         }
         if (event.address == 0) {
             count_release(*old.block, event, Call::free);
+            if (old.still_there) {
+                count_drain(*old.block);
+            }
             return;
         }
         if (!old.block) {
@@ -199,6 +203,14 @@ private:
         result_.mismatched += family(block.call) != family(call);
         ++result_.threads[thread][2];
         result_.threads[thread][3] += crosses;
+    }
+
+    void count_drain(const NaiveBlock& gone) {
+        bool any = false;
+        for (const NaiveBlock& block : live()) {
+            any = any || block.stack == gone.stack;
+        }
+        site(gone.stack).drains += any ? 0 : 1;
     }
 
     /// Successful allocations of the thread since the block became what it is.

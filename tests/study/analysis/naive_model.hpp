@@ -33,7 +33,7 @@ struct NaiveAmount {
 struct NaiveSite {
     std::array<std::uint64_t, trace::kCallCount> calls{};
     std::uint64_t allocations = 0, allocated = 0, frees = 0, temporary = 0, short_lived = 0, same_frame = 0, cross = 0;
-    std::uint64_t reallocs = 0, copied = 0, chain_max = 0, chains = 0, over_aligned = 0, min_size = ~0ULL, max_size = 0;
+    std::uint64_t reallocs = 0, copied = 0, chain_max = 0, chains = 0, over_aligned = 0, drains = 0, min_size = ~0ULL, max_size = 0;
     std::uint64_t lifetime_total = 0, lifetime_max = 0, peak = 0, touched = 0, touched_blocks = 0;
     std::map<std::uint32_t, int> threads;
     std::map<std::size_t, std::uint64_t> lifetimes, sizes;

@@ -34,6 +34,7 @@ void check_site(const Site& site, NaiveSite& naive) {
     CHECK(site.allocated_bytes == naive.allocated);
     CHECK(site.frees == naive.frees);
     CHECK(site.temporary == naive.temporary);
+    CHECK(site.drains == naive.drains);
     CHECK(site.short_lived == naive.short_lived);
     CHECK(site.same_frame == naive.same_frame);
     CHECK(site.cross_thread_frees == naive.cross);

@@ -193,7 +193,7 @@ void Census::make_way_slow(std::uint64_t address, std::uint64_t covered) {
 }
 
 /// A block stops being live; its record may still stand in the table.
-void Census::leave(const BlockRecord& block) {
+void Census::leave(const BlockRecord& block, bool by_release) {
     const std::uint64_t size = block.size;
     const std::uint64_t usable = usable_.usable(size);
     const std::uint64_t weight = scale_.weight(size);
@@ -203,7 +203,7 @@ void Census::leave(const BlockRecord& block) {
     if (!block.off_pages) {
         pages_.remove(block.address, std::max<std::uint64_t>(usable, 1));
     }
-    sites_.left(block);
+    sites_.left(block, by_release);
     peak_.left(block);
     if (block.resized) {
         if (Chain* chain = chains_.find(block.address)) {
@@ -230,7 +230,7 @@ void Census::release(const Event& event, ThreadState& thread) {
     if (event.touched != trace::kTouchedUnknown) {
         sites_.touched(*block, event.touched);
     }
-    leave(*block);
+    leave(*block, true);
     live_.erase(block);
 }
 
@@ -326,7 +326,7 @@ void Census::resize_to(const Event& event, ThreadState& thread) {
         freeing.call = Call::free;
         count_release(old.block, old.born, freeing, thread);
         if (old.has_block) {
-            leave(old.block);
+            leave(old.block, true);
         }
     }
 }

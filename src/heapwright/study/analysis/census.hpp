@@ -61,7 +61,7 @@ private:
 
     BlockRecord* enter(const trace::Event& event, ThreadState& thread);
     void make_way_slow(std::uint64_t address, std::uint64_t covered);
-    void leave(const BlockRecord& block);
+    void leave(const BlockRecord& block, bool by_release = false);
     void count_release(const BlockRecord& block, std::uint64_t born, const trace::Event& event, ThreadState& thread);
     void count_unknown(const trace::Event& event);
     void put_back(PendingResize& resize);

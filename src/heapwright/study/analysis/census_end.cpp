@@ -88,6 +88,11 @@ void Census::finish_totals(Findings& findings) {
         totals.major_faults = std::max(totals.major_faults, sample.major_faults);
         totals.cpu_ns = std::max(totals.cpu_ns, sample.cpu_ns);
     }
+    // The recorder's last words know more than the last sample.
+    totals.peak_resident = std::max(totals.peak_resident, facts_.number("peak_resident_bytes"));
+    totals.minor_faults = std::max(totals.minor_faults, facts_.number("minor_faults"));
+    totals.major_faults = std::max(totals.major_faults, facts_.number("major_faults"));
+    totals.cpu_ns = std::max(totals.cpu_ns, facts_.number("cpu_ns"));
     totals.leaked = {.blocks = scale_.to_count(totals_.blocks),
                      .requested_bytes = scale_.to_count(totals_.requested),
                      .usable_bytes = scale_.to_count(totals_.usable)};

@@ -18,9 +18,16 @@ std::uint64_t Facts::number(const std::string& key, std::uint64_t otherwise) con
 
 void Facts::settle() {
     usable.finish();
-    scale = Scale(number("sample_bytes"));
-    clock = TickClock(samples, outline.first_tick);
-    is_forked = number("forked") != 0;
+    scale = Scale(number("sample_interval_bytes"));
+    auto readings = samples;
+    if (const std::uint64_t tick = number("started_tick")) {
+        trace::Sample started{};
+        started.tick = tick;
+        started.monotonic_ns = number("started_monotonic_ns");
+        readings.push_back(started);
+    }
+    clock = TickClock(readings, outline.first_tick);
+    is_forked = info.contains("parent_trace");
 }
 
 }  // namespace heapwright::study

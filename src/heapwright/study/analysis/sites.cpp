@@ -21,6 +21,7 @@ std::uint32_t SiteTable::make_site_slow(std::uint32_t stack) {
     hot.scope_depth = function == 0 ? UINT16_MAX : tree_[hot.scope].depth;
     hot_.push_back(hot);
     first_stamps_.push_back(0);
+    thread_masks_.push_back(0);
     (*this)[site].stack = static_cast<trace::StackId>(stack);
     return site;
 }
@@ -36,7 +37,14 @@ void SiteTable::note_call_slow(const BlockRecord& block, Hot& hot, std::uint64_t
     (*this)[block.site].calls[block.call] += weight;
 }
 
-void SiteTable::note_size_slow(const BlockRecord& block) {
+/// Most sites ask for one size, or for few; the extremes are looked at when the size changes.
+void SiteTable::note_size(const BlockRecord& block, Hot& hot) {
+    if (block.size < kLargeSize) {
+        hot.latest_size = static_cast<std::uint32_t>(block.size);
+        hot.min_size = std::min(hot.min_size, hot.latest_size);
+        hot.max_size = std::max(hot.max_size, hot.latest_size);
+        return;
+    }
     Site& site = (*this)[block.site];
     site.min_size = std::min<std::uint64_t>(site.min_size, block.size);
     site.max_size = std::max<std::uint64_t>(site.max_size, block.size);
@@ -77,10 +85,9 @@ void SiteTable::join(Site& site, const Hot& hot) const {
     site.temporary = hot.temporary;
     site.same_frame = hot.same_frame;
     site.short_lived = hot.short_lived;
-    site.cross_thread_frees = hot.cross_thread_frees;
+    site.drains = hot.drains;
     site.lifetime_ns_total = hot.lifetime_ns_total;
     site.lifetime_ns_max = hot.lifetime_ns_max;
-    site.threads = static_cast<std::uint32_t>(__builtin_popcountll(hot.thread_mask));
 }
 
 void SiteTable::scale_down(Site& site) const {

@@ -68,8 +68,13 @@ public:
     }
 
     void allocated(const BlockRecord& block, std::uint64_t usable, std::uint8_t alignment_log2, std::uint64_t stamp);
-    /// The block's bytes leave the site: released, resized away, or lost to an overlap.
-    void left(const BlockRecord& block) { hot_[block.site].live_bytes -= block.size * scale_.weight(block.size); }
+    /// The block leaves the site: by a release, or resized away, or lost to an overlap.
+    void left(const BlockRecord& block, bool by_release) {
+        Hot& hot = hot_[block.site];
+        hot.live_bytes -= block.size * scale_.weight(block.size);
+        --hot.live_blocks;
+        hot.drains += by_release && hot.live_blocks == 0 ? 1 : 0;
+    }
     void released(const BlockRecord& block, const Departure& how, std::uint64_t stamp);
     /// `chain`: how often the block has been resized by now; `target`: the site that it belongs to from now on.
     void resized(const BlockRecord& block, std::uint32_t target, std::uint64_t chain, std::uint64_t copied_bytes);
@@ -97,35 +102,36 @@ private:
     static constexpr std::uint8_t kNoCall = 255;
 
     struct alignas(64) Hot {
-        // Births, and the first two deaths as well:
+        // Births, and the first three deaths as well:
         std::uint64_t live_bytes = 0;
+        std::uint32_t live_blocks = 0;      // as recorded, not scaled
         std::uint32_t scope = 0;
         std::uint16_t scope_depth = 0;
         std::uint8_t usual_call = kNoCall;  // the call that `usual_calls` counts; others go to Site::calls
-        std::uint8_t latest_thread = 255;   // as a bit of thread_mask
+        std::uint8_t latest_thread = 255;   // as a bit of the site's thread mask
+        std::uint32_t latest_size = kLargeSize;
         std::uint64_t usual_calls = 0;
         std::uint64_t allocated_bytes = 0;
         std::uint64_t allocated_usable_bytes = 0;
         std::uint64_t peak_bytes = 0;
         std::uint64_t last_stamp = 0;
-        std::uint32_t min_size = kLargeSize;  // sizes from 4 GiB on are in Site
-        std::uint32_t max_size = 0;
-        // Deaths, and what changes rarely:
+        // Deaths, and the extremes of the sizes, which change rarely:
         std::uint64_t frees = 0;
+        std::uint64_t drains = 0;           // not scaled
         std::uint64_t temporary = 0;
         std::uint64_t same_frame = 0;
         std::uint64_t short_lived = 0;
-        std::uint64_t cross_thread_frees = 0;
         std::uint64_t lifetime_ns_total = 0;
         std::uint64_t lifetime_ns_max = 0;
-        std::uint64_t thread_mask = 0;
+        std::uint32_t min_size = kLargeSize;  // sizes from 4 GiB on are in Site
+        std::uint32_t max_size = 0;
     };
     static_assert(sizeof(Hot) == 128);
 
     [[nodiscard]] const Site& cold(std::uint32_t site) const { return (*blocks_[site / kSitesInBlock])[site % kSitesInBlock]; }
     std::uint32_t make_site_slow(std::uint32_t stack);
     void note_call_slow(const BlockRecord& block, Hot& hot, std::uint64_t weight, std::uint64_t stamp);
-    void note_size_slow(const BlockRecord& block);
+    void note_size(const BlockRecord& block, Hot& hot);
     void join(Site& site, const Hot& hot) const;
     void scale_down(Site& site) const;
 
@@ -134,6 +140,7 @@ private:
     PagesArray<std::uint32_t> by_stack_;  // site + 1; 0: not seen yet
     PagesList<Hot> hot_;
     PagesList<std::uint64_t> first_stamps_;
+    PagesList<std::uint64_t> thread_masks_;
     std::vector<std::unique_ptr<std::array<Site, kSitesInBlock>>> blocks_;
 };
 
@@ -148,18 +155,16 @@ inline void SiteTable::allocated(const BlockRecord& block, std::uint64_t usable,
     hot.allocated_bytes += block.size * weight;
     hot.allocated_usable_bytes += usable * weight;
     hot.live_bytes += block.size * weight;
+    ++hot.live_blocks;
     hot.peak_bytes = std::max(hot.peak_bytes, hot.live_bytes);
     hot.last_stamp = stamp;
     const auto thread_bit = static_cast<std::uint8_t>((block.thread - 1U) % 64);
     if (thread_bit != hot.latest_thread) {
         hot.latest_thread = thread_bit;
-        hot.thread_mask |= std::uint64_t{1} << thread_bit;
+        thread_masks_[block.site] |= std::uint64_t{1} << thread_bit;
     }
-    if (HEAPWRIGHT_LIKELY(block.size < kLargeSize)) {
-        hot.min_size = std::min(hot.min_size, static_cast<std::uint32_t>(block.size));
-        hot.max_size = std::max(hot.max_size, static_cast<std::uint32_t>(block.size));
-    } else {
-        note_size_slow(block);
+    if (block.size != hot.latest_size) {
+        note_size(block, hot);
     }
     Site& site = (*this)[block.site];
     count_in(site.sizes, log2_bucket(block.size, kSizeBuckets), scale_.whole_weight(block.size, stamp));
@@ -175,11 +180,14 @@ inline void SiteTable::released(const BlockRecord& block, const Departure& how, 
     hot.frees += weight;
     hot.temporary += how.temporary ? weight : 0;
     hot.same_frame += how.same_frame ? weight : 0;
-    hot.cross_thread_frees += how.cross_thread ? weight : 0;
     hot.short_lived += how.lifetime_ns < kShortLifeNs ? weight : 0;
     hot.lifetime_ns_total += how.lifetime_ns * whole;
     hot.lifetime_ns_max = std::max(hot.lifetime_ns_max, how.lifetime_ns);
-    count_in((*this)[block.site].lifetimes, log2_bucket(how.lifetime_ns, kLifetimeBuckets), whole);
+    Site& site = (*this)[block.site];
+    count_in(site.lifetimes, log2_bucket(how.lifetime_ns, kLifetimeBuckets), whole);
+    if (HEAPWRIGHT_UNLIKELY(how.cross_thread)) {
+        site.cross_thread_frees += weight;
+    }
 }
 
 template <class NsOf>
@@ -193,6 +201,7 @@ std::vector<Site> SiteTable::finish(NsOf ns_of) {
                 break;
             }
             join(site, hot_[index]);
+            site.threads = static_cast<std::uint32_t>(__builtin_popcountll(thread_masks_[index]));
             site.first_ns = ns_of(first_stamps_[index]);
             site.last_ns = ns_of(hot_[index].last_stamp);
             scale_down(site);
@@ -203,6 +212,7 @@ std::vector<Site> SiteTable::finish(NsOf ns_of) {
     blocks_.clear();
     hot_.release();
     first_stamps_.release();
+    thread_masks_.release();
     return sites;
 }
 
