@@ -60,6 +60,16 @@ void refuse_double_free(const void* block, std::size_t block_bytes) noexcept {
     stop(sentence);
 }
 
+void refuse_wrong_size(const void* block, std::size_t said_bytes, std::size_t block_bytes) noexcept {
+    Sentence sentence;
+    sentence.append("wrong size: ");
+    append_block(sentence, block, block_bytes);
+    sentence.append(" is freed as ");
+    sentence.append_decimal(static_cast<std::uint64_t>(said_bytes));
+    sentence.append(" bytes; free it with the size that was asked for");
+    stop(sentence);
+}
+
 void refuse_leak(std::size_t live_blocks, std::size_t block_bytes, const void* first_block) noexcept {
     Sentence sentence;
     sentence.append("pool ended with ");

@@ -143,6 +143,9 @@ public:
     /// Whether this is a live block of this pool. Never touches what the address points to.
     [[nodiscard]] bool owns(const void* block) const noexcept { return store_.is_live(block); }
 
+    /// Whether the address lies in one of this pool's slabs, live or not. Never touches what it points to.
+    [[nodiscard]] HEAPWRIGHT_ALWAYS_INLINE bool holds(const void* address) const noexcept { return store_.holds(address); }
+
     /// Calls `visit(void* block)` for each live block, in order of address within a slab.
     ///
     /// Requires: `visit` neither allocates from nor frees to this pool.

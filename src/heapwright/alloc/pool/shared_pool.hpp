@@ -108,6 +108,9 @@ public:
     [[nodiscard]] std::size_t block_bytes() const noexcept { return store_.block_bytes(); }
     [[nodiscard]] std::size_t block_alignment() const noexcept { return store_.alignment(); }
 
+    /// Whether this is a live block of this pool. Never touches what the address points to.
+    [[nodiscard]] bool owns(const void* block) const noexcept { return store_.is_live(block); }
+
     /// Calls `visit(void* block)` for each live block. See Pool.
     template <class Visit>
     void for_each_live(Visit visit) const {

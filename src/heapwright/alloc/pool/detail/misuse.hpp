@@ -19,6 +19,9 @@ namespace heapwright::detail {
 /// The slot was given and has come back already.
 [[noreturn]] HEAPWRIGHT_COLD void refuse_double_free(const void* block, std::size_t block_bytes) noexcept;
 
+/// A block is freed with a size that its class cannot have been asked for.
+[[noreturn]] HEAPWRIGHT_COLD void refuse_wrong_size(const void* block, std::size_t said_bytes, std::size_t block_bytes) noexcept;
+
 /// A pool ended while blocks of it were still in the program's hands.
 [[noreturn]] HEAPWRIGHT_COLD void refuse_leak(std::size_t live_blocks, std::size_t block_bytes, const void* first_block) noexcept;
 

@@ -76,6 +76,9 @@ public:
     /// Returns tables that a growing directory left behind. Requires: no other thread is in locate().
     void drop_retired() noexcept { directory_.drop_retired(); }
 
+    [[nodiscard]] HEAPWRIGHT_ALWAYS_INLINE bool holds(const void* address) const noexcept {
+        return directory_.contains(reinterpret_cast<std::uintptr_t>(slab_of(address)));
+    }
     [[nodiscard]] bool is_live(const void* block) const noexcept;
     [[nodiscard]] bool is_free(const PoolSlab* slab, std::size_t index) const noexcept {
         return (slab->free_words(geometry_)[index / 64] & bit_of(index)) != 0;
