@@ -9,9 +9,9 @@ FORBIDDEN = {
     "in-process": set("""mutex shared_mutex condition_variable thread future semaphore latch barrier string vector deque list forward_list
         map set unordered_map unordered_set queue stack iostream ostream istream fstream sstream iomanip ios locale regex functional
         memory_resource filesystem any variant valarray random stdexcept exception format print chrono codecvt stdio.h cstdio
-        cstdlib stdlib.h malloc.h""".split()),
+        malloc.h""".split()),
 }
-FORBIDDEN["freestanding"] = FORBIDDEN["in-process"] | set("""unistd.h fcntl.h pthread.h dlfcn.h errno.h cerrno signal.h csignal time.h ctime
+FORBIDDEN["freestanding"] = FORBIDDEN["in-process"] | set("""cstdlib stdlib.h unistd.h fcntl.h pthread.h dlfcn.h errno.h cerrno signal.h csignal time.h ctime
     link.h sched.h""".split())
 FORBIDDEN_FREESTANDING_PREFIXES = ("sys/", "linux/")
 
@@ -19,13 +19,13 @@ FORBIDDEN_FREESTANDING_PREFIXES = ("sys/", "linux/")
 WORDS = {
     r"\bthrow\b(?!\(\))": "throws",
     r"\b(?:dynamic_cast|typeid)\b": "needs run-time type information",
-    r"\bstd::(?:string|vector|function|mutex|unique_ptr|shared_ptr)\b": "allocates or locks",
-    r"(?<![\w.>:])(?:malloc|calloc|realloc|free|printf|fprintf|abort|exit)\s*\(": "calls libc's allocator or stdio",
+    r"\bstd::(?:string|vector|function|mutex|shared_ptr|make_unique|make_shared)\b": "allocates or locks",
+    r"(?<![\w.>:])(?<!void )(?:malloc|calloc|realloc|free|printf|fprintf|abort|exit)\s*\(": "calls libc's allocator or stdio",
 }
 
 # What forwards to the allocator, or declares its family, has to name it.
 EXEMPT = {
-    r"(?<![\w.>:])(?:malloc|calloc|realloc|free|printf|fprintf|abort|exit)\s*\(": ("apps/",),
+    r"(?<![\w.>:])(?<!void )(?:malloc|calloc|realloc|free|printf|fprintf|abort|exit)\s*\(": ("apps/",),
 }
 
 

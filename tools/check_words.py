@@ -9,7 +9,6 @@ import rules
 WORDS = {
     "/" + r"work/": "a path of one machine",
     "/" + r"root/": "a path of one machine",
-    "/" + r"home/\w": "a path of one machine",
     r"/tmp/" + r"b-\w": "a path of one machine",
     r'"resolved":\s*"http' + r"": "a package host; set omit-lockfile-registry-resolved",
     r"https?://[\w.-]*(?:" + r"registry|mirror|artifactory|nexus)[\w.-]*": "a package host",

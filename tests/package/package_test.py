@@ -40,6 +40,7 @@ class Package(unittest.TestCase):
         run("cmake", "--build", build)
         self.assertEqual(run(build / "stranger"), "three doubles take 24 bytes\n")
         self.assertEqual(run(build / "narrow"), "1 page resident\n")
+        self.assertEqual(run(build / "observer"), "no trace: not found\n")
 
     def test_the_source_tree_can_be_a_part_of_a_strangers_build(self):
         project = Path(self.folder.name) / "whole"
