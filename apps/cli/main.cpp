@@ -25,8 +25,10 @@ int run_command_line(int count, char** words) {
     app.require_subcommand(1);
     app.add_flag_callback("--no-progress", [] { set_progress_wanted(false); }, "No progress lines on the terminal");
     app.fallthrough();
+    add_tune(app, status);
     add_record(app, status);
     add_report(app, status);
+    add_advise(app, status);
     add_replay(app, status);
     add_diff(app, status);
     add_export(app, status);

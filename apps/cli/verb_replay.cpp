@@ -1,5 +1,4 @@
 // heapwright replay: the recorded events through real allocators and settings, each run in a fresh process.
-#include <cstdio>
 #include <memory>
 #include <string>
 
@@ -9,8 +8,9 @@
 
 #include "comparison_text.hpp"
 #include "progress.hpp"
-#include "sizes.hpp"
+#include "proving.hpp"
 #include "status.hpp"
+#include "suggestions_text.hpp"
 #include "trace_option.hpp"
 #include "verbs.hpp"
 
@@ -20,6 +20,7 @@ namespace {
 struct ReplayCommand {
     std::string trace;
     std::string with;
+    std::string experiment;
     bool json = false;
     study::ReplayOptions options;
 };
@@ -32,7 +33,34 @@ std::string all_installed() {
     return list;
 }
 
+// Tries the one suggestion of `heapwright advise` that bears this name.
+int replay_experiment(const ReplayCommand& command) {
+    int status = 0;
+    auto advice = advice_on(command.trace, status);
+    if (!advice) {
+        return status;
+    }
+    std::string known;
+    for (const study::Suggestion& suggestion : advice->suggestions) {
+        known += (known.empty() ? "" : ", ") + suggestion.experiment.id;
+    }
+    std::erase_if(advice->suggestions, [&command](const study::Suggestion& suggestion) {
+        return suggestion.experiment.id != command.experiment;
+    });
+    if (advice->suggestions.empty()) {
+        return complain(Status::usage, "there is no experiment '" + command.experiment + "' for this trace; " +
+                                           (known.empty() ? "'heapwright advise' suggests nothing here" : "choose one of " + known));
+    }
+    status = try_by_replay(command.trace, *advice, command.options);
+    const int delivered = deliver("", command.json ? suggestions_json(advice->suggestions)
+                                                   : suggestions_text(advice->suggestions, study::detect_terminal(STDOUT_FILENO)));
+    return status != 0 ? status : delivered;
+}
+
 int replay_command(const ReplayCommand& command) {
+    if (!command.experiment.empty()) {
+        return replay_experiment(command);
+    }
     const auto specs = study::parse_trials(command.with.empty() ? all_installed() : command.with);
     bool any_can_run = false;
     for (const study::TrialSpec& spec : specs) {
@@ -64,6 +92,7 @@ void add_replay(CLI::App& app, int& status) {
     verb->add_option("--with", command->with,
                      "Trials, separated by commas: glibc, glibc:arena_max=2, mimalloc, jemalloc, tcmalloc, tbbmalloc, "
                      "/path/to/any.so; the first is the baseline (default: every allocator that is installed)");
+    verb->add_option("--experiment", command->experiment, "Instead, the experiment of one suggestion of 'heapwright advise'");
     verb->add_option("--runs", command->options.runs, "Runs of each trial, in turns; fewer than 3 prove nothing")
         ->check(CLI::Range(1, 100))
         ->capture_default_str();
