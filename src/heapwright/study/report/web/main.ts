@@ -42,7 +42,7 @@ function navigation(sections: readonly HTMLElement[]): HTMLElement {
         }
       }
     },
-    { rootMargin: "-56px 0px -40% 0px" },
+    { rootMargin: "-72px 0px -40% 0px" },
   );
   sections.forEach((part) => observer.observe(part));
   return h("div", { class: "top" }, h("nav", { class: "sections", "aria-label": "Sections" }, [...links.values()]), theme_button());
