@@ -29,7 +29,10 @@ public:
         encoder_->begin(first_tick);
         for (const auto& [event, stamped] : events) {
             REQUIRE(!encoder_->is_full());
-            encoder_->add(event, stamped);
+            if (stamped) {
+                encoder_->stamp(event.tick);
+            }
+            add(event);
             REQUIRE(encoder_->broken_invariant() == nullptr);
         }
         header = {};
@@ -54,6 +57,19 @@ public:
     }
 
 private:
+    /// By the short ways where they apply, now and then by the general one.
+    void add(const Event& event) {
+        const bool plain = event.alignment_log2 == 0 && event.touched == kTouchedUnknown && ++turn_ % 4 != 0;
+        if (plain && event.kind == EventKind::allocate) {
+            encoder_->add_allocation(event.call, event.address, event.size, event.stack);
+        } else if (plain && event.kind == EventKind::release) {
+            encoder_->add_release(event.call, event.address, event.size);
+        } else {
+            encoder_->add(event);
+        }
+    }
+
+    unsigned turn_ = 0;
     std::unique_ptr<EventEncoder> encoder_ = std::make_unique<EventEncoder>();
     std::unique_ptr<EventDecoder> decoder_ = std::make_unique<EventDecoder>();
     std::vector<std::uint8_t> room_;
@@ -264,7 +280,7 @@ TEST_CASE("events of any numbers come back, sensible or not") {
     }
 }
 
-TEST_CASE("a malloc and free loop costs two bytes a pair and a few for the rest") {
+TEST_CASE("a malloc and free loop costs one byte an event and a few for the rest") {
     Codec codec;
     std::vector<Stamped> events;
     for (int at = 0; at < 10000; ++at) {
@@ -321,8 +337,8 @@ TEST_CASE("random bytes are survived") {
         // Lengths that add up, so that the columns themselves are reached.
         std::uint32_t rest = static_cast<std::uint32_t>(bytes.size()) - 28;
         ChunkHeader header{};
-        for (std::size_t column = 0; column < kColumns; ++column) {
-            const std::uint32_t part = column + 1 == kColumns ? rest : static_cast<std::uint32_t>(random() % (rest + 1));
+        for (std::size_t column = 0; column < trace::detail::kColumns; ++column) {
+            const std::uint32_t part = column + 1 == trace::detail::kColumns ? rest : static_cast<std::uint32_t>(random() % (rest + 1));
             for (unsigned at = 0; at < 4; ++at) {
                 bytes[column * 4 + at] = static_cast<std::uint8_t>(part >> 8 * at);
             }

@@ -166,11 +166,11 @@ bool TextReader::next(std::string_view& key, std::string_view& value) noexcept {
     while (!rest_.empty()) {
         const std::size_t length = rest_.find('\n');
         const std::string_view line = rest_.substr(0, length);
-        rest_ = length == std::string_view::npos ? std::string_view{} : rest_.substr(length + 1);
+        rest_.remove_prefix(length == std::string_view::npos ? rest_.size() : length + 1);
         const std::size_t equals = line.find('=');
         if (equals != std::string_view::npos) {
             key = line.substr(0, equals);
-            value = line.substr(equals + 1);
+            value = {line.data() + equals + 1, line.size() - equals - 1};
             return true;
         }
     }

@@ -7,7 +7,7 @@
 
 #include <heapwright/base/error.hpp>
 #include <heapwright/trace/bytes.hpp>
-#include <heapwright/trace/event_codec.hpp>
+#include <heapwright/trace/event_encoder.hpp>
 #include <heapwright/trace/record/thread_log.hpp>
 #include <heapwright/trace/record/trace_writer.hpp>
 
@@ -55,6 +55,9 @@ private:
     void collect(Recorder& owner) noexcept;
     void write_stacks(Recorder& owner, TraceWriter& file, std::uint32_t up_to) noexcept;
     bool write_log(Recorder& owner, TraceWriter& file, ThreadLog& log) noexcept;
+    struct Prefixes;
+    const Word* read_prefix(Word word, const Word* next, Prefixes& prefixes, Tick& tick) noexcept;
+    const Word* add_rare(ThreadLog& log, Word word, const Word* next, const Prefixes& prefixes) noexcept;
     bool encode(TraceWriter& file, ThreadLog& log, const Word* from, const Word* to) noexcept;
     bool close_chunk(TraceWriter& file, ThreadLog& log) noexcept;
     void note_usable(std::uint64_t requested, std::uint64_t usable) noexcept;

@@ -23,7 +23,7 @@ struct Request {
     std::uint64_t size;
 };
 
-void note_allocation_slow(ThreadLog& log, PlaceNumber limit, const Request& request, void* block, const CallSite& site) noexcept;
+void note_allocation_slow(ThreadLog& log, PlaceNumber limit, Request request, void* block, CallSite site) noexcept;
 [[nodiscard]] bool note_release_slow(ThreadLog& log, PlaceNumber limit, Call call, void* block, std::uint64_t claimed) noexcept;
 
 [[nodiscard]] HEAPWRIGHT_ALWAYS_INLINE bool usable_size_is_known(std::uint64_t size) noexcept {
@@ -32,17 +32,16 @@ void note_allocation_slow(ThreadLog& log, PlaceNumber limit, const Request& requ
 }
 
 /// `block`: what the allocator gave, nullptr if it refused.
-HEAPWRIGHT_ALWAYS_INLINE void note_allocation(Call call, void* block, std::size_t size, const CallSite& site) noexcept {
+HEAPWRIGHT_ALWAYS_INLINE void note_allocation(Call call, void* block, std::size_t size, CallSite site) noexcept {
     ThreadLog& log = *current_log;
     const PlaceNumber limit = log.enter();
-    const PlaceNumber place = log.place();
-    if (HEAPWRIGHT_UNLIKELY(place > limit || size >= log.plain_sizes || !usable_size_is_known(size))) {
+    if (HEAPWRIGHT_UNLIKELY(log.place() > limit || size >= log.plain_sizes || !usable_size_is_known(size))) {
         note_allocation_slow(log, limit, {.call = call, .alignment_log2 = 0, .size = size}, block, site);
         return;
     }
     const StackId stack = log.stack_mode == stack::StackMode::none ? StackId::none : log.stacks.capture(site, log.depth);
     Word word = word_of(call, reinterpret_cast<std::uintptr_t>(block));
-    Word* at = log.stamp(reinterpret_cast<Word*>(place), word);
+    Word* at = log.stamp(reinterpret_cast<Word*>(log.place()), word);
     at[0] = word;
     at[1] = static_cast<Word>(stack) << 32 | size;
     log.publish(at + 2);
@@ -80,10 +79,10 @@ enum class Departure : std::uint8_t {
 [[nodiscard]] Departure note_resize_from(void* block) noexcept;
 
 /// After it. `old` is nullptr, with Departure::unknown, for realloc(nullptr, size).
-void note_resize_to(Departure departure, void* old, void* block, std::size_t size, const CallSite& site) noexcept;
+void note_resize_to(Departure departure, void* old, void* block, std::size_t size, CallSite site) noexcept;
 
 /// An aligned allocation, or a mapping: the rare kinds.
-void note_rare_allocation(const Request& request, void* block, const CallSite& site) noexcept;
+void note_rare_allocation(Request request, void* block, CallSite site) noexcept;
 
 /// A mapping that the program gave back.
 void note_unmap(void* start, std::size_t bytes) noexcept;

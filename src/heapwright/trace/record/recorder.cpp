@@ -13,8 +13,16 @@
 #include <heapwright/os/syscall.hpp>
 #include <heapwright/os/thread.hpp>
 
+// Absent before glibc 2.32.
+extern "C" __attribute__((weak)) const char __libc_single_threaded;
+
 namespace heapwright::trace::record {
 
+namespace {
+constexpr char kNeverSingle = 0;
+}
+
+constinit const volatile char* single_thread_flag = &kNeverSingle;
 constinit Recorder recorder;
 constinit ThreadLog unattached_log;
 constinit ThreadLog detached_log;
@@ -54,6 +62,9 @@ bool Recorder::start(const Options& options, const Host& host) noexcept {
     host_ = host;
     pid_ = os::current_pid();
     started_ns_ = os::monotonic_ns();
+    if (&__libc_single_threaded != nullptr) {
+        single_thread_flag = &__libc_single_threaded;
+    }
     os::RawThread::prepare();
     static_cast<void>(find_module(host.code, allocator_module_));
     if (options.stack != stack::StackMode::none && (!rules_.open() || !nodes_.open(rules_))) {

@@ -184,7 +184,7 @@ void put_release(SlowEntry& entry, Call call, void* block, std::uint64_t claimed
 
 }  // namespace
 
-void note_allocation_slow(ThreadLog& log, PlaceNumber limit, const Request& request, void* block, const CallSite& site) noexcept {
+void note_allocation_slow(ThreadLog& log, PlaceNumber limit, Request request, void* block, CallSite site) noexcept {
     SlowEntry entry(log, limit);
     if (!entry.is_open()) {
         return;
@@ -199,7 +199,7 @@ void note_allocation_slow(ThreadLog& log, PlaceNumber limit, const Request& requ
     put_request(entry, request, block, site);
 }
 
-void note_rare_allocation(const Request& request, void* block, const CallSite& site) noexcept {
+void note_rare_allocation(Request request, void* block, CallSite site) noexcept {
     ThreadLog& log = *current_log;
     note_allocation_slow(log, log.enter(), request, block, site);
 }
@@ -241,7 +241,7 @@ Departure note_resize_from(void* block) noexcept {
     return Departure::noted;
 }
 
-void note_resize_to(Departure departure, void* old, void* block, std::size_t size, const CallSite& site) noexcept {
+void note_resize_to(Departure departure, void* old, void* block, std::size_t size, CallSite site) noexcept {
     ThreadLog& log = *current_log;
     SlowEntry entry(log, log.enter());
     if (!entry.is_open()) {

@@ -12,14 +12,12 @@
 #include <heapwright/trace/record/word.hpp>
 #include <heapwright/trace/stack/stack_capture.hpp>
 
-// glibc: not zero as long as the process has never had a second thread (that libc knows). Absent before glibc 2.32.
-extern "C" __attribute__((weak)) const char __libc_single_threaded;
-
 namespace heapwright::trace::record {
 
-[[nodiscard]] HEAPWRIGHT_ALWAYS_INLINE bool is_single_threaded() noexcept {
-    return &__libc_single_threaded != nullptr && *static_cast<const volatile char*>(&__libc_single_threaded) != 0;
-}
+/// libc's own flag, not zero as long as it knows of no second thread; points to a zero where libc has none.
+extern constinit const volatile char* single_thread_flag;
+
+[[nodiscard]] HEAPWRIGHT_ALWAYS_INLINE bool is_single_threaded() noexcept { return *single_thread_flag != 0; }
 
 [[nodiscard]] HEAPWRIGHT_ALWAYS_INLINE Tick tick_now() noexcept { return os::ticks() / kCyclesPerTick; }
 
