@@ -44,14 +44,14 @@ void add(Site& to, const Site& from) {
     }
 }
 
-/// Position of the user's frame in site.frames, or site.frames.size().
+/// Position of the user's frame in site.frames; 0 when every frame is the run time's.
 std::size_t user_position(const Findings& findings, const Site& site) {
     for (std::size_t i = 0; i < site.frames.size(); ++i) {
         if (!findings.frames[static_cast<std::size_t>(site.frames[i])].runtime) {
             return i;
         }
     }
-    return site.frames.empty() ? 0 : 0;
+    return 0;
 }
 
 /// Removes what stands between matching brackets, outermost ones of this kind only.
@@ -68,6 +68,17 @@ std::string without(const std::string& text, char open, char close) {
         }
     }
     return result;
+}
+
+/// Position after the last space that stands outside of template arguments: where a return type ends.
+std::size_t return_type_end(const std::string& name) {
+    std::size_t end = 0;
+    int depth = 0;
+    for (std::size_t at = 0; at < name.size(); ++at) {
+        depth += name[at] == '<' ? 1 : name[at] == '>' ? -1 : 0;
+        end = name[at] == ' ' && depth == 0 ? at + 1 : end;
+    }
+    return end;
 }
 
 }  // namespace
@@ -88,11 +99,11 @@ std::string short_function(const std::string& function) {
         }
     }
     name = without(name, '(', ')');
-    if (name.size() > kLongName || name.find(' ') != std::string::npos) {
+    if (name.size() > kLongName) {
         name = without(name, '<', '>');
     }
-    if (const std::size_t space = name.rfind(' '); space != std::string::npos && space + 1 < name.size()) {
-        name.erase(0, space + 1);
+    if (const std::size_t type = return_type_end(name); type < name.size()) {
+        name.erase(0, type);
     }
     return name.empty() ? function : name;
 }

@@ -29,7 +29,7 @@ std::uint64_t next_smaller(const Case& program, std::uint64_t size) {
 
 void suggest_class(const Case& program, const Place& place, std::vector<Suggestion>& suggestions) {
     const Site& sum = place.sum;
-    if (!place.one_size() || sum.max_size == 0 || sum.max_size > (32 << 10)) {
+    if (!place.one_size() || sum.over_aligned > 0 || sum.max_size == 0 || sum.max_size > (32 << 10)) {
         return;
     }
     const std::uint64_t size = sum.max_size;

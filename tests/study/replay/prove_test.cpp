@@ -1,0 +1,109 @@
+#include <heapwright/study/replay/prove.hpp>
+
+#include <doctest/doctest.h>
+
+namespace heapwright::test {
+
+using study::Comparison;
+using study::Experiment;
+using study::Gain;
+using study::Suggestion;
+using study::TrialRun;
+using study::TrialSummary;
+using study::Verdict;
+
+TrialSummary trial_with(const std::string& label, std::uint64_t peak, std::uint64_t cpu) {
+    TrialSummary summary;
+    summary.spec.label = label;
+    for (std::uint64_t i = 0; i < 3; ++i) {
+        TrialRun run;
+        run.peak_rss_bytes = peak + i;
+        run.cpu_ns = cpu + i;
+        run.trim_works = true;
+        summary.runs.push_back(run);
+    }
+    return summary;
+}
+
+Suggestion wanting(Gain gain) {
+    Suggestion suggestion;
+    suggestion.experiment.kind = Experiment::Kind::pool_at_site;
+    suggestion.experiment.gain = gain;
+    suggestion.expected_bytes = 20 << 20;
+    suggestion.expected_seconds = 0.1;
+    return suggestion;
+}
+
+Suggestion judged(Gain gain, std::uint64_t peak, std::uint64_t cpu) {
+    Comparison comparison;
+    comparison.trials = {trial_with("glibc", 100 << 20, 1'000'000'000), trial_with("changed", peak, cpu)};
+    Suggestion suggestion = wanting(gain);
+    study::judge(suggestion, comparison, 1);
+    return suggestion;
+}
+
+TEST_CASE("a real gain proves, with the figures measured and expected") {
+    const Suggestion memory = judged(Gain::peak, 80 << 20, 1'010'000'000);
+    CHECK(memory.verdict == Verdict::proved);
+    CHECK(memory.measured_bytes == doctest::Approx(20 << 20));
+    CHECK(memory.proof.find("peak RSS 100.0 MiB to 80.0 MiB (-20.0 %)") != std::string::npos);
+    CHECK(memory.proof.find("20.0 MiB less was expected") != std::string::npos);
+    const Suggestion time = judged(Gain::time, 100 << 20, 800'000'000);
+    CHECK(time.verdict == Verdict::proved);
+    CHECK(time.measured_seconds == doctest::Approx(0.2));
+}
+
+TEST_CASE("no difference refutes, and so does a worse result") {
+    const Suggestion none = judged(Gain::peak, 100 << 20, 1'000'000'000);
+    CHECK(none.verdict == Verdict::refuted);
+    CHECK(none.proof.find("no difference beyond noise") != std::string::npos);
+    const Suggestion worse = judged(Gain::peak, 130 << 20, 1'000'000'000);
+    CHECK(worse.verdict == Verdict::refuted);
+    CHECK(worse.proof.find("gets worse") != std::string::npos);
+}
+
+TEST_CASE("a gain that is paid for dearly is refuted") {
+    const Suggestion dear = judged(Gain::peak, 80 << 20, 1'600'000'000);
+    CHECK(dear.verdict == Verdict::refuted);
+    CHECK(dear.proof.find("costs more than it is worth") != std::string::npos);
+    CHECK(judged(Gain::time, 150 << 20, 800'000'000).verdict == Verdict::refuted);
+}
+
+TEST_CASE("a trial that cannot run, or an allocator that cannot be asked, leaves the suggestion untried") {
+    Comparison comparison;
+    comparison.trials = {trial_with("glibc", 100, 100), trial_with("changed", 50, 50)};
+    for (TrialRun& run : comparison.trials[1].runs) {
+        run.failure = "trial 'changed' crashed";
+    }
+    Suggestion suggestion = wanting(Gain::peak);
+    study::judge(suggestion, comparison, 1);
+    CHECK(suggestion.verdict == Verdict::not_tried);
+    CHECK(suggestion.proof == "not tried: trial 'changed' crashed");
+    comparison.trials[1] = trial_with("changed", 50, 50);
+    for (TrialRun& run : comparison.trials[1].runs) {
+        run.trim_works = false;
+    }
+    suggestion.experiment.kind = Experiment::Kind::trim;
+    study::judge(suggestion, comparison, 1);
+    CHECK(suggestion.verdict == Verdict::not_tried);
+}
+
+TEST_CASE("an experiment becomes the trial that it describes") {
+    Experiment experiment;
+    experiment.id = "A1-pool-site-3";
+    experiment.kind = Experiment::Kind::pool_at_site;
+    experiment.stacks = {static_cast<trace::StackId>(9)};
+    experiment.pool_block_bytes = 48;
+    const auto pool = study::trial_of(experiment, "glibc");
+    CHECK(pool.label == "A1-pool-site-3");
+    CHECK(pool.placement.kind == study::PlacementKind::pool);
+    CHECK(pool.placement.stacks == experiment.stacks);
+    CHECK(pool.placement.pool_block_bytes == 48);
+    experiment.kind = Experiment::Kind::setting;
+    experiment.target = "glibc:arena_max=2";
+    const auto setting = study::trial_of(experiment, "glibc");
+    CHECK(setting.label == "glibc:arena_max=2");
+    CHECK(setting.placement.kind == study::PlacementKind::none);
+}
+
+}  // namespace heapwright::test
