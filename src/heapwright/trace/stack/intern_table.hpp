@@ -43,10 +43,37 @@ public:
 
     [[nodiscard]] bool is_open() const noexcept { return records_ != nullptr; }
 
+    /// The table at one moment, for searches in a loop: the compiler need not load it again for each. Records made later
+    /// may be missing in it.
+    struct View {
+        Record* records;
+        std::atomic<std::uint32_t>* slots;
+        std::uint32_t mask;
+        std::uint32_t shift;
+
+        [[nodiscard]] HEAPWRIGHT_ALWAYS_INLINE std::uint32_t find(std::uint64_t key) const noexcept {
+            for (std::uint32_t at = static_cast<std::uint32_t>((key * kMultiplier) >> shift);; ++at) {
+                // Acquire pairs with the release in enter(): the record behind the number has its key.
+                const std::uint32_t number = slots[at & mask].load(std::memory_order_acquire);
+                if (HEAPWRIGHT_LIKELY(records[number].key.load(std::memory_order_relaxed) == key)) {  // ordered by the slot
+                    return number;
+                }
+                if (number == 0) {
+                    return 0;
+                }
+            }
+        }
+    };
+
+    /// Requires: open.
+    [[nodiscard]] HEAPWRIGHT_ALWAYS_INLINE View view() const noexcept {
+        Index* const index = index_.load(std::memory_order_acquire);  // pairs with the release in grow(): the slots are filled
+        return {records_, index->slots(), index->mask, index->shift};
+    }
+
     /// Requires: open, key not 0. Returns: the record's number, 0: there is none.
     [[nodiscard]] HEAPWRIGHT_ALWAYS_INLINE std::uint32_t find(std::uint64_t key) const noexcept {
-        // Acquire pairs with the release in grow(): the slots are filled.
-        return find_in(index_.load(std::memory_order_acquire), key);
+        return view().find(key);
     }
 
     /// Requires: open, key not 0.
@@ -71,6 +98,7 @@ public:
 
 private:
     static constexpr std::uint32_t kFewest = 4096;
+    static constexpr std::uint64_t kMultiplier = 0x9e3779b97f4a7c15U;  // 2^64 / golden ratio
     static constexpr std::size_t kCommitBytes = std::size_t{64} << 10;
 
     struct Index {
@@ -81,7 +109,7 @@ private:
             return reinterpret_cast<std::atomic<std::uint32_t>*>(this + 1);
         }
         [[nodiscard]] std::uint32_t home(std::uint64_t key) const noexcept {
-            return static_cast<std::uint32_t>((key * 0x9e3779b97f4a7c15U) >> shift);
+            return static_cast<std::uint32_t>((key * kMultiplier) >> shift);
         }
     };
     static constexpr std::size_t bytes_of_index(unsigned slots_log2) noexcept {
@@ -89,16 +117,7 @@ private:
     }
 
     [[nodiscard]] HEAPWRIGHT_ALWAYS_INLINE std::uint32_t find_in(Index* index, std::uint64_t key) const noexcept {
-        for (std::uint32_t at = index->home(key);; ++at) {
-            // Acquire pairs with the release in enter(): the record behind the number has its key.
-            const std::uint32_t number = index->slots()[at & index->mask].load(std::memory_order_acquire);
-            if (records_[number].key.load(std::memory_order_relaxed) == key) {  // ordered by the slot
-                return number;
-            }
-            if (number == 0) {
-                return 0;
-            }
-        }
+        return View{records_, index->slots(), index->mask, index->shift}.find(key);
     }
     [[nodiscard]] static Index* make_index(unsigned slots_log2) noexcept;
     [[nodiscard]] bool make_room(std::uint32_t number) noexcept;

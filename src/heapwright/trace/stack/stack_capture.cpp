@@ -1,4 +1,4 @@
-// The usual case of a capture (nothing changed), and putting new frames on top of the last stack.
+// Opening and closing, and putting new frames on top of the last stack.
 #include <heapwright/trace/stack/stack_capture.hpp>
 
 #include <cstring>
@@ -14,6 +14,8 @@ using detail::FreshFrame;
 
 bool StackCapture::open(RuleCache& rules, NodeTree& nodes, StackMode mode) noexcept {
     mode_ = mode;
+    rules_ = &rules;
+    nodes_ = &nodes;
     if (mode == StackMode::none) {
         return true;
     }
@@ -21,11 +23,12 @@ bool StackCapture::open(RuleCache& rules, NodeTree& nodes, StackMode mode) noexc
     if (space_ == nullptr) {
         return false;
     }
-    rules_ = &rules;
-    nodes_ = &nodes;
+    space_->checks[0] = detail::failing_check();
     Frame& outside = space_->frames[0];
     outside.stack_pointer = ~std::uintptr_t{0};
-    outside.check_end = space_->checks.data();
+    outside.check_end = &space_->checks[1];
+    memo_mask_ = 0;
+    forget_memos();
     forget_last();
     return true;
 }
@@ -47,55 +50,46 @@ void StackCapture::forget_last() noexcept {
     }
 }
 
+/// Finds out on which stack the thread is. False: there can be no capture.
 bool StackCapture::prepare(std::uintptr_t stack_pointer) noexcept {
     if (space_ == nullptr) {
         return false;
     }
-    const StackRange before = range_;
-    range_ = bounds_.find(stack_pointer, space_->maps_buffer);
-    if (const std::uint32_t generation = rules_->generation(); generation != generation_ || range_ != before) {
+    if (const std::uint32_t generation = rules_->generation(); generation != generation_) {
         generation_ = generation;
         top_ = space_->frames.data();
-        counters_.stack_switches += range_ != before ? 1 : 0;
+        forget_memos();  // an address may belong to other code now
+    }
+    const StackRange before = range_;
+    range_ = bounds_.find(stack_pointer, space_->maps_buffer);
+    if (range_ != before) {
+        top_ = space_->frames.data();
+        ++counters_.stack_switches;
     }
     return range_.contains(stack_pointer);
 }
 
-HEAPWRIGHT_READS_STACK StackId StackCapture::capture(const CallSite& site, unsigned depth) noexcept {
-    if (HEAPWRIGHT_UNLIKELY(!range_.contains(site.stack_pointer) || generation_ != rules_->generation()) &&
-        !prepare(site.stack_pointer)) {
-        return StackId::none;
-    }
-    depth = depth < kMaxDepth ? depth : kMaxDepth;
-    Frame* top = top_;
-    while (top->stack_pointer < site.stack_pointer) {
-        --top;
-    }
-    const Check* broken = nullptr;
-    if (HEAPWRIGHT_LIKELY(detail::is_same(*top, site.stack_pointer, site.return_address, site.frame_pointer))) {
-        broken = detail::first_broken(detail::lowest_check(*space_, top, depth), top->check_end);
-        if (HEAPWRIGHT_LIKELY(broken == nullptr)) {
-            top_ = top;
-            return top->node;
-        }
-    }
-    return capture_changed(site, depth, top, broken);
+StackId StackCapture::capture_unprepared(std::uintptr_t pc, std::uintptr_t stack_pointer, std::uintptr_t frame_pointer,
+                                         unsigned depth) noexcept {
+    return prepare(stack_pointer) ? capture_slow(pc, stack_pointer, frame_pointer, depth) : StackId::none;
 }
 
-StackId StackCapture::capture_changed(const CallSite& site, unsigned depth, Frame* top, const Check* broken) noexcept {
-    Walk walk{.at = {site.stack_pointer, site.return_address, site.frame_pointer}, .high = range_.high, .top = top};
-    if (broken != nullptr) {
-        ++counters_.broken_splices;
-        walk.top = detail::before_check(top, broken);
-    }
+/// No memo answered: walks.
+HEAPWRIGHT_READS_STACK StackId StackCapture::capture_slow(std::uintptr_t pc, std::uintptr_t stack_pointer,
+                                                          std::uintptr_t frame_pointer, unsigned depth) noexcept {
+    depth = depth < kMaxDepth ? depth : kMaxDepth;
+    const detail::Position at{stack_pointer, pc, frame_pointer};
+    ++counters_.walks;
+    Walk walk{.at = at, .high = range_.high, .top = top_, .is_own = bounds_.is_own(range_)};
     const FreshFrame* const end = this->walk(walk, depth);
-    ++counters_.partial_walks;
     counters_.walked_frames += static_cast<std::uint64_t>(end - space_->fresh.data());
     counters_.whole_walks += walk.top == space_->frames.data() ? 1 : 0;
     const StackId node = extend(walk.top, end, walk.has_outermost ? &walk.outermost : nullptr);
     if (walk.crossed) {
         ++counters_.stack_switches;
         top_ = space_->frames.data();  // the frames are not in the order of their addresses
+    } else if (node != StackId::none) {
+        remember(walk.top, at);
     }
     return node;
 }
@@ -130,7 +124,8 @@ StackId StackCapture::extend(Frame* top, const FreshFrame* end, const Check* out
     if (HEAPWRIGHT_UNLIKELY(end - begin > &space_->frames.back() - top)) {
         top = make_room(top);
     }
-    Check* check = top->check_end;
+    // The checks are this object's own, so that they may be written.
+    Check* check = const_cast<Check*>(top->check_end);
     bool has_caller = top != space_->frames.data();
     for (const FreshFrame* fresh = end; fresh != begin;) {
         --fresh;
@@ -158,13 +153,13 @@ StackId StackCapture::extend(Frame* top, const FreshFrame* end, const Check* out
 Frame* StackCapture::make_room(Frame* top) noexcept {
     static_assert(detail::kMostFrames - detail::kMostWalked >= kMaxDepth);
     Frame* const frames = space_->frames.data();
-    Check* const checks = space_->checks.data();
     const std::ptrdiff_t kept = detail::kMostFrames - detail::kMostWalked;
     const std::ptrdiff_t dropped = top - frames - kept;
     // The checks of the outermost kept frame led to a dropped one.
-    const std::ptrdiff_t dropped_checks = frames[dropped + 1].check_end - checks;
-    const auto kept_checks = static_cast<std::size_t>(top->check_end - checks - dropped_checks);
-    std::memmove(checks, checks + dropped_checks, kept_checks * sizeof(Check));
+    Check* const first = &space_->checks[1];
+    const std::ptrdiff_t dropped_checks = frames[dropped + 1].check_end - first;
+    const auto kept_checks = static_cast<std::size_t>(top->check_end - first - dropped_checks);
+    std::memmove(first, first + dropped_checks, kept_checks * sizeof(Check));
     std::memmove(frames + 1, frames + 1 + dropped, static_cast<std::size_t>(kept) * sizeof(Frame));
     for (std::ptrdiff_t i = 1; i <= kept; ++i) {
         frames[i].check_end -= dropped_checks;

@@ -42,12 +42,19 @@ bool StackCapture::cross(Walk& walk, std::uintptr_t stack_pointer) noexcept {
     return true;
 }
 
-/// The steps that step_by_table() does not know or refuses. False: the stack ends here.
+/// Any step, the usual ones after learning included. False: the stack ends here.
 HEAPWRIGHT_READS_STACK bool StackCapture::step_rare(Walk& walk, FreshFrame& fresh) noexcept {
     detail::Position& at = walk.at;
+    if (fresh.rule.kind() == RuleKind::frame_pointer || (mode_ == StackMode::frames && fresh.rule.is_table())) {
+        fresh.rule = kByFramePointer;
+    }
     switch (fresh.rule.kind()) {
+        case RuleKind::from_rsp: return detail::step_by_table(at, fresh.rule, walk.high, fresh.return_slot);
         case RuleKind::from_rbp:
         case RuleKind::from_memory: {
+            if (detail::step_by_table(at, fresh.rule, walk.high, fresh.return_slot)) {
+                return true;
+            }
             // The tables say so, thus rbp points into another stack: code that runs a function on a new stack.
             const bool is_here = at.frame_pointer >= at.stack_pointer && at.frame_pointer < walk.high;
             if (is_here || at.frame_pointer % 8 != 0 || !cross(walk, at.frame_pointer)) {
@@ -79,61 +86,62 @@ HEAPWRIGHT_READS_STACK bool StackCapture::step_rare(Walk& walk, FreshFrame& fres
     }
 }
 
-/// Returns: the end of the fresh frames; walk.top is the frame that was met or the one outside all.
+/// Walks until a frame of the last stack is met whose way outward is as it was.
+///
+/// Returns: the end of the fresh frames; walk.top is the frame that was met, or the one outside all.
 HEAPWRIGHT_READS_STACK FreshFrame* StackCapture::walk(Walk& walk, unsigned depth) noexcept {
     FreshFrame* const begin = space_->fresh.data();
-    FreshFrame* fresh = begin;
-    Frame* const outside = space_->frames.data();
-    walk.is_own = bounds_.is_own(range_);
+    FreshFrame* const limit = begin + kMaxWalk;
     const bool by_frame_pointer = mode_ == StackMode::frames;
-    for (;; ++fresh) {
-        if (HEAPWRIGHT_UNLIKELY(fresh == begin + kMaxWalk)) {
-            ++counters_.truncated;
-            break;
-        }
-        const std::uint32_t number = rules_->table_.find(walk.at.pc);
-        // Relaxed: the rule is one word that refers to nothing else.
-        fresh->rule = Rule{rules_->table_.record(number).rule.load(std::memory_order_relaxed)};
-        fresh->index = static_cast<PcIndex>(number);
-        if (HEAPWRIGHT_UNLIKELY(fresh->rule.kind() == RuleKind::unknown) && !learn(walk, *fresh)) {
-            if (fresh != begin) {
-                walk.outermost = {(fresh - 1)->return_slot, walk.at.pc};
-                walk.has_outermost = (fresh - 1)->rule.kind() != RuleKind::signal;
-            }
-            break;
-        }
-        if (HEAPWRIGHT_UNLIKELY(fresh->rule.kind() == RuleKind::frame_pointer || (by_frame_pointer && fresh->rule.is_table()))) {
-            fresh->rule = kByFramePointer;
-        }
-        fresh->stack_pointer = walk.at.stack_pointer;
-        fresh->pc = walk.at.pc;
-        fresh->frame_pointer = walk.at.frame_pointer;
-        const bool stepped = HEAPWRIGHT_LIKELY(fresh->rule.is_table()) &&
-                             detail::step_by_table(walk.at, fresh->rule, walk.high, fresh->return_slot);
-        if (HEAPWRIGHT_UNLIKELY(!stepped) && !step_rare(walk, *fresh)) {
-            ++fresh;
-            break;
-        }
+    const auto known = rules_->table_.view();
+    detail::Position at = walk.at;
+    for (FreshFrame* fresh = begin;; ++fresh) {
         Frame* top = walk.top;
-        while (top->stack_pointer < walk.at.stack_pointer) {
+        while (top->stack_pointer < at.stack_pointer) {
             --top;
         }
         walk.top = top;
-        if (detail::is_same(*top, walk.at.stack_pointer, walk.at.pc, walk.at.frame_pointer)) {
-            ++fresh;
-            const std::ptrdiff_t shown = fresh - begin;
-            const std::ptrdiff_t left = static_cast<std::ptrdiff_t>(depth) > shown ? depth - shown : 0;
-            const Check* const broken = detail::first_broken(detail::lowest_check(*space_, top, left), top->check_end);
+        if (detail::is_same(*top, at)) {
+            const std::ptrdiff_t left = static_cast<std::ptrdiff_t>(depth) - (fresh - begin);
+            const Check* const broken = detail::last_broken(detail::lowest_check(*space_, top, left > 0 ? left : 0), top->check_end);
             if (broken == nullptr) {
                 return fresh;
             }
             ++counters_.broken_splices;
             walk.top = detail::before_check(top, broken);
-            --fresh;
         }
+        if (HEAPWRIGHT_UNLIKELY(fresh == limit)) {
+            ++counters_.truncated;
+            walk.top = space_->frames.data();
+            return fresh;
+        }
+        fresh->stack_pointer = at.stack_pointer;
+        fresh->pc = at.pc;
+        fresh->frame_pointer = at.frame_pointer;
+        const std::uint32_t number = known.find(at.pc);
+        // Relaxed: the rule is one word that refers to nothing else.
+        Rule rule{known.records[number].rule.load(std::memory_order_relaxed)};
+        fresh->index = static_cast<PcIndex>(number);
+        fresh->rule = rule;
+        if (HEAPWRIGHT_LIKELY(rule.is_table() && !by_frame_pointer) &&
+            HEAPWRIGHT_LIKELY(detail::step_by_table(at, rule, walk.high, fresh->return_slot))) {
+            continue;
+        }
+        walk.at = at;
+        if (rule.kind() == RuleKind::unknown && !learn(walk, *fresh)) {
+            if (fresh != begin) {
+                walk.outermost = {(fresh - 1)->return_slot, at.pc};
+                walk.has_outermost = (fresh - 1)->rule.kind() != RuleKind::signal;
+            }
+            walk.top = space_->frames.data();
+            return fresh;
+        }
+        if (!step_rare(walk, *fresh)) {
+            walk.top = space_->frames.data();
+            return fresh + 1;
+        }
+        at = walk.at;
     }
-    walk.top = outside;
-    return fresh;
 }
 
 }  // namespace heapwright::trace::stack

@@ -3,6 +3,7 @@
 //
 // HEAPWRIGHT_STACK_CHECK=DIR   each process writes DIR/<pid>.count (struct Counts, shared memory) and DIR/<pid>.log
 // HEAPWRIGHT_STACK_MODE=frames capture by frame pointers only (then differences are only counted as such)
+// HEAPWRIGHT_STACK_MODE=price  only capture, so that callgrind sees what a capture costs
 // HEAPWRIGHT_STACK_DEPTH=N     how many frames are compared; 32
 #include <atomic>
 #include <cstddef>
@@ -36,7 +37,7 @@ struct Counts {
     std::atomic<std::uint64_t> shorter;         // ours ends before libgcc's
     std::atomic<std::uint64_t> longer;          // libgcc's ends first: code without tables, followed by frame pointer
     std::atomic<std::uint64_t> walked_frames;
-    std::atomic<std::uint64_t> partial_walks;
+    std::atomic<std::uint64_t> walks;
     std::atomic<std::uint64_t> broken_splices;
     std::atomic<std::uint64_t> whole_walks;
     std::atomic<std::uint64_t> compared_frames;
@@ -54,6 +55,7 @@ Counts* counts = nullptr;
 int log_file = -1;
 unsigned depth = 32;
 bool by_frame_pointer = false;
+bool is_compared = true;
 std::atomic<bool> is_ready{false};
 char first_memory[65536];  // what dlsym wants before the real functions are known
 std::size_t first_used = 0;
@@ -110,6 +112,7 @@ __attribute__((constructor)) void start() noexcept {
             depth = static_cast<unsigned>(std::atoi(text));
         }
         if (const char* const text = std::getenv("HEAPWRIGHT_STACK_MODE"); text != nullptr) {
+            is_compared = std::strcmp(text, "price") != 0;
             by_frame_pointer = std::strcmp(text, "frames") == 0;
         }
         pthread_atfork(nullptr, nullptr, &start_in_child);
@@ -171,6 +174,11 @@ HEAPWRIGHT_NOINLINE void compare(const CallSite& site) noexcept {
     const auto before = state.capture->counters();
     const StackId id = state.capture->capture(site, depth);
     const auto after = state.capture->counters();
+    if (!is_compared) {
+        add(counts->events, 1);
+        add(counts->walks, after.walks - before.walks);
+        return;
+    }
     static thread_local Reference reference;
     reference.size = 0;
     reference.wanted = static_cast<int>(depth);
@@ -193,7 +201,7 @@ HEAPWRIGHT_NOINLINE void compare(const CallSite& site) noexcept {
     add(counts->events, 1);
     add(counts->compared_frames, static_cast<std::uint64_t>(common));
     add(counts->walked_frames, after.walked_frames - before.walked_frames);
-    add(counts->partial_walks, after.partial_walks - before.partial_walks);
+    add(counts->walks, after.walks - before.walks);
     add(counts->broken_splices, after.broken_splices - before.broken_splices);
     add(counts->whole_walks, after.whole_walks - before.whole_walks);
     add(counts->stack_switches, after.stack_switches - before.stack_switches);

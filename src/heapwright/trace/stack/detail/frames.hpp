@@ -28,6 +28,10 @@ struct Check {
     std::uintptr_t expected;
 };
 
+/// A check that always fails stands before the others and ends the search for a broken one.
+inline constexpr std::uintptr_t kNever = 0;
+inline Check failing_check() noexcept { return {reinterpret_cast<std::uintptr_t>(&kNever), 1}; }
+
 /// A frame of the last stack. Between the check_end of its caller and its own lie the words that led from it to its
 /// caller, in the reverse of the order in which the walk reads them.
 struct Frame {
@@ -35,7 +39,7 @@ struct Frame {
     std::uintptr_t pc;
     std::uintptr_t frame_pointer;
     std::uintptr_t frame_pointer_mask;  // ones: the way outward depends on frame_pointer; else zero
-    Check* check_end;
+    const Check* check_end;
     StackId node;
 };
 
@@ -49,6 +53,36 @@ struct FreshFrame {
     PcIndex index;
 };
 
+/// Where a walk stands.
+struct Position {
+    std::uintptr_t stack_pointer;
+    std::uintptr_t pc;
+    std::uintptr_t frame_pointer;
+};
+
+inline constexpr unsigned kMostMemosLog2 = 12;
+inline constexpr unsigned kFirstMemosLog2 = 8;
+inline constexpr std::uint32_t kMemoChecks = 11;  // the failing one included
+inline constexpr unsigned kMemoLevels = 5;
+
+/// A piece of stack that was walked before: from the registers at a call site to a frame of the last stack, its base.
+struct alignas(64) Memo {
+    std::uintptr_t stack_pointer;
+    std::uintptr_t pc;
+    std::uintptr_t frame_pointer;
+    std::uintptr_t frame_pointer_mask;
+    std::uintptr_t base_stack_pointer;
+    std::uintptr_t base_frame_pointer;
+    const Frame* base;         // where in CaptureSpace::frames it was
+    StackId base_node;
+    StackId node;              // of the innermost frame
+    std::uint32_t all_frames;  // of the stack, as far as it was kept
+    std::uint16_t check_count;
+    bool is_last;              // the search goes no further from here
+    std::array<Check, kMemoChecks> checks;
+};
+static_assert(sizeof(Memo) == 256, "four cache lines");
+
 inline constexpr std::uint32_t kMostFrames = 2048;
 inline constexpr std::uint32_t kMostWalked = 1024;
 inline constexpr std::uint32_t kMostChecksPerFrame = 3;
@@ -59,13 +93,7 @@ struct CaptureSpace {
     std::array<Check, std::size_t{kMostChecksPerFrame} * (kMostFrames + 1)> checks;
     std::array<FreshFrame, kMostWalked> fresh;
     std::array<char, os::kMapsBufferBytes> maps_buffer;
-};
-
-/// Where the walk stands.
-struct Position {
-    std::uintptr_t stack_pointer;
-    std::uintptr_t pc;
-    std::uintptr_t frame_pointer;
+    alignas(2 * sizeof(Memo)) std::array<Memo, std::size_t{1} << kMostMemosLog2> memos;  // last: what is not used is not touched
 };
 
 /// Offsets in the frame that the kernel leaves for a signal handler, from rsp in the function to which it returns.
@@ -83,42 +111,52 @@ HEAPWRIGHT_ALWAYS_INLINE bool step_by_table(Position& at, Rule rule, std::uintpt
     if (HEAPWRIGHT_LIKELY(rule.kind() == RuleKind::from_rsp)) {
         // 8 <= cfa_offset and 0 <= rbp_offset <= cfa_offset - 16 by the rule's making.
         const std::uintptr_t cfa = at.stack_pointer + static_cast<std::uintptr_t>(rule.cfa_offset());
-        return_slot = cfa - 8;
         if (HEAPWRIGHT_UNLIKELY(cfa > high)) {
             return false;
         }
         if (rule.saves_rbp()) {
             at.frame_pointer = read_word(at.stack_pointer + static_cast<std::uintptr_t>(rule.rbp_offset()));
         }
+        return_slot = cfa - 8;
         at.stack_pointer = cfa;
-        at.pc = read_word(return_slot);
+        at.pc = read_word(cfa - 8);
         return true;
     }
+    const std::uintptr_t low = at.stack_pointer;
+    const auto is_inside = [low, high](std::uintptr_t slot) noexcept { return slot >= low && slot <= high - 8; };
     std::uintptr_t cfa = at.frame_pointer + static_cast<std::uintptr_t>(rule.cfa_offset());
-    const auto is_inside = [&](std::uintptr_t slot) noexcept { return slot >= at.stack_pointer && slot <= high - 8; };
     if (rule.kind() == RuleKind::from_memory) {
         if (!is_inside(cfa)) {
             return false;
         }
         cfa = read_word(cfa);
     }
-    return_slot = cfa - 8;
     const std::uintptr_t saved = at.frame_pointer + static_cast<std::uintptr_t>(rule.rbp_offset());
-    if (HEAPWRIGHT_UNLIKELY(!is_inside(return_slot) || (rule.saves_rbp() && !is_inside(saved)))) {
+    if (HEAPWRIGHT_UNLIKELY(!is_inside(cfa - 8) || (rule.saves_rbp() && !is_inside(saved)))) {
         return false;
     }
     if (rule.saves_rbp()) {
         at.frame_pointer = read_word(saved);
     }
+    return_slot = cfa - 8;
     at.stack_pointer = cfa;
-    at.pc = read_word(return_slot);
+    at.pc = read_word(cfa - 8);
     return true;
 }
 
-/// The first word, from the innermost, that is no longer what it was; nullptr when all of [low, high) are.
+/// The innermost word below `high` that is no longer what it was. Ends at the failing check at the latest.
 ///
 /// The order matters: a slot is only known to be on the stack as long as all words before it are what they were.
-HEAPWRIGHT_ALWAYS_INLINE const Check* first_broken(const Check* low, const Check* high) noexcept {
+HEAPWRIGHT_ALWAYS_INLINE const Check* last_broken(const Check* high) noexcept {
+#pragma GCC unroll 8
+    do {
+        --high;
+    } while (read_word(high->slot) == high->expected);
+    return high;
+}
+
+/// The same between two places; nullptr when all of [low, high) are what they were.
+HEAPWRIGHT_ALWAYS_INLINE const Check* last_broken(const Check* low, const Check* high) noexcept {
 #pragma GCC unroll 4
     while (high != low) {
         --high;
@@ -127,6 +165,27 @@ HEAPWRIGHT_ALWAYS_INLINE const Check* first_broken(const Check* low, const Check
         }
     }
     return nullptr;
+}
+
+/// Whether the frame of the last stack is the one at these registers.
+HEAPWRIGHT_ALWAYS_INLINE bool is_same(const Frame& frame, const Position& at) noexcept {
+    return frame.stack_pointer == at.stack_pointer && frame.pc == at.pc &&
+           ((frame.frame_pointer ^ at.frame_pointer) & frame.frame_pointer_mask) == 0;
+}
+
+/// Where the checks of `top` and of the `frames` - 1 frames outside it begin.
+HEAPWRIGHT_ALWAYS_INLINE const Check* lowest_check(const CaptureSpace& space, const Frame* top, std::ptrdiff_t frames) noexcept {
+    const Frame* const outside = space.frames.data();
+    return (top - outside > frames ? top - frames : outside)->check_end;
+}
+
+/// The frame outside the one to which a broken check belongs: the innermost that may still be as it was.
+inline Frame* before_check(Frame* top, const Check* broken) noexcept {
+    while ((top - 1)->check_end > broken) {
+        --top;
+    }
+    // `top` is the frame whose way outward is broken. The walk comes to it again, its caller is another one.
+    return top - 1;
 }
 
 }  // namespace heapwright::trace::stack::detail
