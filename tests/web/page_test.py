@@ -118,6 +118,34 @@ class Page(unittest.TestCase):
         self.assertIn("--serve --data", self.browser.text(".command"))
         titles = self.browser.run("return [...document.querySelectorAll('.stat dd[title]')].map(e => e.title.replaceAll('\u202f', ' '))")
         self.assertIn("3 145 728 bytes", titles)
+        origin = self.browser.text("#origin").replace("\u202f", " ")
+        for text in ("glibc 2.36", "2025-10-09 08:53:20 UTC", "machine memory62.5 GiB", "recorder cpu812 ms"):
+            self.assertIn(text, origin)
+
+    def test_sites_without_a_stack_say_so(self):
+        report = sample.make_report("small")
+        for site in report["sites"]:
+            site["frames"] = []
+        self.show(report)
+        self.assertEqual(set(self.browser.texts("#sites tbody .site .code")), {"(no stack recorded)"})
+        self.browser.click("#sites .openable")
+        self.assertEqual(self.browser.console(), [])
+
+    def test_more_than_a_few_suggestions_are_folded(self):
+        report = sample.make_report(nodes=300)
+        report["suggestions"] = report["suggestions"] * 3
+        self.show(report)
+        self.assertEqual(self.browser.run("return document.querySelectorAll('#advice article').length"), 4)
+        self.browser.click_text("#advice button", "Show all 15 suggestions")
+        self.assertEqual(self.browser.run("return document.querySelectorAll('#advice article').length"), 15)
+
+    def test_parts_beyond_what_is_resident_are_marked(self):
+        report = sample.make_report("small")
+        report["at_peak"]["resident_bytes"] //= 2
+        self.show(report)
+        marks = self.browser.run("return [...document.querySelectorAll('.composition')].map(e => e.querySelector('.mark')?.title ?? '')")
+        self.assertIn("RSS ends here", marks[0])
+        self.assertEqual(marks[1], "")
 
     def test_parts_that_a_report_lacks_are_left_out(self):
         report = sample.make_report("small")

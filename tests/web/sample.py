@@ -69,8 +69,9 @@ def make_report(kind="report", nodes=20_000, seed=7):
     blocks = sum(site["live_at_peak"]["blocks"] for site in sites)
     report = {
         "schema": 1, "kind": "diff" if before else "report", "title": "inventoryd", "generator": "heapwright 0.1.0",
-        "provenance": {"program": "/usr/local/bin/inventoryd", "arguments": "--serve --data /var/lib/inventory --threads 12", "allocator": "glibc 2.36", "kernel": "Linux 6.1.0",
-                       "thp": "madvise", "cores": "12 cores", "stack_mode": "full, depth 32", "pid": "4711"},
+        "provenance": {"program": "/usr/local/bin/inventoryd", "arguments": "inventoryd --serve --data /var/lib/inventory --threads 12", "allocator": "glibc 2.36",
+                       "kernel": "6.1.0-40-amd64", "thp": "madvise", "cores_online": "12", "machine_memory_bytes": "67108864000", "stack_mode": "full", "depth": "32",
+                       "pid": "4711", "started_unix_ns": "1760000000000000000", "recorder_cpu_ns": "812345678"},
         "health": {"complete": True, "file_bytes": 187_654_321, "used_bytes": 187_654_321, "dropped_events": 0, "sample_interval_bytes": 0, "note": ""},
         "totals": totals_of(sites, duration, peak_time, peak),
         "frames": frames, "modules": MODULES, "sites": shown, "sites_omitted": len(sites) - len(shown),
@@ -105,7 +106,7 @@ def make_hostile(report):
     """Names that would break a page that trusts them."""
     evil = "</script><script>document.title='owned'</script><img src=x onerror=\"document.title='owned'\">"
     report["title"] = evil
-    report["provenance"]["program"] = evil
+    report["provenance"].update(program=evil, arguments=evil)
     report["health"].update(complete=False, note=evil, dropped_events=3)
     for number, frame in enumerate(report["frames"]):
         frame["function"] = [evil, "ns::f<" * 60 + "int" + ">" * 60 + "::g(", "\u202e\u0000漢字 operator<< <char>", "operator->(", "", "x" * 5000][number % 6]

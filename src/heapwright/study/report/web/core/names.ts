@@ -1,7 +1,9 @@
 // Shortens function and file names for narrow places; the full name always stands in a tooltip or detail.
 import type { Frame, Report } from "../schema.ts";
 
-const CUT_OFF = "(smaller stacks)";
+const ROOT = -1;
+const NO_STACK = -3; // a site without frames
+const CUT_OFF = "(smaller stacks)"; // any other negative number of a frame
 
 /// Control characters and those that turn the reading direction: a name must not reorder what stands beside it.
 const UNPRINTABLE = /[\u0000-\u001f\u007f\u200e\u200f\u202a-\u202e\u2066-\u2069]/g;
@@ -61,14 +63,11 @@ export class Names {
   }
 
   full(index: number): string {
-    return index === -1 ? this.report_.title : (this.frame(index)?.function ?? CUT_OFF);
+    return index === ROOT ? this.report_.title : index === NO_STACK ? "(no stack recorded)" : (this.frame(index)?.function ?? CUT_OFF);
   }
 
   short(index: number): string {
-    if (index < 0) {
-      return index === -1 ? this.report_.title : CUT_OFF;
-    }
-    return (this.short_[index] ??= short_function(this.full(index)));
+    return index < 0 ? this.full(index) : (this.short_[index] ??= short_function(this.full(index)));
   }
 
   module(index: number): string {
@@ -94,6 +93,6 @@ export class Names {
 
   /// The frame of a stack (innermost first) at which a user would look first.
   first_own(frames: readonly number[]): number {
-    return frames.find((frame) => !this.is_runtime(frame)) ?? frames[0] ?? -2;
+    return frames.find((frame) => !this.is_runtime(frame)) ?? frames[0] ?? NO_STACK;
   }
 }

@@ -98,14 +98,20 @@ function warning(report: Report): Child {
 /// One line of where the figures come from; the section at the end of the page has all.
 function origin(report: Report): string {
   const { provenance, totals, health } = report;
-  const known = ["allocator", "allocator_version", "kernel", "thp", "cores"].flatMap((name) => (provenance[name] ? [provenance[name]] : []));
+  const words: [string, (value: string) => string][] = [
+    ["allocator", (value) => value],
+    ["kernel", (value) => `Linux ${value}`],
+    ["cores_online", (value) => counted(Number(value), "core")],
+    ["thp", (value) => `huge pages: ${value}`],
+  ];
+  const known = words.flatMap(([name, text]) => (provenance[name] ? [text(provenance[name])] : []));
   const sampled = health.sample_interval_bytes > 0 ? `sampled, one in ${bytes(health.sample_interval_bytes)}` : "every event kept";
   return [...known, `${counted(totals.events, "event")}, ${sampled}`].join(" \u00b7 ");
 }
 
 export function header(page: Page): HTMLElement {
   const { report } = page;
-  const command = report.provenance["command"] ?? [report.provenance["program"], report.provenance["arguments"]].filter(Boolean).join(" ");
+  const command = report.provenance["arguments"] ?? report.provenance["program"];
   return h(
     "header",
     { id: "overview" },

@@ -36,6 +36,18 @@ function health_text({ health }: Side): string {
   return parts.filter(Boolean).join("; ");
 }
 
+/// The trace's own lines are text; names that end in a unit are numbers of that unit.
+function provenance_text(name: string, value: string): string {
+  const number = Number(value);
+  if (!/^\d+$/.test(value)) {
+    return value;
+  }
+  if (name === "started_unix_ns") {
+    return new Date(number / 1e6).toISOString().replace("T", " ").replace(/\.\d+Z/, " UTC");
+  }
+  return name.endsWith("_bytes") || name === "cgroup_memory_limit" ? bytes(number) : name.endsWith("_ns") ? time(number) : value;
+}
+
 function sides(report: Report): [string, Side][] {
   return report.before ? [["before", report.before], ["after", report]] : [["value", report]];
 }
@@ -58,7 +70,7 @@ export function origin_section(page: Page): HTMLElement {
         { class: "plain" },
         h("caption", { class: "unseen" }, "Provenance"),
         report.before && h("thead", null, h("tr", null, h("td"), columns.map(([name]) => h("th", { scope: "col" }, name)))),
-        h("tbody", null, row("trace", columns.map(([, side]) => ({ text: health_text(side) }))), keys.map((key) => row(key.replaceAll("_", " "), columns.map(([, side]) => ({ text: side.provenance[key] ?? "" }))))),
+        h("tbody", null, row("trace", columns.map(([, side]) => ({ text: health_text(side) }))), keys.map((key) => row(key.replace(/_(bytes|ns)$/, "").replaceAll("_", " "), columns.map(([, side]) => ({ text: provenance_text(key, side.provenance[key] ?? ""), title: side.provenance[key] ?? "" }))))),
       ),
       h(
         "table",
