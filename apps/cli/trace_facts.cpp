@@ -33,7 +33,8 @@ std::optional<TraceFile> read_trace_facts(const std::string& path) {
     }
     TraceFile facts;
     facts.path = path;
-    facts.program = std::filesystem::path{value_of(lines, "program")}.filename().string();
+    const std::string called = value_of(lines, "arguments");  // its file may be a link to a program of another name
+    facts.program = std::filesystem::path{called.substr(0, called.find(' '))}.filename().string();
     facts.pid = std::strtoull(value_of(lines, "pid").c_str(), nullptr, 10);
     facts.events = reader->outline().events;
     facts.file_bytes = reader->file_bytes();
