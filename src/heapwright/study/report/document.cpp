@@ -134,7 +134,8 @@ void write_parts(Parts parts, const DocumentExtras& extras, const std::string& t
 }
 
 std::string program_of(const Findings& findings) {
-    for (const char* key : {"program", "executable", "command", "arguments"}) {
+    // As the user called it: the file behind the name may be another (a link to a multi-call program).
+    for (const char* key : {"arguments", "program"}) {
         const auto found = findings.provenance.find(key);
         if (found == findings.provenance.end() || found->second.empty()) {
             continue;
