@@ -17,6 +17,8 @@ namespace heapwright::test {
 /// Checks by itself that each block comes back once, with the layout it was given.
 class FailingSource {
 public:
+    static constexpr std::size_t kAbsurdBytes = std::size_t{1} << 36;
+
     explicit FailingSource(std::size_t fail_at = 0) : fail_at_(fail_at) {}
     FailingSource(const FailingSource&) = delete;
     FailingSource& operator=(const FailingSource&) = delete;
@@ -30,6 +32,9 @@ public:
         if (++requests_ >= fail_at_ && fail_at_ != 0) {
             failed_ = true;
             return nullptr;
+        }
+        if (layout.size > kAbsurdBytes) {
+            return nullptr;  // the sanitizers' allocators end the program over such a request instead of refusing it
         }
         const std::size_t alignment = layout.alignment < alignof(void*) ? alignof(void*) : layout.alignment;
         void* block = nullptr;

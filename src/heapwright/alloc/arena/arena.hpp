@@ -73,8 +73,9 @@ public:
     /// Cost:     about 10 instructions; a new chunk now and then.
     [[nodiscard]] HEAPWRIGHT_ALWAYS_INLINE void* try_allocate(Layout layout) noexcept {
         HEAPWRIGHT_ASSERT(layout.is_valid(), "a layout's alignment must be a power of two and its size in range");
-        // Signed differences: an arena without a chunk (low = high = 0) is full instead of endless, and a valid size cannot wrap.
-        if (HEAPWRIGHT_UNLIKELY(layout.size > Layout::kLargestSize) ||
+        // The difference is signed, so that an arena without a chunk (low = high = 0) is full instead of endless. It cannot
+        // wrap for sizes up to half the largest; what is beyond is refused in allocate_slow.
+        if (HEAPWRIGHT_UNLIKELY(layout.size > Layout::kLargestSize / 2) ||
             HEAPWRIGHT_UNLIKELY(static_cast<std::ptrdiff_t>(address(high_) - low_after(layout)) < 0)) {
             return allocate_slow(layout, &Arena::take_low);
         }
