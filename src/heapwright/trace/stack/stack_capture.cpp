@@ -89,7 +89,7 @@ HEAPWRIGHT_READS_STACK StackId StackCapture::capture_slow(std::uintptr_t pc, std
         ++counters_.stack_switches;
         top_ = space_->frames.data();  // the frames are not in the order of their addresses
     } else if (node != StackId::none) {
-        remember(walk.top, at);
+        remember(top_ - (end - space_->fresh.data()), at);  // not walk.top: the frames may have moved
     }
     return node;
 }
@@ -156,7 +156,9 @@ Frame* StackCapture::make_room(Frame* top) noexcept {
     const std::ptrdiff_t kept = detail::kMostFrames - detail::kMostWalked;
     const std::ptrdiff_t dropped = top - frames - kept;
     // The checks of the outermost kept frame led to a dropped one.
-    Check* const first = &space_->checks[1];
+    // In their place one that fails: what lies further out is not known to be as it was.
+    Check* const first = &space_->checks[2];
+    space_->checks[1] = detail::failing_check();
     const std::ptrdiff_t dropped_checks = frames[dropped + 1].check_end - first;
     const auto kept_checks = static_cast<std::size_t>(top->check_end - first - dropped_checks);
     std::memmove(first, first + dropped_checks, kept_checks * sizeof(Check));

@@ -112,6 +112,9 @@ HEAPWRIGHT_READS_STACK FreshFrame* StackCapture::walk(Walk& walk, unsigned depth
         }
         if (HEAPWRIGHT_UNLIKELY(fresh == limit)) {
             ++counters_.truncated;
+            // Nobody knows what lies further out: a splice that would show it must fail.
+            walk.outermost = detail::failing_check();
+            walk.has_outermost = true;
             walk.top = space_->frames.data();
             return fresh;
         }
