@@ -138,26 +138,28 @@ bool Background::create_file() noexcept {
     }
     drain_.reset();
     sampler_.reset(began_ns_);
-    write_text_chunk(false);
+    write_info_chunk();
     drain_.write_modules(*recorder_, file_);
     sampler_.sample(file_);
     sampler_.write_map(file_);
     return !file_.has_failed();
 }
 
-void Background::write_text_chunk(bool closing) noexcept {
+void Background::write_info_chunk() noexcept {
     std::uint8_t room[kTextRoom];
     ByteWriter out(room);
-    if (!closing) {
-        const Provenance provenance = {.pid = recorder_->pid_,
-                                       .parent_pid = recorder_->parent_pid_,
-                                       .parent_trace = recorder_->parent_trace_,
-                                       .allocator = &recorder_->allocator_module_};
-        write_info(out, recorder_->options(), provenance);
-        file_.write({.kind = ChunkKind::info, .items = 1}, out.written());
-        return;
-    }
-    write_closing(out, {.reason = reason_.load(std::memory_order_relaxed),  // ordered by order_, or our own
+    const Provenance provenance = {.pid = recorder_->pid_,
+                                   .parent_pid = recorder_->parent_pid_,
+                                   .parent_trace = recorder_->parent_trace_,
+                                   .allocator = &recorder_->allocator_module_};
+    write_info(out, recorder_->options(), provenance);
+    file_.write({.kind = ChunkKind::info, .items = 1}, out.written());
+}
+
+void Background::write_end_chunk(const char* reason) noexcept {
+    std::uint8_t room[kTextRoom];
+    ByteWriter out(room);
+    write_closing(out, {.reason = reason,
                         .events = drain_.events(),
                         .dropped_events = recorder_->dropped_.load(std::memory_order_relaxed),  // a statistic
                         .wall_ns = os::monotonic_ns() - began_ns_,
@@ -265,12 +267,11 @@ void Background::close(const char* reason) noexcept {
     if (!create_file() || ended_) {
         return;
     }
-    reason_.store(reason, std::memory_order_relaxed);  // read by this thread
     sampler_.sample(file_);
     sampler_.write_map(file_);
     sampler_.flush(file_);
     drain_.write_threads(*recorder_, file_);
-    write_text_chunk(true);
+    write_end_chunk(reason);
     ended_ = true;
 }
 

@@ -74,7 +74,8 @@ private:
     void take_own_descriptors() noexcept;
     [[nodiscard]] bool prepare() noexcept;
     bool create_file() noexcept;
-    void write_text_chunk(bool closing) noexcept;
+    void write_info_chunk() noexcept;
+    void write_end_chunk(const char* reason) noexcept;
     void beat() noexcept;
     void drain() noexcept;
     void carry_out(Order order) noexcept;

@@ -117,14 +117,17 @@ bool Drain::close_chunk(TraceWriter& file, ThreadLog& log) noexcept {
         log.index = static_cast<ThreadIndex>(++threads_seen_);
     }
     const std::size_t bytes = encoder_->finish({payload_, EventEncoder::kPayloadBytesMax});
-    events_ += encoder_->events();
-    last_events_ += encoder_->events();
-    return file.write({.kind = ChunkKind::events,
-                       .items = encoder_->events(),
-                       .thread = log.index,
-                       .first_tick = encoder_->first_tick(),
-                       .last_tick = encoder_->last_tick()},
-                      {payload_, bytes});
+    const bool written = file.write({.kind = ChunkKind::events,
+                                     .items = encoder_->events(),
+                                     .thread = log.index,
+                                     .first_tick = encoder_->first_tick(),
+                                     .last_tick = encoder_->last_tick()},
+                                    {payload_, bytes});
+    if (written) {
+        events_ += encoder_->events();
+        last_events_ += encoder_->events();
+    }
+    return written;
 }
 
 bool Drain::write_log(Recorder& owner, TraceWriter& file, ThreadLog& log) noexcept {

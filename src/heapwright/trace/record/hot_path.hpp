@@ -23,7 +23,7 @@ struct Request {
     std::uint64_t size;
 };
 
-void note_allocation_slow(ThreadLog& log, PlaceNumber limit, Request request, void* block, CallSite site) noexcept;
+void note_allocation_slow(PlaceNumber limit, Request request, void* block, CallSite site) noexcept;
 [[nodiscard]] bool note_release_slow(ThreadLog& log, PlaceNumber limit, Call call, void* block, std::uint64_t claimed) noexcept;
 
 [[nodiscard]] HEAPWRIGHT_ALWAYS_INLINE bool usable_size_is_known(std::uint64_t size) noexcept {
@@ -36,7 +36,7 @@ HEAPWRIGHT_ALWAYS_INLINE void note_allocation(Call call, void* block, std::size_
     ThreadLog& log = *current_log;
     const PlaceNumber limit = log.enter();
     if (HEAPWRIGHT_UNLIKELY(log.place() > limit || size >= log.plain_sizes || !usable_size_is_known(size))) {
-        note_allocation_slow(log, limit, {.call = call, .alignment_log2 = 0, .size = size}, block, site);
+        note_allocation_slow(limit, {.call = call, .alignment_log2 = 0, .size = size}, block, site);
         return;
     }
     const StackId stack = log.stack_mode == stack::StackMode::none ? StackId::none : log.stacks.capture(site, log.depth);

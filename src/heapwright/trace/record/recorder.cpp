@@ -33,6 +33,7 @@ namespace {
 constexpr std::uint64_t kMillisecond = 1'000'000;
 /// A producer that finds no free buffer for so long gives its events up; they are counted.
 constexpr std::uint64_t kBufferPatienceNs = 10'000 * kMillisecond;
+constexpr unsigned kProcessLogAttempts = 1000;
 /// Times that the list of modules is read again after a dlopen began, once a beat.
 constexpr std::uint32_t kModuleLooks = 8;
 
@@ -218,7 +219,17 @@ void Recorder::detach(ThreadLog& log) noexcept {
     log.finished = true;
 }
 
-ThreadLog* Recorder::lock_process_log() noexcept { return process_lock_.try_lock() ? &process_log_ : nullptr; }
+ThreadLog* Recorder::lock_process_log() noexcept {
+    // Others hold it for some hundred instructions. But if this is a signal handler of the thread that holds it, waiting
+    // has no end.
+    for (unsigned attempt = 0; attempt < kProcessLogAttempts; ++attempt) {
+        if (process_lock_.try_lock()) {
+            return &process_log_;
+        }
+        os::yield_thread();
+    }
+    return nullptr;
+}
 
 void Recorder::retire_finished_logs(Drain& drain, TraceWriter& file) noexcept {
     ThreadLog* retired = nullptr;

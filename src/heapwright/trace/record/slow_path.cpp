@@ -97,24 +97,42 @@ bool take_sample(ThreadLog& log, std::uint64_t size) noexcept {
 
 std::uint64_t usable_size_of(void* block) noexcept { return recorder.host().usable_size(block); }
 
-/// Asks the allocator how much it gave, where that is not known; large blocks are marked for a look at their release.
-void ask_usable_size(SlowEntry& entry, void* block, std::uint64_t size, bool aligned) noexcept {
-    const bool small = size < kLargeBlockBytes;
-    if (block == nullptr || (small && !aligned && usable_size_is_known(size))) {
-        return;
+/// How much the allocator gave, where that is not known yet; else 0.
+///
+/// Requires: the thread is not inside an event: an allocator may allocate to answer its first question.
+std::uint64_t ask_usable_size(const Request& request, void* block) noexcept {
+    const bool small = request.size < kLargeBlockBytes;
+    if (block == nullptr || request.call == Call::map || (small && request.alignment_log2 == 0 && usable_size_is_known(request.size))) {
+        return 0;
     }
-    const std::uint64_t usable = usable_size_of(block);
+    if (small) {
+        // Relaxed: see usable_size_is_known(). Set first, so that an answer that allocates does not ask again.
+        recorder.usable_known[request.size / 64].fetch_or(std::uint64_t{1} << request.size % 64, std::memory_order_relaxed);
+    }
+    return usable_size_of(block);
+}
+
+/// Notes what was answered; large blocks are marked for a look at their release.
+void put_usable_size(SlowEntry& entry, const Request& request, void* block, std::uint64_t usable) noexcept {
     if (usable >= kLargeBlockBytes) {
         recorder.filter.enter(block);
     }
-    if (aligned || usable > kAddressMask) {
-        return;  // alignment takes room of its own: the sizes would be no rule
+    // Alignment takes room of its own: those sizes would be no rule.
+    if (usable != 0 && request.alignment_log2 == 0 && usable <= kAddressMask) {
+        entry.put(word_of(Op::usable, usable));
+        entry.put(request.size);
     }
-    if (small) {
-        recorder.usable_known[size / 64].fetch_or(std::uint64_t{1} << size % 64, std::memory_order_relaxed);  // see usable_size_is_known
+}
+
+/// Asks for the usable size between two events: the one that the hot path had begun is begun again.
+std::uint64_t ask_outside(PlaceNumber& limit, const Request& request, void* block) noexcept {
+    if (limit == kBusy || !recorder.is_running()) {
+        return 0;  // in a signal handler the event around it is not ours to interrupt
     }
-    entry.put(word_of(Op::usable, usable));
-    entry.put(size);
+    current_log->leave();
+    const std::uint64_t usable = ask_usable_size(request, block);
+    limit = current_log->enter();
+    return usable;
 }
 
 /// How many bytes of a large block are in memory, if there is time to look.
@@ -184,8 +202,9 @@ void put_release(SlowEntry& entry, Call call, void* block, std::uint64_t claimed
 
 }  // namespace
 
-void note_allocation_slow(ThreadLog& log, PlaceNumber limit, Request request, void* block, CallSite site) noexcept {
-    SlowEntry entry(log, limit);
+void note_allocation_slow(PlaceNumber limit, Request request, void* block, CallSite site) noexcept {
+    const std::uint64_t usable = ask_outside(limit, request, block);
+    SlowEntry entry(*current_log, limit);
     if (!entry.is_open()) {
         return;
     }
@@ -193,15 +212,12 @@ void note_allocation_slow(ThreadLog& log, PlaceNumber limit, Request request, vo
                       !recorder.sampled.enter(reinterpret_cast<std::uintptr_t>(block)))) {
         return;
     }
-    if (request.call != Call::map) {
-        ask_usable_size(entry, block, request.size, request.alignment_log2 != 0);
-    }
+    put_usable_size(entry, request, block, usable);
     put_request(entry, request, block, site);
 }
 
 void note_rare_allocation(Request request, void* block, CallSite site) noexcept {
-    ThreadLog& log = *current_log;
-    note_allocation_slow(log, log.enter(), request, block, site);
+    note_allocation_slow(current_log->enter(), request, block, site);
 }
 
 bool note_release_slow(ThreadLog& log, PlaceNumber limit, Call call, void* block, std::uint64_t claimed) noexcept {
@@ -242,12 +258,13 @@ Departure note_resize_from(void* block) noexcept {
 }
 
 void note_resize_to(Departure departure, void* old, void* block, std::size_t size, CallSite site) noexcept {
-    ThreadLog& log = *current_log;
-    SlowEntry entry(log, log.enter());
+    Request request = {.call = Call::realloc, .alignment_log2 = 0, .size = size};
+    PlaceNumber limit = current_log->enter();
+    const std::uint64_t usable = ask_outside(limit, request, block);
+    SlowEntry entry(*current_log, limit);
     if (!entry.is_open()) {
         return;
     }
-    Request request = {.call = Call::realloc, .alignment_log2 = 0, .size = size};
     const bool refused = block == nullptr && size != 0;
     if (departure == Departure::deferred && !refused && look_at_departing(entry, old)) {
         put_release(entry, Call::free, old, 0);
@@ -270,7 +287,7 @@ void note_resize_to(Departure departure, void* old, void* block, std::size_t siz
         }
         return;
     }
-    ask_usable_size(entry, block, size, false);
+    put_usable_size(entry, request, block, usable);
     put_request(entry, request, block, site);
 }
 
