@@ -1,5 +1,6 @@
 #!/usr/bin/env python3
-"""Every header of src/heapwright has a test: one of its name in the mirrored folder of tests/, or any that includes it.
+"""Every header of src/heapwright has a test: one of its name in the mirrored folder of tests/, or any that reaches it
+by its includes. A header that only sources include is reached when a test links its module and includes another of it.
 
 Programs are tested by running them (tests/system), so the headers of apps/ are not counted.
 """
@@ -8,16 +9,32 @@ import sys
 import rules
 
 
+def reached_headers(root, tests):
+    """Every header that a test includes, or that one of those includes, and so on; sources of a reached header count too."""
+    waiting = [header for path in tests for _, header in rules.includes(path)]
+    reached = set()
+    while waiting:
+        header = waiting.pop()
+        path = root / "src" / header
+        if header in reached or not path.is_file():
+            continue
+        reached.add(header)
+        for source in (path, path.with_suffix(".cpp")):
+            if source.is_file():
+                waiting += [below for _, below in rules.includes(source)]
+    return reached
+
+
 def rule(root):
     tests = rules.files(root / "tests", ".cpp", ".hpp")
-    included = {header for path in tests for _, header in rules.includes(path)}
+    reached = reached_headers(root, tests)
     names = {path.relative_to(root / "tests").as_posix() for path in tests}
     for module in rules.modules(root):
         for name in module.headers if module.kind == "module" else []:
             header = f"{module.path}/{name}"
             parent, _, stem = header.removesuffix(".hpp").rpartition("/")
             candidates = {f"{parent}/{stem}_test.cpp", f"{parent.removesuffix('/detail')}/{stem.removesuffix('_impl')}_test.cpp"}
-            if not (candidates & names or f"heapwright/{header}" in included):
+            if not (candidates & names or f"heapwright/{header}" in reached):
                 yield f"{module.folder / name}: no test; expected tests/{sorted(candidates)[0]}"
 
 

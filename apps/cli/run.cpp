@@ -15,7 +15,8 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "../launch/launch_report.hpp"
+#include <apps/launch/launch_report.hpp>
+
 #include "install.hpp"
 
 namespace heapwright::cli {

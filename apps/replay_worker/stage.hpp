@@ -19,8 +19,8 @@ namespace heapwright::replay_worker {
 /// There is no dealer thread: the lane that leaves an epoch last reads the next one and wakes those who take part. So a
 /// program of one thread is replayed without a single switch, and the time the dealing takes is simply taken off.
 ///
-///   ST1  `left_` lanes have not yet left the epoch in play
-///   ST2  only the dealer, the one lane that brought `left_` to 0, touches the reader, the curve and other lanes' words
+/// `left_` lanes have not yet left the epoch in play. Only the dealer, the one lane that brought it to 0, touches the
+/// reader, the curve and other lanes' words.
 class Stage {
 public:
     /// Makes lanes, stacks and everything else that takes memory. `pace`: 0 replays without pauses, 1 as long as recorded.

@@ -2,6 +2,7 @@
 
 #include <doctest/doctest.h>
 
+#include <heapwright/study/report/nearest_name.hpp>
 #include <tests/study/report/sample_findings.hpp>
 
 namespace heapwright::study {
@@ -63,6 +64,17 @@ TEST_CASE("each mistake is told with what to write") {
     CHECK(complaint("duration>1").find("a unit is missing; write a number such as 1.5s") != std::string::npos);
     CHECK(complaint("fragmentation>30").find("a share is at most 100%") != std::string::npos);
     CHECK(complaint("peak!1").find("'!' alone compares nothing") != std::string::npos);
+}
+
+TEST_CASE("the nearest name is the one with the fewest changes, or none when all are far") {
+    constexpr std::string_view kNames[] = {"peak", "leak", "allocations", "fragmentation"};
+    CHECK(nearest_name("peka", kNames) == "peak");  // two letters swapped are one change
+    CHECK(nearest_name("laek", kNames) == "leak");
+    CHECK(nearest_name("alloc", kNames) == "allocations");
+    CHECK(nearest_name("fragmentatoin", kNames) == "fragmentation");
+    CHECK(nearest_name("wholly_different", kNames).empty());
+    CHECK(nearest_name("", kNames).empty());
+    CHECK(nearest_name("peak", {}).empty());
 }
 
 TEST_CASE("no text is no limit") {

@@ -3,6 +3,7 @@
 #include <doctest/doctest.h>
 
 #include <heapwright/study/report/document.hpp>
+#include <heapwright/study/report/function_keys.hpp>
 #include <heapwright/study/report/text.hpp>
 #include <tests/study/report/sample_findings.hpp>
 
@@ -31,6 +32,19 @@ TEST_CASE("a stack is the same one after its lines and its library's version cha
     CHECK(difference.sites[0].before.live_at_peak.blocks == 10);
     CHECK(difference.sites[0].after.live_at_peak.blocks == 30);
     CHECK(difference.frames[static_cast<std::size_t>(difference.sites[0].frames[0])].line == 99);
+}
+
+TEST_CASE("a module keeps its name when its version changes") {
+    CHECK(module_stem("libsqlite3.so.0.8.6") == "libsqlite3.so");
+    CHECK(module_stem("libsqlite3.so") == "libsqlite3.so");
+    CHECK(module_stem("server") == "server");
+    FunctionKeys keys;
+    const auto one = keys.keys_of(one_site("load()", 1, "lib.so.1", 1));
+    const auto two = keys.keys_of(one_site("load()", 2, "lib.so.2", 1));
+    const auto other = keys.keys_of(one_site("load()", 2, "app", 1));
+    CHECK(one[0] == two[0]);
+    CHECK(one[0] != other[0]);
+    CHECK(keys.size() == 3);  // load in lib, main in server, load in app
 }
 
 TEST_CASE("a stack that only one trace has stands against zeros") {
@@ -95,7 +109,7 @@ TEST_CASE("a trace against itself has no changed site") {
 
 TEST_CASE("two programs are both named") {
     Findings before = test::sample_findings();
-    before.provenance["program"] = "/usr/bin/other";
+    before.provenance["arguments"] = "/usr/bin/other --fast";
     const Findings after = test::sample_findings();
     CHECK(title_of(TraceDifference(before, after)) == "other against server");
 }

@@ -3,6 +3,7 @@
 #include <doctest/doctest.h>
 #include <nlohmann/json.hpp>
 
+#include <heapwright/study/report/detail/document_parts.hpp>
 #include <heapwright/study/report/heap_cells.hpp>
 #include <heapwright/study/report/weight.hpp>
 #include <tests/study/report/sample_findings.hpp>
@@ -130,6 +131,22 @@ TEST_CASE("a page's document keeps the sites that lead in some respect") {
     CHECK(std::is_sorted(ids.begin(), ids.end()));
 }
 
+TEST_CASE("rows that must be there are there, the leaders fill up, and the order stays") {
+    std::vector<Site> sites(6);
+    for (std::size_t i = 0; i < sites.size(); ++i) {
+        sites[i].allocations = 10 + i;
+    }
+    std::vector<detail::SiteRow> rows;
+    for (const Site& site : sites) {
+        rows.push_back({static_cast<std::uint32_t>(rows.size()), &site.frames, &site, nullptr});
+    }
+    const std::vector<SiteId> always = {static_cast<SiteId>(1), static_cast<SiteId>(99)};
+    CHECK(detail::chosen_rows(rows, 3, always) == std::vector<std::size_t>{1, 4, 5});
+    CHECK(detail::chosen_rows(rows, 6, always).size() == 6);
+    CHECK(detail::chosen_rows(rows, 0, always).empty());
+    CHECK(detail::chosen_rows({}, 3, {}).empty());
+}
+
 TEST_CASE("fewer sites than the limit with nothing to say are left out only when there is no room") {
     test::FindingsBuilder builder;
     for (int i = 0; i < 30; ++i) {
@@ -175,6 +192,18 @@ TEST_CASE("an empty trace has a document too") {
     CHECK(json["title"] == "a recorded program");
     CHECK(json["sites"].empty());
     CHECK(json["tree"]["parent"] == Json::array({-1}));
+}
+
+TEST_CASE("the title is what the user typed, else the executable's name") {
+    Findings findings;
+    findings.provenance = {{"program", "/usr/bin/redis-check-rdb"}, {"arguments", "redis-server --port 7777"}};
+    CHECK(title_of(findings) == "redis-server");
+    findings.provenance["arguments"] = "-bash";
+    CHECK(title_of(findings) == "redis-check-rdb");
+    findings.provenance["arguments"] = "worker: idle";
+    CHECK(title_of(findings) == "redis-check-rdb");
+    findings.provenance.clear();
+    CHECK(title_of(findings) == "a recorded program");
 }
 
 TEST_CASE("hostile names cannot break the document") {

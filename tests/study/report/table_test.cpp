@@ -83,6 +83,7 @@ TEST_CASE("a long name loses its middle, whole characters at a time") {
 
 TEST_CASE("a sentence is broken between words") {
     CHECK(wrapped("one two three four", 9, 2) == "one two\n  three\n  four");
+    CHECK(wrapped("that is 4.5 % of it", 11, 0) == "that is 4.5 %\nof it");  // a figure keeps its unit
     CHECK(wrapped("unbreakableword", 5, 2) == "unbreakableword");
     CHECK(wrapped("", 5, 2).empty());
 }

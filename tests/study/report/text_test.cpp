@@ -4,6 +4,7 @@
 
 #include <doctest/doctest.h>
 
+#include <heapwright/study/report/detail/text_sections.hpp>
 #include <heapwright/study/report/summary.hpp>
 #include <tests/study/report/sample_findings.hpp>
 
@@ -29,7 +30,7 @@ TEST_CASE("the first screen fits one and answers what, where and how much") {
     CHECK(has(text, "glibc 2.36"));
     CHECK(has(text, "requested    1.3 MiB  1,398,288"));
     CHECK(has(text, "resident"));
-    CHECK(has(text, "+256.0 KiB free pages that the allocator keeps"));
+    CHECK(has(text, "+256.0 KiB kept free by the allocator"));
     CHECK(has(text, "peak after 6.00 s of 10.00 s; highest RSS"));
     CHECK(has(text, "Fragmentation is high: "));
     CHECK(has(text, "gaps: "));
@@ -134,6 +135,19 @@ TEST_CASE("the verdict names the largest cause first and says when there is noth
     CHECK(verdict.headline.starts_with("fragmentation is low"));
     CHECK(verdict.sentences.empty());
     CHECK(verdict_of(Findings{}).headline == "the program held no memory that could be fragmented");
+}
+
+TEST_CASE("headings, bullets and curves keep to the terminal") {
+    TextOptions options;
+    options.terminal = {.width = 60, .colour = false, .unicode = false};
+    CHECK(detail::heading(options, "Title", "remark") == "Title  remark\n");
+    CHECK(detail::bullet(options, "one\x1b[2J") == "  - one?[2J\n");
+    CHECK(detail::power_of_two_ns(20) == "1.0 ms");
+    CHECK(detail::curves(Findings{}, options).empty());
+    const std::string curves = detail::curves(test::sample_findings(), options);
+    CHECK(curves.starts_with("  live    "));
+    CHECK(has(curves, "  RSS     "));
+    CHECK(has(curves, "9.90 s\n"));
 }
 
 TEST_CASE("the parts of resident memory add up") {

@@ -12,7 +12,7 @@ namespace heapwright::study {
 
 /// All nodes, numbered from 1 as in the trace. Node 0 stands for "no stack".
 ///
-///   T1  a parent has a smaller number than its child, so every walk to the root ends
+///   -   a parent has a smaller number than its child, so every walk to the root ends
 ///
 /// Cost:          16 bytes a node.
 /// Thread safety: const members from any thread.

@@ -14,7 +14,7 @@ namespace heapwright::study {
 /// Where several usable sizes were seen for one request, the smallest holds: it is what the class always has, and
 /// blocks can then never seem to overlap.
 ///
-///   U1  usable(size) >= size
+///   -   usable(size) >= size
 ///
 /// Thread safety: after finish(), const members from any thread.
 class UsableSizes {

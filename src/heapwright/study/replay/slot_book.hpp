@@ -6,10 +6,9 @@
 
 namespace heapwright::study {
 
-/// Hands out slots.
+/// Hands out slots. A slot that a lane emptied is given to another lane only after end_epoch().
 ///
-///   SB1  a slot that a lane emptied is given to another lane only after end_epoch()
-///   SB2  every slot below count() is either given out or in exactly one list
+///   SB1  a slot in a list is below count() and stands in no other place of any list
 ///
 /// Thread safety: one caller.
 class SlotBook {
@@ -45,6 +44,25 @@ public:
 
     /// Slots ever needed at the same time.
     [[nodiscard]] std::uint32_t count() const { return count_; }
+    /// The name of the first invariant that does not hold, or nullptr. Cost: O(slots).
+    [[nodiscard]] const char* broken_invariant() const {
+        std::vector<bool> seen(count_);
+        const auto broken = [&](const std::vector<std::uint32_t>& list) {
+            for (const std::uint32_t slot : list) {
+                if (slot >= count_ || seen[slot]) {
+                    return true;
+                }
+                seen[slot] = true;
+            }
+            return false;
+        };
+        bool wrong = broken(common_);
+        for (const auto& list : own_) {
+            wrong = broken(list) || wrong;
+        }
+        return wrong ? "SB1: a slot is free twice, or was never given out" : nullptr;
+    }
+
     [[nodiscard]] std::size_t free_slots() const {
         std::size_t total = common_.size();
         for (const auto& list : own_) {

@@ -133,18 +133,21 @@ void write_parts(Parts parts, const DocumentExtras& extras, const std::string& t
     json.finish();
 }
 
+std::string base_name(const std::string& path) {
+    const std::size_t slash = path.find_last_of('/');
+    return slash == std::string::npos ? path : path.substr(slash + 1);
+}
+
+// As the user typed it. The executable's own path comes second: redis-server may be a link to redis-check-rdb.
 std::string program_of(const Findings& findings) {
-    // As the user called it: the file behind the name may be another (a link to a multi-call program).
-    for (const char* key : {"arguments", "program"}) {
+    const auto value = [&](const char* key) {
         const auto found = findings.provenance.find(key);
-        if (found == findings.provenance.end() || found->second.empty()) {
-            continue;
-        }
-        const std::string first = found->second.substr(0, found->second.find(' '));
-        const std::size_t slash = first.find_last_of('/');
-        return slash == std::string::npos ? first : first.substr(slash + 1);
-    }
-    return {};
+        return found == findings.provenance.end() ? std::string{} : found->second;
+    };
+    const std::string arguments = value("arguments");
+    const std::string typed = base_name(arguments.substr(0, arguments.find(' ')));
+    const bool is_name = !typed.empty() && typed[0] != '-' && typed.find_first_of("'\"\\:(") == std::string::npos;
+    return is_name ? typed : base_name(value("program"));
 }
 
 }  // namespace

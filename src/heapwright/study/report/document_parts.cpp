@@ -1,3 +1,4 @@
+// The pieces of the JSON document: which sites it holds, their numbers, the frames they use, the tree and the heap maps.
 #include <heapwright/study/report/detail/document_parts.hpp>
 
 #include <algorithm>

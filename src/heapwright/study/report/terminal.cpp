@@ -138,7 +138,8 @@ std::string wrapped(std::string_view text, std::size_t width, std::size_t indent
         const std::string_view word = text.substr(0, space);
         text = space == std::string_view::npos ? std::string_view{} : text.substr(space + 1);
         const std::size_t word_columns = columns_of(word);
-        if (column > indent && column + 1 + word_columns > width) {
+        const bool after_number = !out.empty() && out.back() >= '0' && out.back() <= '9';  // a figure keeps its unit
+        if (column > indent && column + 1 + word_columns > width && !after_number) {
             out += '\n' + std::string(indent, ' ');
             column = indent;
         } else if (!out.empty()) {

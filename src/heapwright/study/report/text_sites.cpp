@@ -11,7 +11,8 @@
 namespace heapwright::study::detail {
 namespace {
 
-constexpr std::size_t kChain = 5;
+constexpr std::size_t kChain = 8;
+constexpr std::size_t kNoteIndent = 12;  // at least what a table puts before a note
 
 using Value = std::function<std::uint64_t(const Site&)>;
 using Cells = std::function<std::vector<std::string>(const Site&)>;
@@ -36,11 +37,15 @@ void add_stack(Table& table, const Findings& findings, const Site& site, std::si
     }
 }
 
-// "Table::insert at table.cpp:12 < Session::open < main"
-std::string where_of(const Findings& findings, const Site& site) {
-    const std::string chain = chain_of(findings, site, kChain);
-    const std::size_t callers = chain.find(" < ");
-    return label_of(findings, site) + (callers == std::string::npos ? "" : chain.substr(callers));
+// "Table::insert at table.cpp:12 < Session::open < main", with as many callers as the line holds.
+std::string where_of(const Findings& findings, const Site& site, std::size_t columns) {
+    std::string where = label_of(findings, site);
+    std::string chain = chain_of(findings, site, kChain);
+    chain.erase(0, std::min(chain.find(" < "), chain.size()));
+    while (columns_of(where) + columns_of(chain) > columns && !chain.empty()) {
+        chain.resize(chain.rfind(" < "));
+    }
+    return where + chain;
 }
 
 std::string written(const Findings& findings, const TextOptions& options, const SiteTable& shape) {
@@ -70,7 +75,7 @@ std::string written(const Findings& findings, const TextOptions& options, const 
         std::vector<std::string> cells = shape.cells(site);
         cells.insert(cells.begin(), "#" + std::to_string(order[i]));
         table.add(std::move(cells));
-        table.add_note(where_of(findings, site), Ink::strong);
+        table.add_note(where_of(findings, site, options.terminal.width - kNoteIndent), Ink::strong);
         add_stack(table, findings, site, options.stack_frames);
     }
     text += table.text(options.terminal);

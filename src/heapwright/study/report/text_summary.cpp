@@ -46,7 +46,7 @@ std::string ladder(const Findings& findings, const TextOptions& options) {
     step("on pages", pages, "+" + bytes_text(parts.external) + " gaps between live blocks");
     if (peak.resident_bytes != 0) {
         if (parts.retained != 0) {
-            step("with kept", pages + parts.retained, "+" + bytes_text(parts.retained) + " free pages that the allocator keeps");
+            step("with kept", pages + parts.retained, "+" + bytes_text(parts.retained) + " kept free by the allocator");
         }
         step("resident", peak.resident_bytes,
              parts.untouched > parts.other ? "-" + bytes_text(parts.untouched - parts.other) + " never touched"

@@ -25,11 +25,14 @@ constexpr std::uint64_t kSlowBeatNs = 200 * kMillisecond;
 /// Half-filled buffers wait at most so long.
 constexpr std::uint64_t kDrainEveryNs = 100 * kMillisecond;
 /// A child of fork that runs another program or ends before this leaves no file unless it is asked to.
+constexpr std::uint64_t kFirstMapAfterNs = 50 * kMillisecond;
 constexpr std::uint64_t kCreateAfterNs = 250 * kMillisecond;
 /// Samples may cost one part in this many of the time between them.
 constexpr std::uint64_t kSampleShareOfTime = 200;
 constexpr std::size_t kTextRoom = std::size_t{20} << 10;
 constexpr unsigned kMaxNameTries = 1000;
+/// Milliseconds that a fork may wait for the file's name.
+constexpr unsigned kNameBeats = 100;
 
 bool is_exec(const char* reason) noexcept { return std::string_view(reason) == kReasonExec; }
 
@@ -41,9 +44,19 @@ Result<void> Background::start(Recorder& owner, bool later) noexcept {
     ended_ = false;
     handed_over_ = -1;
     path_[0] = '\0';
+    named_.store(0, std::memory_order_relaxed);  // no thread to order against yet
     cpu_before_ns_ = 0;
     began_ns_ = os::monotonic_ns();
     return thread_.start(&Background::body, this, "heapwright");
+}
+
+void Background::await_name() noexcept {
+    for (unsigned beat = 0; beat < kNameBeats && !later_ && thread_.is_started(); ++beat) {
+        if (named_.load(std::memory_order_acquire) != 0) {  // pairs with the releases in create_file() and give_up()
+            return;
+        }
+        os::futex_wait(&named_, 0, kMillisecond);
+    }
 }
 
 Result<void> Background::start_again(Recorder& owner, int descriptor) noexcept {
@@ -136,12 +149,13 @@ bool Background::create_file() noexcept {
     if (!file_.is_open()) {
         return false;
     }
+    named_.store(1, std::memory_order_release);  // pairs with await_name()
+    os::futex_wake(&named_, 1);
     drain_.reset();
     sampler_.reset(began_ns_);
     write_info_chunk();
     drain_.write_modules(*recorder_, file_);
     sampler_.sample(file_);
-    sampler_.write_map(file_);
     return !file_.has_failed();
 }
 
@@ -243,7 +257,8 @@ void Background::beat() noexcept {
     }
     recorder_->look_after_modules();
     bool busy = sampler_.sample(file_);
-    if (sampler_.wants_map()) {
+    // The first map waits a moment: processes that live shorter get the one at their end.
+    if (now - began_ns_ >= kFirstMapAfterNs && sampler_.wants_map()) {
         sampler_.write_map(file_);
     }
     if (now - last_drain_ns_ >= kDrainEveryNs) {
@@ -287,6 +302,7 @@ void Background::give_up(const char* reason) noexcept {
         file_.try_again();
         close(reason);
     }
+    named_.store(1, std::memory_order_release);  // pairs with await_name(): there will be no name
     recorder_->end_recording();
     drain_.discard(*recorder_);
 }

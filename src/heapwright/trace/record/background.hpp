@@ -50,6 +50,9 @@ public:
     void join() noexcept { thread_.join(); }
     void forget_after_fork() noexcept;
 
+    /// Waits, for a tenth of a second at most, until path() says where the file is: a child names it as its parent's.
+    void await_name() noexcept;
+
     /// There is work: a buffer is full, a list of modules was read.
     void ring() noexcept {
         bell_.fetch_add(1, std::memory_order_release);  // pairs with the acquire in run(): it looks again
@@ -98,6 +101,7 @@ private:
     Sampler sampler_;
     char path_[kPathBytesMax] = "";
     int handed_over_ = -1;
+    std::atomic<std::uint32_t> named_{0};     // path_ holds the file's name, or there will be none
     std::atomic<std::uint32_t> took_over_{0};
     bool later_ = false;
     bool ended_ = false;                      // the closing chunk is written

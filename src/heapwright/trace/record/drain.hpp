@@ -17,8 +17,8 @@ class Recorder;
 
 /// The background thread's translator.
 ///
-///   DR1  nodes of the stack tree are in the file before the events that name them
-///   DR2  no event with a tick before a written watermark follows it
+///   -    nodes of the stack tree are in the file before the events that name them
+///   -    no event with a tick before a written watermark follows it
 ///
 /// Thread safety: the background thread only.
 class Drain {

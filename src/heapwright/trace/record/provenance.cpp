@@ -9,6 +9,7 @@
 #include <heapwright/base/text.hpp>
 #include <heapwright/base/version.hpp>
 #include <heapwright/os/clock.hpp>
+#include <heapwright/os/file.hpp>
 #include <heapwright/os/pages.hpp>
 #include <heapwright/os/process.hpp>
 #include <heapwright/os/syscall.hpp>
@@ -61,9 +62,6 @@ void write_machine(ByteWriter& out) noexcept {
     Text<256> text;
     os::append_kernel_release(text);
     write_pair(out, "kernel", text.view());
-    text.clear();
-    os::append_cpu_model(text);
-    write_pair(out, "cpu", text.view());
     write_pair(out, "thp", os::name_of(os::huge_page_mode()));
     write_pair(out, "cores_online", os::usable_cores());
     write_pair(out, "machine_memory_bytes", os::machine_memory_bytes());
@@ -75,6 +73,27 @@ void write_machine(ByteWriter& out) noexcept {
         write_pair(out, "cgroup_memory_limit", limits.memory_bytes);
     }
     write_pair(out, "page_bytes", os::kPageBytes);
+}
+
+/// VmHWM: unlike getrusage it begins anew with each program that a process executes.
+std::uint64_t peak_resident_bytes() noexcept {
+    char room[2048];
+    const auto bytes = os::read_file("/proc/self/status", room);
+    if (!bytes) {
+        return 0;
+    }
+    constexpr std::string_view kKey = "VmHWM:";
+    const std::string_view text(room, *bytes);
+    const std::size_t key = text.find(kKey);
+    if (key == std::string_view::npos) {
+        return 0;
+    }
+    std::string_view value = without_first(text, key + kKey.size());
+    while (!value.empty() && (value.front() == ' ' || value.front() == '\t')) {
+        value.remove_prefix(1);
+    }
+    std::uint64_t kibibytes = 0;
+    return take_decimal(value, kibibytes) ? kibibytes * 1024 : 0;
 }
 
 const char* name_of(stack::StackMode mode) noexcept {
@@ -119,7 +138,7 @@ void write_closing(ByteWriter& out, const Closing& closing) noexcept {
     write_pair(out, "dropped_events", closing.dropped_events);
     write_pair(out, "wall_ns", closing.wall_ns);
     write_pair(out, "cpu_ns", use.user_ns + use.system_ns);
-    write_pair(out, "peak_resident_bytes", use.peak_resident_bytes);
+    write_pair(out, "peak_resident_bytes", peak_resident_bytes());
     write_pair(out, "minor_faults", use.minor_faults);
     write_pair(out, "major_faults", use.major_faults);
     write_pair(out, "chunks", closing.chunks);

@@ -1,4 +1,4 @@
-// Beginning, ending and forking of a recording; threads coming and going.
+// Beginning and ending of a recording; threads and buffers coming and going.
 #include <heapwright/trace/record/recorder.hpp>
 
 #include <new>
@@ -34,8 +34,6 @@ constexpr std::uint64_t kMillisecond = 1'000'000;
 /// A producer that finds no free buffer for so long gives its events up; they are counted.
 constexpr std::uint64_t kBufferPatienceNs = 10'000 * kMillisecond;
 constexpr unsigned kProcessLogAttempts = 1000;
-/// Times that the list of modules is read again after a dlopen began, once a beat.
-constexpr std::uint32_t kModuleLooks = 8;
 
 std::uint64_t events_in(const Word* from, const Word* to) noexcept {
     std::uint64_t events = 0;
@@ -359,159 +357,6 @@ Word* Recorder::make_room(ThreadLog& log) noexcept {
     log.cursor.store(reinterpret_cast<PlaceNumber>(fresh->words), std::memory_order_relaxed);  // read under the lock
     set_limit();
     return fresh->words;
-}
-
-// Modules ---------------------------------------------------------------------------------------------------------
-
-void Recorder::modules_may_change() noexcept {
-    module_looks_.store(kModuleLooks, std::memory_order_relaxed);  // a hint, see look_after_modules()
-}
-
-void Recorder::look_after_modules() noexcept {
-    std::uint32_t left = module_looks_.load(std::memory_order_relaxed);  // a hint
-    if (left == 0) {
-        return;
-    }
-    module_looks_.compare_exchange_strong(left, left - 1, std::memory_order_relaxed);  // a hint
-    const os::LockGuard guard(lock_);
-    for (ThreadLog* log = logs_; log != nullptr; log = log->next) {
-        send_the_slow_way(*log);
-    }
-}
-
-void Recorder::refresh_modules() noexcept {
-    std::uint64_t loaded = 0;
-    std::uint64_t unloaded = 0;
-    {
-        const os::LockGuard guard(lock_);
-        loaded = modules_loaded_;
-        unloaded = modules_unloaded_;
-    }
-    const std::uint32_t nodes = nodes_.published();
-    ModuleList list = read_modules(loaded, unloaded);  // without the lock: the loader may hold its own and allocate
-    if (list.payload == nullptr) {
-        return;
-    }
-    list.stack_nodes = nodes;
-    ModuleList older;
-    {
-        const os::LockGuard guard(lock_);
-        older = modules_;
-        modules_ = list;
-        modules_loaded_ = loaded;
-        modules_unloaded_ = unloaded;
-    }
-    older.free();
-}
-
-void Recorder::modules_were_unloaded() noexcept {
-    refresh_modules();
-    if (options_.stack != stack::StackMode::none) {
-        rules_.invalidate();
-    }
-}
-
-ModuleList Recorder::take_modules() noexcept {
-    const os::LockGuard guard(lock_);
-    const ModuleList list = modules_;
-    modules_ = {};
-    return list;
-}
-
-void Recorder::keep_modules(ModuleList list) noexcept {
-    known_modules_.free();
-    known_modules_ = list;
-}
-
-// Processes -------------------------------------------------------------------------------------------------------
-
-bool Recorder::ensure_background() noexcept {
-    if (HEAPWRIGHT_LIKELY(background_->is_started())) {
-        return true;
-    }
-    const os::LockGuard guard(start_lock_);
-    if (background_->is_started()) {
-        return true;
-    }
-    for (auto& word : usable_known) {
-        word.store(0, std::memory_order_relaxed);  // the new file knows no sizes yet; asking twice does no harm
-    }
-    if (background_->start(*this, true)) {
-        return true;
-    }
-    end_recording();
-    return false;
-}
-
-void Recorder::mark_process() noexcept {
-    if (process_mark_ == nullptr) {
-        void* page = os::map_pages(os::kPageBytes, "heapwright process");
-        if (page == nullptr || os::is_failure(os::raw_syscall(SYS_madvise, page, os::kPageBytes, MADV_WIPEONFORK))) {
-            return;
-        }
-        process_mark_ = static_cast<volatile std::uint32_t*>(page);
-    }
-    *process_mark_ = 1;
-}
-
-void Recorder::before_fork() noexcept {
-    process_lock_.lock();
-    start_lock_.lock();
-    lock_.lock();
-}
-
-void Recorder::after_fork_in_parent() noexcept {
-    lock_.unlock();
-    start_lock_.unlock();
-    process_lock_.unlock();
-}
-
-/// All logs become spare: their threads do not exist here, and the caller's begins anew with its next event.
-void Recorder::forget_logs() noexcept {
-    while (ThreadLog* log = logs_) {
-        logs_ = log->next;
-        log->stacks.close();
-        begin_log(*log);
-        log->next = spare_logs_;
-        spare_logs_ = log;
-    }
-    begin_log(process_log_);
-    attached_ = 0;
-    full_buffers_ = 0;
-    pool_.take_all_back();
-}
-
-void Recorder::after_fork_in_child() noexcept {
-    lock_.reset_after_fork();
-    start_lock_.reset_after_fork();
-    process_lock_.reset_after_fork();
-    sampled.after_fork_in_child();
-    if (!is_running()) {
-        return;
-    }
-    TextBuffer(parent_trace_, sizeof(parent_trace_)).append(background_->path());
-    parent_pid_ = pid_;
-    pid_ = os::current_pid();
-    background_->forget_after_fork();
-    forget_logs();
-    current_log = &unattached_log;
-    rules_.after_fork_in_child();
-    nodes_.after_fork_in_child();
-    dropped_.store(0, std::memory_order_relaxed);  // no other thread exists
-    mark_process();
-    if (modules_.payload == nullptr) {
-        modules_ = known_modules_;
-        known_modules_ = {};
-    }
-    modules_.stack_nodes = 0;
-    if (modules_.payload == nullptr) {
-        // The parent was just writing it. Asking the loader is left to the first event.
-        modules_loaded_ = 0;
-        module_looks_.store(1, std::memory_order_relaxed);  // no other thread exists
-    }
-    if (!options_.children) {
-        state_.store(State::stopped, std::memory_order_release);  // pairs with state()
-    }
 }
 
 }  // namespace heapwright::trace::record

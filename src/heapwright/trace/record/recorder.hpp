@@ -35,8 +35,8 @@ inline constexpr std::size_t kLargeBlockBytes = std::size_t{64} << 10;
 ///
 ///   threads ──words──► buffers ──full, or on a clock──► background thread ──chunks──► file
 ///
-///   RC1  every attached log is in `logs_`, and its buffers belong to it alone
-///   RC2  an event is in the file, in a buffer, or counted as dropped
+///   -    every attached log is in `logs_`, and its buffers belong to it alone
+///   -    an event is in the file, in a buffer, or counted as dropped
 ///
 /// States: idle (nothing yet) -> running -> stopped (the limit of size or time, or the file failed). A child of fork
 /// begins again at running, with a file of its own.

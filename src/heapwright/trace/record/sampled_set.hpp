@@ -15,7 +15,7 @@ namespace heapwright::trace::record {
 ///   filter   one counter per hash: most questions end here
 ///   tables   1 MiB, 4 MiB, 16 MiB ...: an address that finds its line full goes to the next table
 ///
-///   SS1  an address is in at most one place
+///   -    an address is in at most one place
 ///
 /// Thread safety: any thread. An address is entered and removed by whoever owns the block at that time, so no two
 /// threads ever work on the same address; places are claimed by compare-and-swap.

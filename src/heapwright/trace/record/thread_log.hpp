@@ -31,8 +31,8 @@ inline constexpr PlaceNumber kNowhere = ~PlaceNumber{7};
 
 /// The log of one thread.
 ///
-///   TL1  limit is kBusy exactly while the owner is inside an event; a signal handler that allocates then finds it so
-///   TL2  every word before `cursor` belongs to a whole event
+///   -    limit is kBusy exactly while the owner is inside an event; a signal handler that allocates then finds it so
+///   -    every word before `cursor` belongs to a whole event
 ///
 /// Fields are grouped by who writes them. The owner's fields are read by the background thread where they are atomic.
 struct alignas(kCacheLineBytes) ThreadLog {

@@ -24,7 +24,7 @@ struct ChunkTitle {
 
 /// Appends chunks to one file.
 ///
-///   TW1  the file ends with a whole chunk: what a failed write left behind is cut off, and nothing is written after it
+///   -    the file ends with a whole chunk: what a failed write left behind is cut off, and nothing is written after it
 ///
 /// Thread safety: one thread at a time; no libc state, so also a thread that libc does not know.
 class TraceWriter {

@@ -17,7 +17,7 @@ enum class PcIndex : std::uint32_t { none = 0 };
 /// Return address -> (number, unwind rule), learnt once from the module's own unwind tables (.eh_frame).
 ///
 ///   R1  every live return address is found under its number
-///   R2  a rule never changes until its address is forgotten; a forgotten address keeps its number and its value
+///   -   a rule never changes until its address is forgotten; a forgotten address keeps its number and its value
 ///
 /// Thread safety: any thread; readers and writers take no locks. Learning reads /proc/self/maps only for addresses that
 /// belong to no module.
