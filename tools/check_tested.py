@@ -10,7 +10,7 @@ import rules
 
 
 def reached_headers(root, tests):
-    """Every header that a test includes, or that one of those includes, and so on; sources of a reached header count too."""
+    """Every header that a test includes, or that one of those includes, and so on; sources beside a reached header count too."""
     waiting = [header for path in tests for _, header in rules.includes(path)]
     reached = set()
     while waiting:
@@ -19,9 +19,8 @@ def reached_headers(root, tests):
         if header in reached or not path.is_file():
             continue
         reached.add(header)
-        for source in (path, path.with_suffix(".cpp")):
-            if source.is_file():
-                waiting += [below for _, below in rules.includes(source)]
+        for source in (path, *path.parent.glob("*.cpp")):
+            waiting += [below for _, below in rules.includes(source)]
     return reached
 
 
