@@ -81,14 +81,18 @@ MapsAnswer ask_maps(std::uintptr_t pc, std::span<char> buffer) noexcept {
 
 namespace detail {
 
+bool is_elf(std::uintptr_t begin, std::size_t readable_bytes) noexcept {
+    return readable_bytes >= sizeof(ElfW(Ehdr)) && std::memcmp(reinterpret_cast<const char*>(begin), ELFMAG, SELFMAG) == 0;
+}
+
 CodeKind read_program_headers(std::uintptr_t begin, std::size_t readable_bytes, std::uintptr_t pc, LoadedFile& file) noexcept {
-    ElfW(Ehdr) header;
-    if (readable_bytes < sizeof header) {
+    if (!is_elf(begin, readable_bytes)) {
         return CodeKind::none;
     }
+    ElfW(Ehdr) header;
     const auto* const bytes = reinterpret_cast<const char*>(begin);
     std::memcpy(&header, bytes, sizeof header);
-    if (std::memcmp(header.e_ident, ELFMAG, SELFMAG) != 0 || header.e_phentsize != sizeof(ElfW(Phdr)) ||
+    if (header.e_phentsize != sizeof(ElfW(Phdr)) ||
         header.e_phoff > readable_bytes || header.e_phnum > (readable_bytes - header.e_phoff) / sizeof(ElfW(Phdr))) {
         return CodeKind::none;
     }
@@ -160,7 +164,13 @@ CodeKind CodeFinder::find(std::uintptr_t pc, std::span<char> buffer, LoadedFile&
         const auto end = reinterpret_cast<std::uintptr_t>(found.map_end);
         // The first OS page of a file's mapping is readable: the loader maps it with the program headers.
         const std::size_t readable = end - begin < os::kPageBytes ? end - begin : os::kPageBytes;
-        return detail::read_program_headers(begin, readable, pc, file);
+        if (detail::is_elf(begin, readable)) {
+            return detail::read_program_headers(begin, readable, pc, file);
+        }
+        // Linked so that its headers are not loaded: the loader's word for the tables has to do.
+        const auto* const tables = static_cast<const std::uint8_t*>(found.eh_frame);
+        file = {begin, end, tables, reinterpret_cast<const std::uint8_t*>(begin), reinterpret_cast<const std::uint8_t*>(end)};
+        return CodeKind::file;
     }
     for (const auto& range : generated_) {
         if (range_contains(range.load(std::memory_order_relaxed), pc)) {  // a self-contained word

@@ -3,6 +3,7 @@
 
 #include <array>
 #include <atomic>
+#include <cstddef>
 #include <cstdint>
 #include <span>
 
@@ -60,6 +61,9 @@ private:
 };
 
 namespace detail {
+
+/// Whether an ELF file begins here.
+[[nodiscard]] bool is_elf(std::uintptr_t begin, std::size_t readable_bytes) noexcept;
 
 /// Reads the program headers of a loaded file.
 ///

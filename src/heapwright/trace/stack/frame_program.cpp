@@ -3,12 +3,19 @@
 
 #include <array>
 
+#include <heapwright/base/platform.hpp>
+
 namespace heapwright::trace::stack::detail {
 
 namespace {
 
 constexpr std::uint64_t kRbp = 6;
 constexpr std::uint64_t kRsp = 7;
+
+/// Damaged tables may hold any numbers.
+constexpr std::int64_t wrapping_sum(std::int64_t left, std::int64_t right) noexcept {
+    return static_cast<std::int64_t>(static_cast<std::uint64_t>(left) + static_cast<std::uint64_t>(right));
+}
 
 class FrameProgram {
 public:
@@ -17,52 +24,66 @@ public:
 
     bool run() noexcept {
         row_ = FrameRow{};
-        location_ = description_.begin;
         if (!execute(description_.common)) {
             return false;
         }
         initial_ = row_;
-        location_ = description_.begin;
         return execute(description_.function);
     }
 
 private:
-    /// Runs until the end or until the row for pc_ is complete.
+    /// Runs until the end or until the row for pc_ is complete. A function of the compiler has thousands of
+    /// instructions, most of them of the first four kinds.
     bool execute(ByteReader code) noexcept {
-        while (!code.at_end() && location_ <= pc_) {
+        std::uint64_t location = description_.begin;
+        const std::uint64_t step = description_.code_step;
+        while (!code.at_end() && location <= pc_) {
             const auto instruction = code.take<std::uint8_t>();
             const std::uint64_t low = instruction & 0x3fU;
-            bool understood = true;
             switch (instruction >> 6) {
-                case 1: advance(low); break;
-                case 2: set(low, RegisterRule::Kind::at_cfa_offset, scaled(code.uleb())); break;
-                case 3: restore(low); break;
-                default: understood = execute_extended(instruction, code); break;
+                case 1: location += low * step; continue;
+                case 2: set(low, RegisterRule::Kind::at_cfa_offset, scaled(code.uleb())); continue;
+                case 3: restore(low); continue;
+                default: break;
             }
-            if (!understood || code.failed()) {
+            switch (instruction) {
+                case 0x00: continue;                                                              // nop
+                case 0x01: location = code.encoded(description_.pointer_encoding & 0x7fU, 0); continue;  // set_loc
+                case 0x02: location += code.take<std::uint8_t>() * step; continue;
+                case 0x03: location += code.take<std::uint16_t>() * step; continue;
+                case 0x04: location += code.take<std::uint32_t>() * step; continue;
+                case 0x0e: row_.cfa_offset = static_cast<std::int64_t>(code.uleb()); continue;
+                default: break;
+            }
+            Understood result = execute_rare(instruction, code);
+            code = result.rest;
+            if (!result.understood || code.failed()) {
                 return false;
             }
         }
-        return true;
+        return !code.failed();
     }
 
-    bool execute_extended(std::uint8_t instruction, ByteReader& code) noexcept {
+    struct Understood {
+        bool understood;
+        ByteReader rest;
+    };
+
+    /// By value, so that the loop above may keep its cursor in registers.
+    HEAPWRIGHT_NOINLINE Understood execute_rare(std::uint8_t instruction, ByteReader code) noexcept {
         switch (instruction) {
-            case 0x00: return true;                                                               // nop
-            case 0x01: location_ = code.encoded(description_.pointer_encoding & 0x7fU, 0); return true;  // set_loc
-            case 0x02: advance(code.take<std::uint8_t>()); return true;
-            case 0x03: advance(code.take<std::uint16_t>()); return true;
-            case 0x04: advance(code.take<std::uint32_t>()); return true;
-            case 0x0a: return remember();
-            case 0x0b: return recall();
-            case 0x0c: set_cfa(code.uleb(), [&] { return static_cast<std::int64_t>(code.uleb()); }); return true;
-            case 0x0d: row_.cfa_register = code.uleb(); row_.cfa_is_expression = false; return true;
-            case 0x0e: row_.cfa_offset = static_cast<std::int64_t>(code.uleb()); return true;
-            case 0x0f: row_.cfa_is_expression = true; row_.cfa_expression = code.part(code.uleb()); return true;
-            case 0x12: set_cfa(code.uleb(), [&] { return code.sleb() * description_.data_step; }); return true;
-            case 0x13: row_.cfa_offset = code.sleb() * description_.data_step; return true;
-            case 0x2e: (void)code.uleb(); return true;                                            // GNU_args_size
-            default: return execute_register(instruction, code);
+            case 0x0a: return {remember(), code};
+            case 0x0b: return {recall(), code};
+            case 0x0c: set_cfa(code.uleb(), [&] { return static_cast<std::int64_t>(code.uleb()); }); return {true, code};
+            case 0x0d: row_.cfa_register = code.uleb(); row_.cfa_is_expression = false; return {true, code};
+            case 0x0f: row_.cfa_is_expression = true; row_.cfa_expression = code.range(code.uleb()); return {true, code};
+            case 0x12: set_cfa(code.uleb(), [&] { return scaled(static_cast<std::uint64_t>(code.sleb())); }); return {true, code};
+            case 0x13: row_.cfa_offset = scaled(static_cast<std::uint64_t>(code.sleb())); return {true, code};
+            case 0x2e: (void)code.uleb(); return {true, code};                                    // GNU_args_size
+            default: {
+                const bool understood = execute_register(instruction, code);
+                return {understood, code};
+            }
         }
     }
 
@@ -75,20 +96,18 @@ private:
             case 0x07: set(number, Kind::undefined, 0); return true;
             case 0x08: set(number, Kind::unchanged, 0); return true;
             case 0x09: set(number, Kind::other, 0); (void)code.uleb(); return true;               // in a register
-            case 0x10: set(number, Kind::at_expression, 0, code.part(code.uleb())); return true;
-            case 0x11: set(number, Kind::at_cfa_offset, code.sleb() * description_.data_step); return true;
+            case 0x10: set(number, Kind::at_expression, 0, code.range(code.uleb())); return true;
+            case 0x11: set(number, Kind::at_cfa_offset, scaled(static_cast<std::uint64_t>(code.sleb()))); return true;
             case 0x14: set(number, Kind::other, 0); (void)code.uleb(); return true;               // val_offset
             case 0x15: set(number, Kind::other, 0); (void)code.sleb(); return true;
             case 0x16: set(number, Kind::other, 0); code.skip(code.uleb()); return true;          // val_expression
-            case 0x2f: set(number, Kind::at_cfa_offset, -scaled(code.uleb())); return true;       // GNU_negative_offset
+            case 0x2f: set(number, Kind::at_cfa_offset, scaled(0 - code.uleb())); return true;       // GNU_negative_offset
             default: return false;
         }
     }
 
-    void advance(std::uint64_t delta) noexcept { location_ += delta * description_.code_step; }
-
     [[nodiscard]] std::int64_t scaled(std::uint64_t factor) const noexcept {
-        return static_cast<std::int64_t>(factor) * description_.data_step;
+        return static_cast<std::int64_t>(factor * static_cast<std::uint64_t>(description_.data_step));  // may wrap in damaged tables
     }
 
     template <class ReadOffset>
@@ -98,21 +117,21 @@ private:
         row_.cfa_is_expression = false;
     }
 
-    [[nodiscard]] RegisterRule* rule_for(FrameRow& row, std::uint64_t number) const noexcept {
+    [[nodiscard]] HEAPWRIGHT_ALWAYS_INLINE RegisterRule* rule_for(FrameRow& row, std::uint64_t number) const noexcept {
         if (number == kRbp) {
             return &row.frame_pointer;
         }
         return number == description_.return_register ? &row.return_address : nullptr;
     }
 
-    void set(std::uint64_t number, RegisterRule::Kind kind, std::int64_t offset,
-             ByteReader expression = {nullptr, nullptr}) noexcept {
+    HEAPWRIGHT_ALWAYS_INLINE void set(std::uint64_t number, RegisterRule::Kind kind, std::int64_t offset,
+             ByteRange expression = {}) noexcept {
         if (RegisterRule* const rule = rule_for(row_, number); rule != nullptr) {
             *rule = {kind, offset, expression};
         }
     }
 
-    void restore(std::uint64_t number) noexcept {
+    HEAPWRIGHT_ALWAYS_INLINE void restore(std::uint64_t number) noexcept {
         if (RegisterRule* const rule = rule_for(row_, number); rule != nullptr) {
             *rule = *rule_for(initial_, number);
         }
@@ -138,7 +157,6 @@ private:
     std::uint64_t pc_;
     FrameRow& row_;
     FrameRow initial_;
-    std::uint64_t location_ = 0;
     std::array<FrameRow, 4> kept_;  // compilers nest one or two; the stack may be a small one
     std::size_t remembered_ = 0;
 };
@@ -185,7 +203,7 @@ public:
         const Value right = pop();
         const Value left = pop();
         failed_ = failed_ || (left.base != 0 && right.base != 0);
-        push({left.base | right.base, left.number + right.number});
+        push({left.base | right.base, wrapping_sum(left.number, right.number)});
     }
     [[nodiscard]] bool failed() const noexcept { return failed_; }
     [[nodiscard]] std::size_t size() const noexcept { return size_; }
@@ -198,7 +216,8 @@ private:
 
 /// Evaluates with rbp and rsp unknown and rip known: enough for realigned frames (*(rbp - 8)), for register saves
 /// relative to a register, and for procedure linkage tables (rsp + 8 + ((rip & 15) >= 11) * 8).
-Place evaluate(ByteReader code, std::uint64_t pc) noexcept {
+Place evaluate(ByteRange expression, std::uint64_t pc) noexcept {
+    ByteReader code{expression};
     ExpressionStack stack;
     while (!code.at_end()) {
         const auto operation = code.take<std::uint8_t>();
@@ -217,11 +236,11 @@ Place evaluate(ByteReader code, std::uint64_t pc) noexcept {
             case 0x1a: stack.combine([](auto left, auto right) { return left & right; }); break;
             case 0x22: stack.add(); break;
             case 0x23: stack.push({0, static_cast<std::int64_t>(code.uleb())}); stack.add(); break;  // plus_uconst
-            case 0x24: stack.combine([](auto left, auto right) { return left << (right & 63); }); break;
+            case 0x24: stack.combine([](auto left, auto right) { return static_cast<std::int64_t>(static_cast<std::uint64_t>(left) << (right & 63)); }); break;
             case 0x2a: stack.combine([](auto left, auto right) { return std::int64_t{left >= right}; }); break;
             case 0x76: stack.push({kRbp, code.sleb()}); break;               // breg6
             case 0x77: stack.push({kRsp, code.sleb()}); break;               // breg7
-            case 0x80: stack.push({0, static_cast<std::int64_t>(pc) + code.sleb()}); break;  // breg16: rip
+            case 0x80: stack.push({0, wrapping_sum(static_cast<std::int64_t>(pc), code.sleb())}); break;  // breg16: rip
             default: return {};
         }
         if (stack.failed() || code.failed()) {
@@ -247,7 +266,7 @@ Rule with_frame_pointer(Rule rule, const FrameRow& row, std::uint64_t base, bool
             if (!cfa_is_relative_to_base) {
                 return unsayable;
             }
-            offset = rule.cfa_offset() + row.frame_pointer.offset;
+            offset = wrapping_sum(rule.cfa_offset(), row.frame_pointer.offset);
             break;
         case Kind::at_expression: {
             const Place place = evaluate(row.frame_pointer.expression, pc);

@@ -129,7 +129,8 @@ private:
     std::uint32_t capacity_ = 0;  // record numbers are below
     const char* name_ = nullptr;
     std::atomic<Index*> index_{nullptr};
-    std::atomic<std::uint32_t> count_{0};
+    // Written with each new record; what stands above is read at each search.
+    alignas(kCacheLineBytes) std::atomic<std::uint32_t> count_{0};
     std::atomic<std::uint32_t> committed_{0};  // record numbers below this have memory
     std::atomic<bool> growing_{false};
 };

@@ -12,6 +12,9 @@ bool NodeTree::open(const RuleCache& pcs, std::uint32_t max_nodes) noexcept {
 void NodeTree::close() noexcept { table_.close(); }
 
 StackId NodeTree::intern_slow(StackId parent, std::uint64_t key) noexcept {
+    if (static_cast<PcIndex>(key & 0xffffffffU) == PcIndex::none) {
+        return parent;  // RuleCache is full; it has counted that
+    }
     const std::uint32_t number = table_.intern(key);
     if (number == 0) {
         refused_.fetch_add(1, std::memory_order_relaxed);  // a statistic

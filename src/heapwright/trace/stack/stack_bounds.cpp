@@ -36,6 +36,8 @@ StackRange StackBounds::find(std::uintptr_t stack_pointer, std::span<char> buffe
 StackRange StackBounds::look_up(std::uintptr_t stack_pointer, std::span<char> buffer) noexcept {
     /// The kernel keeps this much free below the main thread's stack, so that it can grow.
     constexpr std::uintptr_t kStackGuardGap = std::uintptr_t{256} * 4096;
+    /// How far below the stack pointer a guessed stack reaches.
+    constexpr std::uintptr_t kGuessBelow = std::uintptr_t{256} << 10;
     StackRange range;
     bool is_main = false;
     const auto visit = [&](const os::Mapping& mapping) noexcept {
@@ -45,15 +47,27 @@ StackRange StackBounds::look_up(std::uintptr_t stack_pointer, std::span<char> bu
         }
         return mapping.end <= stack_pointer;
     };
-    if (!os::for_each_mapping(buffer, os::MapsDetail::addresses, visit) || range.high == 0) {
+    const std::uintptr_t control_block = thread_control_block();
+    if (blind_looks_ >= kMostBlindLooks) {
+        return {};
+    }
+    if (!os::for_each_mapping(buffer, os::MapsDetail::addresses, visit)) {
+        // No /proc, as after chroot. The limits of a thread's stack can be guessed, and are trusted as a foreign one's.
+        constexpr std::uintptr_t kLargestGuess = std::uintptr_t{64} << 20;
+        ++blind_looks_;
+        if (control_block <= stack_pointer || control_block - stack_pointer > kLargestGuess) {
+            return {};
+        }
+        range = {stack_pointer & ~(kGuessBelow - 1), control_block};
+    }
+    if (range.high == 0) {
         return {};
     }
     if (is_main) {
         own_ = {range.low - kStackGuardGap, range.high};
         return own_;
     }
-    const std::uintptr_t control_block = thread_control_block();
-    if (own_.high == 0 && range.contains(control_block) && stack_pointer < control_block) {
+    if (blind_looks_ == 0 && own_.high == 0 && range.contains(control_block) && stack_pointer < control_block) {
         own_ = {range.low, control_block};
         return own_;
     }

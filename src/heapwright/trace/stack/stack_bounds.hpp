@@ -48,10 +48,14 @@ private:
     /// A remembered foreign stack is looked up again after this many uses.
     static constexpr std::uint32_t kTrustedUses = 1024;
 
+    /// When the memory map cannot be read, it is tried this often.
+    static constexpr std::uint32_t kMostBlindLooks = 16;
+
     StackRange own_;
     std::array<StackRange, kForeign> foreign_{};
     std::uint32_t next_foreign_ = 0;
     std::uint32_t uses_left_ = 0;
+    std::uint32_t blind_looks_ = 0;
 };
 
 }  // namespace heapwright::trace::stack

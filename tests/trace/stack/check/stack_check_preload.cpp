@@ -175,6 +175,8 @@ HEAPWRIGHT_NOINLINE void compare(const CallSite& site) noexcept {
     const StackId id = state.capture->capture(site, depth);
     const auto after = state.capture->counters();
     if (!is_compared) {
+        counts->nodes.store(nodes.published(), std::memory_order_relaxed);
+        counts->pcs.store(rules.known_pcs(), std::memory_order_relaxed);
         add(counts->events, 1);
         add(counts->walks, after.walks - before.walks);
         return;

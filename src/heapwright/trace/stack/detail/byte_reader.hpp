@@ -6,10 +6,18 @@
 
 namespace heapwright::trace::stack::detail {
 
+/// Bytes that are kept for later.
+struct ByteRange {
+    const std::uint8_t* begin = nullptr;
+    std::uint32_t size = 0;
+};
+
 /// A cursor over bytes in memory. After a failed read every further read gives 0 and failed() is true.
 class ByteReader {
 public:
     constexpr ByteReader(const std::uint8_t* begin, const std::uint8_t* end) noexcept : at_{begin}, end_{end} {}
+
+    constexpr explicit ByteReader(ByteRange range) noexcept : at_{range.begin}, end_{range.begin + range.size} {}
 
     [[nodiscard]] bool failed() const noexcept { return failed_; }
     [[nodiscard]] bool at_end() const noexcept { return failed_ || at_ >= end_; }
@@ -41,6 +49,20 @@ public:
     }
 
     [[nodiscard]] std::uint64_t uleb() noexcept {
+        if (!failed_ && at_ < end_ && *at_ < 0x80) {  // nearly always
+            return *at_++;
+        }
+        return uleb_slow();
+    }
+
+    /// The next `bytes` bytes, stepped over.
+    [[nodiscard]] ByteRange range(std::uint64_t bytes) noexcept {
+        const std::uint8_t* const begin = at_;
+        skip(bytes);
+        return failed_ ? ByteRange{} : ByteRange{begin, static_cast<std::uint32_t>(bytes)};
+    }
+
+    [[nodiscard]] std::uint64_t uleb_slow() noexcept {
         std::uint64_t value = 0;
         for (unsigned shift = 0;; shift += 7) {
             const auto byte = take<std::uint8_t>();

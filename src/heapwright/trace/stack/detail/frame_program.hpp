@@ -13,7 +13,7 @@ struct RegisterRule {
     enum class Kind : std::uint8_t { unchanged, undefined, at_cfa_offset, at_expression, other };
     Kind kind = Kind::unchanged;
     std::int64_t offset = 0;
-    ByteReader expression{nullptr, nullptr};
+    ByteRange expression;
 };
 
 /// One row of the table that the instructions build.
@@ -21,7 +21,7 @@ struct FrameRow {
     std::uint64_t cfa_register = 0;
     std::int64_t cfa_offset = 0;
     bool cfa_is_expression = false;
-    ByteReader cfa_expression{nullptr, nullptr};
+    ByteRange cfa_expression;
     RegisterRule frame_pointer;   // rbp
     RegisterRule return_address;
 };
