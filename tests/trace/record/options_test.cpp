@@ -79,7 +79,7 @@ TEST_CASE("a name without an extension, and one that asks for the process number
 
 TEST_CASE("the fallback folder takes the file's own name") {
     const auto options = std::make_unique<Options>();
-    REQUIRE(options->parse("out=/root/a.hwtrace,first=11,fallback=/tmp/everybody"));
+    REQUIRE(options->parse("out=/home/a.hwtrace,first=11,fallback=/tmp/everybody"));
     Text<record::kPathBytesMax> path;
     options->append_fallback_path(path, 11, 1);
     CHECK(path.view() == "/tmp/everybody/a.11.hwtrace");

@@ -24,8 +24,8 @@ constexpr std::uint64_t kFastBeatNs = 20 * kMillisecond;
 constexpr std::uint64_t kSlowBeatNs = 200 * kMillisecond;
 /// Half-filled buffers wait at most so long.
 constexpr std::uint64_t kDrainEveryNs = 100 * kMillisecond;
-/// A child of fork that runs another program or ends before this leaves no file unless it is asked to.
 constexpr std::uint64_t kFirstMapAfterNs = 50 * kMillisecond;
+/// A child of fork that runs another program or ends before this leaves no file unless it is asked to.
 constexpr std::uint64_t kCreateAfterNs = 250 * kMillisecond;
 /// Samples may cost one part in this many of the time between them.
 constexpr std::uint64_t kSampleShareOfTime = 200;

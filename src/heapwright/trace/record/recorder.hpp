@@ -71,8 +71,9 @@ public:
     [[nodiscard]] int stand_still() noexcept;
     void go_on(int descriptor) noexcept;
 
-    void before_fork() noexcept;
-    void after_fork_in_parent() noexcept;
+    /// Takes every lock of the recorder, so that the child inherits nothing half done.
+    void before_fork() noexcept HEAPWRIGHT_ACQUIRES(process_lock_, start_lock_, lock_);
+    void after_fork_in_parent() noexcept HEAPWRIGHT_RELEASES(process_lock_, start_lock_, lock_);
     void after_fork_in_child() noexcept;
 
     [[nodiscard]] State state() const noexcept {
@@ -96,9 +97,9 @@ public:
 
     /// The log of the process, for a thread that has no log any more or interrupted its own. Unlock it after the event.
     ///
-    /// Returns: nullptr when it is in use too.
-    [[nodiscard]] ThreadLog* lock_process_log() noexcept;
-    void unlock_process_log() noexcept { process_lock_.unlock(); }
+    /// Returns: nullptr when it is in use too. (The lock travels with the pointer, which clang's analysis cannot follow.)
+    [[nodiscard]] ThreadLog* lock_process_log() noexcept HEAPWRIGHT_NO_THREAD_SAFETY_ANALYSIS;
+    void unlock_process_log() noexcept HEAPWRIGHT_NO_THREAD_SAFETY_ANALYSIS { process_lock_.unlock(); }
     void count_dropped(std::uint64_t events) noexcept {
         dropped_.fetch_add(events, std::memory_order_relaxed);  // a statistic
     }
