@@ -165,6 +165,7 @@ bool EventDecoder::next(Event& event) noexcept {
     if (op == detail::kOpResizeFrom) {
         event.kind = EventKind::resize_from;
         event.call = Call::realloc;
+        event.size = 0;  // a claim here would mean nothing
         take_released(mode, false, event);
         departed = event.address;
     } else if (op < detail::kOpResizeFrom) {
@@ -182,6 +183,9 @@ bool EventDecoder::next(Event& event) noexcept {
         }
     } else {
         return fail();
+    }
+    if (event.kind != EventKind::resize_to) {
+        event.old_address = 0;
     }
     departed_ = departed;
     if (damaged_ || !columns_ok()) {
