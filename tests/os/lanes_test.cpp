@@ -16,7 +16,8 @@ struct Owner : LaneOwner {
     Owner(const Owner&) = delete;
     Owner& operator=(const Owner&) = delete;
     ~Owner() { stop_listening(); }
-    using LaneOwner::owner_id;
+    using LaneOwner::cached_lane;
+    using LaneOwner::remember_lane;
     std::atomic<ThreadToken> ended{kNoThread};
 };
 
@@ -53,11 +54,12 @@ TEST_CASE("an owner that ends before its threads is not told") {
 }
 
 TEST_CASE("numbers of threads and owners are never used again") {
-    std::set<std::uint64_t> owners;
     std::set<ThreadToken> threads;
+    int lane = 0;
     for (int round = 0; round < 50; ++round) {
         Owner owner;
-        CHECK(owners.insert(owner.owner_id()).second);
+        CHECK(owner.cached_lane() == nullptr);  // though the last one stood at the same address
+        owner.remember_lane(&lane);
         std::thread{[&] { CHECK(threads.insert(current_thread()).second); }}.join();
     }
 }
@@ -65,20 +67,20 @@ TEST_CASE("numbers of threads and owners are never used again") {
 TEST_CASE("a lane is found by its thread and by no other") {
     Owner owner;
     int lane = 0;
-    CHECK(cached_lane(owner.owner_id()) == nullptr);
-    remember_lane(owner.owner_id(), &lane);
-    CHECK(cached_lane(owner.owner_id()) == &lane);
-    std::thread{[&] { CHECK(cached_lane(owner.owner_id()) == nullptr); }}.join();
+    CHECK(owner.cached_lane() == nullptr);
+    owner.remember_lane(&lane);
+    CHECK(owner.cached_lane() == &lane);
+    std::thread{[&] { CHECK(owner.cached_lane() == nullptr); }}.join();
 }
 
 TEST_CASE("a displaced lane is forgotten, not mistaken") {
     std::vector<Owner> owners(20);
     std::vector<int> lanes(20);
     for (std::size_t index = 0; index < owners.size(); ++index) {
-        remember_lane(owners[index].owner_id(), &lanes[index]);
+        owners[index].remember_lane(&lanes[index]);
     }
     for (std::size_t index = 0; index < owners.size(); ++index) {
-        void* const lane = cached_lane(owners[index].owner_id());
+        void* const lane = owners[index].cached_lane();
         CHECK((lane == nullptr || lane == &lanes[index]));
     }
 }

@@ -84,7 +84,9 @@ constinit bool ExitKey::usable_ = false;
 
 // Relaxed: ids only have to differ, nothing is read through them.
 LaneOwner::LaneOwner(ThreadEnded thread_ended) noexcept
-    : id_(last_owner_id.fetch_add(1, std::memory_order_relaxed) + 1), thread_ended_(thread_ended) {
+    : id_(last_owner_id.fetch_add(1, std::memory_order_relaxed) + 1),
+      cache_offset_(id_ % detail::LaneCache::kEntries * sizeof(detail::LaneCache::Entry)),
+      thread_ended_(thread_ended) {
     owners.add(*this);
 }
 

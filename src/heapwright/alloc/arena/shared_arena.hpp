@@ -87,7 +87,7 @@ public:
     /// Requires: what it returns is used by this thread only.
     /// Cost:     about 6 instructions.
     [[nodiscard]] HEAPWRIGHT_ALWAYS_INLINE Arena* try_local() noexcept {
-        void* const lane = os::cached_lane(owner_id());
+        void* const lane = cached_lane();
         return HEAPWRIGHT_LIKELY(lane != nullptr) ? &static_cast<Lane*>(lane)->arena : find_lane();
     }
     [[nodiscard]] HEAPWRIGHT_ALWAYS_INLINE Arena& local() noexcept {

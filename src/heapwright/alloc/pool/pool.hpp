@@ -107,21 +107,39 @@ public:
     ///           and a second free stop the program here.
     /// Cost:     about 26 instructions, whatever the order of frees; now and then a slab goes back.
     HEAPWRIGHT_ALWAYS_INLINE void deallocate(void* block) noexcept {
-        const auto [slab, index] = store_.locate(block);
+        if (HEAPWRIGHT_UNLIKELY(!try_deallocate(block))) {
+            detail::refuse_foreign_block(block, block_bytes());
+        }
+    }
+
+    /// As deallocate, but a foreign address is told and not refused: for callers with several pools.
+    [[nodiscard]] HEAPWRIGHT_ALWAYS_INLINE bool try_deallocate(void* block) noexcept {
+        return try_deallocate_after(block, [] {});
+    }
+
+    /// As try_deallocate, and calls `act` when the block is known to be live and before it is taken back.
+    template <class Act>
+    [[nodiscard]] HEAPWRIGHT_ALWAYS_INLINE bool try_deallocate_after(void* block, Act act) noexcept {
+        const auto [slab, index] = store_.try_locate(block);
+        if (HEAPWRIGHT_UNLIKELY(slab == nullptr)) {
+            return false;
+        }
         if (HEAPWRIGHT_UNLIKELY(slab->states()[index] != detail::SlotState::live)) {
             store_.refuse(block);
         }
+        act();
         slab->states()[index] = detail::SlotState::freed;
         poison(block, store_.block_bytes());
         if (HEAPWRIGHT_UNLIKELY(in_magazine_ == kMagazine)) {
             put_past_magazine(slab, index);
-            return;
+            return true;
         }
         magazine_[in_magazine_++] = static_cast<std::byte*>(block);
         // With more slots outstanding than the magazine can hold, some are live. The home slab always counts as such.
         if (HEAPWRIGHT_UNLIKELY(slab->outstanding <= kMagazine)) {
             slab_nearly_empty(slab);
         }
+        return true;
     }
 
     // As a source for other allocators.
@@ -142,9 +160,6 @@ public:
 
     /// Whether this is a live block of this pool. Never touches what the address points to.
     [[nodiscard]] bool owns(const void* block) const noexcept { return store_.is_live(block); }
-
-    /// Whether the address lies in one of this pool's slabs, live or not. Never touches what it points to.
-    [[nodiscard]] HEAPWRIGHT_ALWAYS_INLINE bool holds(const void* address) const noexcept { return store_.holds(address); }
 
     /// Calls `visit(void* block)` for each live block, in order of address within a slab.
     ///

@@ -50,14 +50,16 @@ public:
     /// Returns:  a block of block_bytes(); nullptr when the limit or the source refuses, and then nothing changed.
     /// Cost:     about 20 instructions, none of them locked; the lock every 64th time at most.
     [[nodiscard]] HEAPWRIGHT_ALWAYS_INLINE void* try_allocate() noexcept {
-        auto* lane = static_cast<Lane*>(os::cached_lane(owner_id()));
-        if (HEAPWRIGHT_UNLIKELY(lane == nullptr) || HEAPWRIGHT_UNLIKELY(lane->count() == 0)) {
+        auto* lane = static_cast<Lane*>(cached_lane());
+        std::uint32_t count = HEAPWRIGHT_LIKELY(lane != nullptr) ? lane->count() : 0;
+        if (HEAPWRIGHT_UNLIKELY(count == 0)) {
             lane = refill();
             if (lane == nullptr) {
                 return nullptr;
             }
+            count = lane->count();
         }
-        std::byte* const block = lane->pop();
+        std::byte* const block = lane->pop(count);
         const auto [slab, index] = store_.place_of(block);
         const State state{slab->states()[index]};
         // Relaxed, here and in deallocate: the block itself is handed over by the lock; its state says only who has it.
@@ -83,19 +85,34 @@ public:
     ///           time.
     /// Cost:     about 32 instructions, none of them locked; the lock every 64th time at most.
     HEAPWRIGHT_ALWAYS_INLINE void deallocate(void* block) noexcept {
-        const auto [slab, index] = store_.locate(block);
+        if (HEAPWRIGHT_UNLIKELY(!try_deallocate_after(block, [] {}))) {
+            detail::refuse_foreign_block(block, block_bytes());
+        }
+    }
+
+    /// As deallocate, but a foreign address is told and not refused; and calls `act` when the block is known to be live and
+    /// before it is taken back.
+    template <class Act>
+    [[nodiscard]] HEAPWRIGHT_ALWAYS_INLINE bool try_deallocate_after(void* block, Act act) noexcept {
+        const auto [slab, index] = store_.try_locate(block);
+        if (HEAPWRIGHT_UNLIKELY(slab == nullptr)) {
+            return false;
+        }
         const State state{slab->states()[index]};
         if (HEAPWRIGHT_UNLIKELY(state.load(std::memory_order_relaxed) != detail::SlotState::live)) {
             store_.refuse(block);
         }
+        act();
         state.store(detail::SlotState::freed, std::memory_order_relaxed);
         poison(block, block_bytes());
-        auto* lane = static_cast<Lane*>(os::cached_lane(owner_id()));
-        if (HEAPWRIGHT_UNLIKELY(lane == nullptr) || HEAPWRIGHT_UNLIKELY(lane->count() == kMagazine)) {
+        auto* lane = static_cast<Lane*>(cached_lane());
+        const std::uint32_t count = HEAPWRIGHT_LIKELY(lane != nullptr) ? lane->count() : kMagazine;
+        if (HEAPWRIGHT_UNLIKELY(count == kMagazine)) {
             put_past_magazine(static_cast<std::byte*>(block));
-            return;
+        } else {
+            lane->push(static_cast<std::byte*>(block), count);
         }
-        lane->push(static_cast<std::byte*>(block));
+        return true;
     }
 
     // As a source for other allocators.
@@ -138,15 +155,14 @@ private:
         [[nodiscard]] std::uint32_t count() const noexcept {
             return count_.load(std::memory_order_relaxed);  // the thread's own figure; others want it for statistics only
         }
-        [[nodiscard]] HEAPWRIGHT_ALWAYS_INLINE std::byte* pop() noexcept {
-            const std::uint32_t top = count() - 1;
-            count_.store(top, std::memory_order_relaxed);
-            return blocks[top];
+        /// `now` is count(), which the caller has looked at already.
+        [[nodiscard]] HEAPWRIGHT_ALWAYS_INLINE std::byte* pop(std::uint32_t now) noexcept {
+            count_.store(now - 1, std::memory_order_relaxed);
+            return blocks[now - 1];
         }
-        HEAPWRIGHT_ALWAYS_INLINE void push(std::byte* block) noexcept {
-            const std::uint32_t top = count();
-            blocks[top] = block;
-            count_.store(top + 1, std::memory_order_relaxed);
+        HEAPWRIGHT_ALWAYS_INLINE void push(std::byte* block, std::uint32_t now) noexcept {
+            blocks[now] = block;
+            count_.store(now + 1, std::memory_order_relaxed);
         }
         void set_count(std::uint32_t count) noexcept { count_.store(count, std::memory_order_relaxed); }
 

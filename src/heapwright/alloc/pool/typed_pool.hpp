@@ -76,9 +76,10 @@ public:
 
     /// Requires: a live object of this pool (checked, before its destructor runs).
     void destroy(T* object) noexcept {
-        HEAPWRIGHT_CHECK(below_.owns(object), "no object of this pool: it was destroyed already or comes from elsewhere");
-        std::destroy_at(object);
-        below_.deallocate(object);
+        const bool is_ours = below_.try_deallocate_after(object, [object] { std::destroy_at(object); });
+        if (HEAPWRIGHT_UNLIKELY(!is_ours)) {
+            detail::refuse_foreign_block(object, below_.block_bytes());
+        }
     }
 
     /// Calls `visit(T&)` for each object, in order of address within a slab.

@@ -100,7 +100,7 @@ HEAPWRIGHT_NOINLINE inline Arena* SharedArena::find_lane() noexcept {
         return nullptr;
     }
     mine->thread = thread;
-    os::remember_lane(owner_id(), mine);
+    remember_lane(mine);
     return &mine->arena;
 }
 

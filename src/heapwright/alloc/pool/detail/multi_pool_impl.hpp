@@ -92,8 +92,7 @@ HEAPWRIGHT_NOINLINE inline MultiPool::Served MultiPool::serve_elsewhere(std::siz
 
 inline void MultiPool::deallocate(void* block, Layout layout) noexcept {
     const std::size_t index = class_for(layout);
-    if (HEAPWRIGHT_LIKELY(index < count_) && HEAPWRIGHT_LIKELY(classes_[index].pool.holds(block))) {
-        classes_[index].pool.deallocate(block);
+    if (HEAPWRIGHT_LIKELY(index < count_) && HEAPWRIGHT_LIKELY(classes_[index].pool.try_deallocate(block))) {
         classes_[index].requested_bytes -= layout.size;
         return;
     }
@@ -103,11 +102,12 @@ inline void MultiPool::deallocate(void* block, Layout layout) noexcept {
 HEAPWRIGHT_NOINLINE inline void MultiPool::deallocate_elsewhere(std::size_t first, void* block, Layout layout) noexcept {
     for (std::size_t index = 0; index < count_; ++index) {
         Class& holder = classes_[index];
-        if (holder.pool.holds(block)) {
+        const auto refuse_strange_size = [&] {
             if (index < first || index - first > options_.borrow_classes) {
                 detail::refuse_wrong_size(block, layout.size, holder.pool.block_bytes());
             }
-            holder.pool.deallocate(block);
+        };
+        if (holder.pool.try_deallocate_after(block, refuse_strange_size)) {
             holder.requested_bytes -= layout.size;
             return;
         }

@@ -37,7 +37,7 @@ inline void SharedPool::thread_ended(os::LaneOwner& owner, os::ThreadToken threa
 // ---- lanes
 
 inline SharedPool::Lane* SharedPool::find_lane() noexcept {
-    if (void* const cached = os::cached_lane(owner_id())) {
+    if (void* const cached = cached_lane()) {
         return static_cast<Lane*>(cached);
     }
     const os::ThreadToken thread = os::current_thread();
@@ -51,7 +51,7 @@ inline SharedPool::Lane* SharedPool::find_lane() noexcept {
     mine = mine == nullptr ? make_lane() : mine;
     if (mine != nullptr) {
         mine->thread = thread;
-        os::remember_lane(owner_id(), mine);
+        remember_lane(mine);
     }
     return mine;
 }
@@ -98,7 +98,7 @@ HEAPWRIGHT_NOINLINE inline void SharedPool::put_past_magazine(std::byte* block) 
         __builtin_memcpy(lane->blocks.data(), lane->blocks.data() + kBatch, (kMagazine - kBatch) * sizeof(std::byte*));
         lane->set_count(kMagazine - kBatch);
     }
-    lane->push(block);
+    lane->push(block, lane->count());
 }
 
 // ---- depot and slabs
@@ -145,7 +145,7 @@ inline void SharedPool::release_all() noexcept {
 
 inline std::size_t SharedPool::trim() noexcept {
     const os::LockGuard guard{lock_};
-    if (auto* const lane = static_cast<Lane*>(os::cached_lane(owner_id()))) {
+    if (auto* const lane = static_cast<Lane*>(cached_lane())) {
         put_into_slabs(lane->blocks.data(), lane->count());
         lane->set_count(0);
     }

@@ -23,7 +23,7 @@ namespace heapwright::detail {
 ///   S4  outstanding_blocks is the sum over the slabs
 ///   S5  the directory holds the slabs and nothing else
 ///
-/// Thread safety: one thread at a time; any thread for locate(), which reads what does not change and the directory.
+/// Thread safety: one thread at a time; any thread for locate() and try_locate(), which read what does not change and the directory.
 class SlabStore {
 public:
     SlabStore(Layout block, SourceRef source, std::size_t slab_bytes, std::size_t spare_bytes) noexcept;
@@ -44,11 +44,15 @@ public:
         return reinterpret_cast<PoolSlab*>(reinterpret_cast<std::uintptr_t>(block) & slab_mask_);
     }
 
-    /// As place_of, but the address may be anything: stops the program unless a slot begins there.
-    [[nodiscard]] HEAPWRIGHT_ALWAYS_INLINE Place locate(const void* block) const noexcept {
+    /// As place_of, but the address may be anything: the slab is nullptr if it is in no slab of this store. Stops the
+    /// program if it is in one, but not where a slot begins.
+    [[nodiscard]] HEAPWRIGHT_ALWAYS_INLINE Place try_locate(const void* block) const noexcept {
         PoolSlab* const slab = slab_of(block);
         if (HEAPWRIGHT_UNLIKELY(!directory_.contains(reinterpret_cast<std::uintptr_t>(slab)))) {
-            refuse_foreign_block(block, block_bytes_);
+            return {.slab = nullptr, .index = 0};
+        }
+        if (slab == nullptr) {
+            __builtin_unreachable();  // no slab lies at address 0, so that callers need not look again
         }
         const std::size_t offset = offset_in(slab, block);
         const std::size_t index = geometry_.index_of(offset);
@@ -56,6 +60,14 @@ public:
             refuse(block);
         }
         return {.slab = slab, .index = index};
+    }
+    /// As try_locate, and stops the program if the address is in no slab.
+    [[nodiscard]] HEAPWRIGHT_ALWAYS_INLINE Place locate(const void* block) const noexcept {
+        const Place place = try_locate(block);
+        if (HEAPWRIGHT_UNLIKELY(place.slab == nullptr)) {
+            refuse_foreign_block(block, block_bytes_);
+        }
+        return place;
     }
 
     /// Says what is wrong with an address that locate() or the state of its slot refused, and stops the program.
@@ -76,9 +88,6 @@ public:
     /// Returns tables that a growing directory left behind. Requires: no other thread is in locate().
     void drop_retired() noexcept { directory_.drop_retired(); }
 
-    [[nodiscard]] HEAPWRIGHT_ALWAYS_INLINE bool holds(const void* address) const noexcept {
-        return directory_.contains(reinterpret_cast<std::uintptr_t>(slab_of(address)));
-    }
     [[nodiscard]] bool is_live(const void* block) const noexcept;
     [[nodiscard]] bool is_free(const PoolSlab* slab, std::size_t index) const noexcept {
         return (slab->free_words(geometry_)[index / 64] & bit_of(index)) != 0;

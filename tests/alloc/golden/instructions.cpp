@@ -1,0 +1,112 @@
+// Runs each hot path of the allocators a known number of times under callgrind, with a dump of the count after each.
+//
+// Built like a release whatever the preset: the counts are of what users get.
+#include <array>
+#include <cstdint>
+#include <cstdio>
+
+#include <valgrind/callgrind.h>
+
+#include <heapwright/alloc/arena/arena.hpp>
+#include <heapwright/alloc/arena/growing_array.hpp>
+#include <heapwright/alloc/arena/shared_arena.hpp>
+#include <heapwright/alloc/arena/typed_arena.hpp>
+#include <heapwright/alloc/pool/multi_pool.hpp>
+#include <heapwright/alloc/pool/pool.hpp>
+#include <heapwright/alloc/pool/shared_pool.hpp>
+#include <heapwright/alloc/pool/typed_pool.hpp>
+#include <heapwright/os/page_source.hpp>
+
+namespace {
+
+using heapwright::Layout;
+
+/// Makes the compiler believe that everything behind the pointer is read and written here.
+inline void escape(void* pointer) { asm volatile("" ::"r"(pointer) : "memory"); }
+
+/// Repeats `act` in a loop of two instructions, which the reader of the dumps takes off again. By value, and what it
+/// captures are pointers, so that they stay in registers.
+template <class Act>
+__attribute__((noinline)) void repeat(Act act, std::int64_t times) {
+    for (; times > 0; --times) {
+        act();
+    }
+}
+
+/// The difference of two runs is free of what surrounds them.
+template <class Act>
+void count(const char* name, Act act) {
+    std::array<char, 96> label{};
+    repeat(act, 4);  // chunks and magazines are there
+    for (const std::int64_t times : {1000, 2000}) {
+        std::snprintf(label.data(), label.size(), "%s %lld", name, static_cast<long long>(times));
+        CALLGRIND_ZERO_STATS;
+        repeat(act, times);
+        CALLGRIND_DUMP_STATS_AT(label.data());
+    }
+}
+
+struct Node {
+    Node* left;
+    Node* right;
+};
+
+constexpr heapwright::ArenaOptions kOneChunk{.first_chunk_bytes = std::size_t{8} << 20};
+
+void count_arenas() {
+    heapwright::Arena arena{heapwright::os::kPages, kOneChunk};
+    count("arena.try_allocate_fixed<32, 8>", [at = &arena] { escape(at->try_allocate_fixed<32, 8>()); });
+    count("arena.try_allocate({32, 8})", [at = &arena] { escape(at->try_allocate({.size = 32, .alignment = 8})); });
+    volatile std::size_t size = 32;
+    volatile std::size_t alignment = 8;
+    const Layout layout{.size = size, .alignment = alignment};
+    count("arena.try_allocate(layout)", [at = &arena, layout] { escape(at->try_allocate(layout)); });
+    count("arena.create<Node>", [at = &arena] { escape(&at->create<Node>()); });
+    heapwright::GrowingArray<int> array{arena};
+    static_cast<void>(array.try_reserve(8000));
+    count("growing_array.emplace_back", [at = &array] {
+        at->emplace_back(1);
+        escape(at);
+    });
+    heapwright::TypedArena<Node> nodes{heapwright::os::kPages, kOneChunk};
+    count("typed_arena.create", [at = &nodes] { escape(&at->create()); });
+    heapwright::SharedArena shared{heapwright::os::kPages,
+                                   {.first_run_bytes = std::size_t{8} << 20, .largest_run_bytes = std::size_t{8} << 20}};
+    count("shared_arena.try_allocate({32, 8})", [at = &shared] { escape(at->try_allocate({.size = 32, .alignment = 8})); });
+}
+
+void count_pools() {
+    heapwright::Pool pool{{.size = 64, .alignment = 8}, heapwright::os::kPages};
+    count("pool pair", [at = &pool] {
+        void* const block = at->try_allocate();
+        escape(block);
+        at->deallocate(block);
+    });
+    heapwright::TypedPool<Node> nodes{heapwright::os::kPages};
+    count("typed_pool create and destroy", [at = &nodes] {
+        Node* const node = at->create();
+        escape(node);
+        at->destroy(node);
+    });
+    heapwright::SharedPool shared{{.size = 64, .alignment = 8}, heapwright::os::kPages};
+    count("shared_pool pair", [at = &shared] {
+        void* const block = at->try_allocate();
+        escape(block);
+        at->deallocate(block);
+    });
+    static constexpr std::array<heapwright::SizeClassOptions, 4> kClasses{{{16}, {32}, {64}, {128}}};
+    heapwright::MultiPool multi{kClasses, heapwright::os::kPages};
+    count("multi_pool pair", [at = &multi] {
+        void* const block = at->try_allocate({.size = 60, .alignment = 8});
+        escape(block);
+        at->deallocate(block, {.size = 60, .alignment = 8});
+    });
+}
+
+}  // namespace
+
+int main() {
+    count("nothing", [] { escape(nullptr); });
+    count_arenas();
+    count_pools();
+}
