@@ -1,0 +1,34 @@
+// How do I choose the size classes of a pool from what a program really asks for, and see what they cost?
+#include <array>
+#include <cstdio>
+
+#include <heapwright/pool.hpp>
+
+int main() {
+    // Sizes and how often they were asked for, as a recording counts them.
+    constexpr std::array<heapwright::SizeCount, 6> kHistogram{{{24, 5000}, {40, 3000}, {56, 200}, {112, 800}, {300, 50}, {1000, 10}}};
+    std::array<std::size_t, 4> sizes{};
+    const std::size_t count = heapwright::choose_classes(kHistogram, sizes);
+
+    std::array<heapwright::SizeClassOptions, 4> classes{};
+    for (std::size_t index = 0; index < count; ++index) {
+        classes[index] = {.block_bytes = sizes[index]};
+    }
+    heapwright::MultiPool pool{std::span{classes}.first(count), heapwright::os::kPages, {.leaks = heapwright::Leaks::forget}};
+    for (const heapwright::SizeCount& entry : kHistogram) {
+        for (std::uint64_t block = 0; block < entry.count; ++block) {
+            if (pool.try_allocate({.size = entry.size_bytes, .alignment = 8}) == nullptr) {
+                return 1;
+            }
+        }
+    }
+    const heapwright::MultiPoolStats stats = pool.stats();
+    for (std::size_t index = 0; index < pool.classes(); ++index) {
+        const heapwright::SizeClassStats one = pool.class_stats(index);
+        std::printf("%5zu bytes: %zu blocks, %zu of %zu bytes asked for\n", one.block_bytes, one.live_blocks, one.requested_bytes,
+                    one.usable_bytes);
+    }
+    const double waste = 100.0 * (1.0 - static_cast<double>(stats.all.requested_bytes) / static_cast<double>(stats.all.usable_bytes));
+    std::printf("internal fragmentation: %.1f %%\n", waste);
+    return waste < 25.0 && stats.fallback_blocks == 0 ? 0 : 1;
+}
