@@ -72,6 +72,19 @@ TEST_CASE("a function inside of a function and a lambda are found") {
     CHECK_FALSE(lambda[0].runtime);
 }
 
+TEST_CASE("what is inlined from an unnamed namespace is named with its namespaces and classes") {
+    const Library fixture(HEAPWRIGHT_FIXTURE);
+    Symbolizer symbolizer;
+    const std::vector<Frame> frames = frames_of(symbolizer, fixture.module(), fixture.call("fixture_unnamed"));
+    REQUIRE(frames.size() == 3);
+    // Not compared to the end: clang writes linkage names here, and with them parameters.
+    CHECK(frames[0].function.find("fixture::(anonymous namespace)::Helper::method") == 0);
+    CHECK(frames[0].line == line_of("method"));
+    CHECK(frames[1].function.find("fixture::(anonymous namespace)::unnamed<std::vector<int>>") != std::string::npos);
+    CHECK(frames[1].line == line_of("unnamed"));
+    CHECK(frames[2].function == "fixture_unnamed");
+}
+
 TEST_CASE("an address is resolved once and gives the same frames again") {
     const Library fixture(HEAPWRIGHT_FIXTURE);
     Symbolizer symbolizer;

@@ -84,38 +84,66 @@ void call_position(Dwarf_Die* unit, Dwarf_Die* inlined, std::string& file, std::
 
 }  // namespace
 
-bool DebugUnits::add_ranges(Dwarf_Die* die, std::vector<Function>& functions) {
-    const std::size_t before = functions.size();
-    for_each_range(die, [&](Dwarf_Addr begin, Dwarf_Addr end) { functions.push_back({begin, end, *die}); });
-    return functions.size() != before;
+void DebugUnits::index_function(Dwarf_Die* die, const Context& context, Unit& unit) {
+    for_each_range(die, [&](Dwarf_Addr begin, Dwarf_Addr end) { unit.functions.push_back({begin, end, *die}); });
+    const char* name = dwarf_diename(die);
+    if (!context.prefix.empty() && name != nullptr && linkage_name(die) == nullptr) {
+        unit.internal_names.emplace(dwarf_dieoffset(die), context.prefix + name);
+    }
+    // Methods of local classes and lambdas stand in their function.
+    index_functions(die, {context.prefix + (name == nullptr ? "" : name) + "::", true}, unit);
 }
 
-void DebugUnits::index_functions(Dwarf_Die* parent, bool structs_too, std::vector<Function>& functions) {
+void DebugUnits::index_functions(Dwarf_Die* parent, const Context& context, Unit& unit) {
     Dwarf_Die child;
     if (dwarf_child(parent, &child) != 0) {
         return;
     }
     do {
+        const char* name = nullptr;
         switch (dwarf_tag(&child)) {
-            case DW_TAG_subprogram:
-                if (add_ranges(&child, functions)) {
-                    index_functions(&child, true, functions);  // methods of local classes and lambdas stand in their function
-                }
-                break;
+            case DW_TAG_subprogram: index_function(&child, context, unit); break;
+            case DW_TAG_lexical_block: index_functions(&child, context, unit); break;
             case DW_TAG_namespace:
             case DW_TAG_module:
-            case DW_TAG_lexical_block: index_functions(&child, structs_too, functions); break;
+                name = dwarf_diename(&child);
+                // A class in an unnamed namespace has methods without linkage names.
+                index_functions(&child, {context.prefix + (name == nullptr ? "(anonymous namespace)" : name) + "::", context.types_too || name == nullptr},
+                                unit);
+                break;
             case DW_TAG_structure_type:
             case DW_TAG_class_type:
             case DW_TAG_union_type:
             case DW_TAG_enumeration_type:
-                if (structs_too) {
-                    index_functions(&child, structs_too, functions);
+                if (context.types_too) {
+                    name = dwarf_diename(&child);
+                    index_functions(&child, {context.prefix + (name == nullptr ? "(anonymous)" : name) + "::", true}, unit);
                 }
                 break;
             default: break;
         }
     } while (dwarf_siblingof(&child, &child) == 0);
+}
+
+// An inlined copy leads to its function's abstract entry, and that to the declaration in its namespace or class.
+std::string DebugUnits::name_of(Dwarf_Die die, const Unit& unit) {
+    const char* plain = dwarf_diename(&die);
+    constexpr int kLongestChain = 4;
+    for (int step = 0; step < kLongestChain; ++step) {
+        const auto found = unit.internal_names.find(dwarf_dieoffset(&die));
+        if (found != unit.internal_names.end()) {
+            return found->second;
+        }
+        Dwarf_Attribute attribute;
+        Dwarf_Attribute* link = dwarf_attr(&die, DW_AT_abstract_origin, &attribute);
+        link = link == nullptr ? dwarf_attr(&die, DW_AT_specification, &attribute) : link;
+        Dwarf_Die next;
+        if (link == nullptr || dwarf_formref_die(link, &next) == nullptr) {
+            break;
+        }
+        die = next;
+    }
+    return plain == nullptr ? "" : plain;
 }
 
 void DebugUnits::list_unit_ranges() {
@@ -154,8 +182,7 @@ DebugUnits::Unit* DebugUnits::unit_at(Dwarf_Addr address) {
         unit = std::make_unique<Unit>();
         unit->die = content_of(die);
         unit->is_c = is_c_unit(&unit->die);
-        const bool structs_too = !unit->is_c && !is_cpp_unit(&unit->die);
-        index_functions(&unit->die, structs_too, unit->functions);
+        index_functions(&unit->die, {"", !unit->is_c && !is_cpp_unit(&unit->die)}, *unit);
         std::sort(unit->functions.begin(), unit->functions.end(), [](const Function& a, const Function& b) { return a.begin < b.begin; });
     }
     return unit.get();
@@ -225,11 +252,8 @@ std::vector<DebugUnits::Scope> DebugUnits::scopes_at(Dwarf_Addr address) {
     for (auto die = chain.rbegin(); die != chain.rend(); ++die) {
         Scope& scope = scopes.emplace_back();
         const char* name = linkage_name(&*die);
-        scope.qualified = name != nullptr || unit->is_c;
-        if (name == nullptr) {
-            name = dwarf_diename(&*die);
-        }
-        scope.symbol = name == nullptr ? "" : name;
+        scope.complete = name != nullptr || unit->is_c;
+        scope.symbol = name == nullptr ? name_of(*die, *unit) : name;
         scope.file = file;
         scope.line = line;
         scope.inlined = dwarf_tag(&*die) == DW_TAG_inlined_subroutine;

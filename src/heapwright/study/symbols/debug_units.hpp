@@ -23,11 +23,11 @@ class DebugUnits {
 public:
     /// One function of the chain at an address.
     struct Scope {
-        std::string symbol;   ///< linkage name where there is one, else the source name
+        std::string symbol;   ///< linkage name where there is one, else the source name after its namespaces and classes
         std::string file;
         std::uint32_t line = 0;
         bool inlined = false;
-        bool qualified = false;  ///< `symbol` is mangled, or needs no qualification (C)
+        bool complete = false;  ///< `symbol` is mangled, or C: a symbol table knows no better
     };
 
     /// Requires: `dwarf` outlives this.
@@ -48,6 +48,13 @@ private:
         Dwarf_Die die;
         bool is_c = false;
         std::vector<Function> functions;
+        /// What has no linkage name because nothing outside of the unit may call it: its name after its namespaces, by offset.
+        std::unordered_map<Dwarf_Off, std::string> internal_names;
+    };
+    /// What encloses the entries that are being indexed.
+    struct Context {
+        std::string prefix;       // "fixture::(anonymous namespace)::"
+        bool types_too = false;   // functions may stand in the types below
     };
     struct UnitRange {
         Dwarf_Addr begin;
@@ -58,8 +65,9 @@ private:
     Unit* unit_at(Dwarf_Addr address);
     bool find_unit_die(Dwarf_Addr address, Dwarf_Die& die);
     void list_unit_ranges();
-    static bool add_ranges(Dwarf_Die* die, std::vector<Function>& functions);
-    static void index_functions(Dwarf_Die* parent, bool structs_too, std::vector<Function>& functions);
+    static void index_functions(Dwarf_Die* parent, const Context& context, Unit& unit);
+    static void index_function(Dwarf_Die* die, const Context& context, Unit& unit);
+    static std::string name_of(Dwarf_Die die, const Unit& unit);
     static std::vector<Dwarf_Die> chain_at(const Unit& unit, Dwarf_Addr address);
     static std::vector<Dwarf_Die> chain_by_search(const Unit& unit, Dwarf_Addr address);
 

@@ -205,7 +205,7 @@ bool is_malloc_wrapper(std::string_view symbol) {
     for (const char c : symbol) {
         name.push_back(static_cast<char>(std::tolower(static_cast<unsigned char>(c))));
     }
-    static constexpr std::array<std::string_view, 6> kTails = {"_", "_n", "_usable", "raw", "zero", "nn"};
+    static constexpr std::array<std::string_view, 7> kTails = {"_", "_n", "_num", "_usable", "raw", "zero", "nn"};
     for (bool again = true; again && !name.empty();) {
         again = std::isdigit(static_cast<unsigned char>(name.back())) != 0;
         if (again) {
@@ -233,22 +233,24 @@ bool is_malloc_wrapper(std::string_view symbol) {
 
 std::string readable_name(std::string_view symbol) {
     const std::string bare(without_clone_suffix(symbol));
-    int status = 0;
     std::string name = bare;
     if (bare.starts_with("_Z")) {
+        int status = 0;
         const std::unique_ptr<char, FreeDeleter> demangled(abi::__cxa_demangle(bare.c_str(), nullptr, nullptr, &status));
         if (status == 0 && demangled) {
             name = demangled.get();
-            if (bare.ends_with('E') && bare.find("17h") != std::string::npos) {
-                drop_rust_hash(name);
-            }
-            replace_all(name, "std::__cxx11::", "std::");
-            replace_all(name, "std::__1::", "std::");
-            replace_all(name, "[abi:cxx11]", "");
-            name = DefaultsDropper(name).run();
-            replace_all(name, "std::basic_string<char>", "std::string");
-            replace_all(name, "std::basic_string_view<char>", "std::string_view");
         }
+        if (bare.ends_with('E') && bare.find("17h") != std::string::npos) {
+            drop_rust_hash(name);
+        }
+    }
+    if (name.find_first_of("<:") != std::string::npos) {
+        replace_all(name, "std::__cxx11::", "std::");
+        replace_all(name, "std::__1::", "std::");
+        replace_all(name, "[abi:cxx11]", "");
+        name = DefaultsDropper(name).run();
+        replace_all(name, "std::basic_string<char>", "std::string");
+        replace_all(name, "std::basic_string_view<char>", "std::string_view");
     }
     if (name.size() > kLongestName) {
         name.resize(kLongestName - 3);
@@ -273,7 +275,7 @@ bool is_runtime_function(std::string_view symbol, std::string_view module) {
             return true;
         }
     }
-    return bare.starts_with("__cxa_") || bare.starts_with("__rust_") || bare.starts_with("__rdl_") || is_malloc_wrapper(bare);
+    return bare.starts_with("std::") || bare.starts_with("__gnu_cxx::") || bare.starts_with("__cxa_") || bare.starts_with("__rust_") || bare.starts_with("__rdl_") || is_malloc_wrapper(bare);
 }
 
 }  // namespace heapwright::study

@@ -190,8 +190,8 @@ std::vector<Frame> ObjectSymbols::frames_at(std::uint64_t file_address) {
     }
     for (DebugUnits::Scope& scope : scopes) {
         Frame& frame = frames.emplace_back();
-        // Debug information of lines only has bare names: the symbol table knows the physical function in full.
-        if (!scope.inlined && (!scope.qualified || scope.symbol.empty()) && parts_->functions) {
+        // What no other unit may call has no linkage name here, but the symbol table knows it with its parameters.
+        if (!scope.inlined && !scope.complete && parts_->functions) {
             const FunctionTable::Hit hit = parts_->functions->find(file_address + parts_->file_bias);
             if (!hit.symbol.empty()) {
                 scope.symbol = hit.symbol;
