@@ -169,7 +169,10 @@ TEST_CASE("the map nearest to the peak is the one that counts") {
     history.add(200, {}, pages);
     CHECK(history.nearest_to_peak(180)->tick == 200);
     CHECK(history.nearest_to_peak(120)->tick == 100);
-    history.add(300, some, pages);
+    auto with_recorder = some;
+    with_recorder.push_back({.where = {.begin = 0x900000, .bytes = 0x1000, .resident_bytes = 0x1000, .anonymous_bytes = 0, .permissions = 3},
+                             .name = "[anon:heapwright buffers]"});
+    history.add(300, with_recorder, pages);
     CHECK(history.nearest_to_peak(180)->tick == 200);
     CHECK(history.last()->tick == 300);
     CHECK(history.last()->retained_bytes == 0x4000);

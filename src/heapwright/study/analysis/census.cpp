@@ -2,7 +2,9 @@
 #include <heapwright/study/analysis/census.hpp>
 
 #include <algorithm>
+#include <string>
 
+#include <heapwright/study/analysis/call_family.hpp>
 #include <heapwright/study/timeline/wide.hpp>
 
 namespace heapwright::study {
@@ -13,38 +15,18 @@ using trace::Event;
 using trace::EventKind;
 using trace::Tick;
 
-// How many events ahead memory is fetched, in two steps, since what the second needs stands in what the first fetches.
-// An event takes tens of nanoseconds, a cache miss about a hundred.
-constexpr std::size_t kFetchFar = 24;
-constexpr std::size_t kFetchNear = 12;
-
-/// Which release belongs to which allocation.
-constexpr unsigned family_of(Call call) {
-    switch (call) {
-    case Call::new_object:
-    case Call::delete_object:
-        return 1;
-    case Call::new_array:
-    case Call::delete_array:
-        return 2;
-    case Call::map:
-    case Call::unmap:
-        return 3;
-    case Call::malloc:
-    case Call::calloc:
-    case Call::realloc:
-    case Call::aligned:
-    case Call::free:
-        break;
-    }
-    return 0;
-}
-
 constexpr Tick kNever = ~Tick{0};
 
 constexpr std::uint8_t call_index(Call call) {
     const auto index = static_cast<std::uint8_t>(call);
     return index < trace::kCallCount ? index : 0;
+}
+
+/// "12.345 s"
+std::string seconds_text(std::uint64_t time_ns) {
+    const std::uint64_t ms = time_ns / 1'000'000;
+    const std::string fraction = std::to_string(ms % 1000);
+    return std::to_string(ms / 1000) + "." + std::string(3 - fraction.size(), '0') + fraction + " s";
 }
 
 }  // namespace
@@ -65,31 +47,48 @@ void Census::fetch_far(const Event& event) const {
 }
 
 /// What stands behind those places.
-void Census::fetch_near(const Event& event) const {
+Census::Fetching Census::fetch_near(const Event& event) const {
     if (event.kind == EventKind::allocate || event.kind == EventKind::resize_to) {
-        sites_.prefetch_birth(static_cast<std::uint32_t>(event.stack), event.size);
-    } else if (const BlockRecord* block = live_.find(event.address)) {
-        const Tick born = facts_.outline.first_tick + StampClock::ticks(block->entered);
-        sites_.prefetch_death(block->site, facts_.clock.ns_of(event.tick > born ? event.tick - born : 0));
+        return {.site = sites_.prefetch_birth(static_cast<std::uint32_t>(event.stack)), .is_birth = true, .lifetime_ns = 0};
+    }
+    const BlockRecord* block = live_.find(event.address);
+    if (block == nullptr) {
+        return {};
+    }
+    sites_.prefetch_death(block->site);
+    const Tick born = facts_.outline.first_tick + StampClock::ticks(block->entered);
+    return {.site = block->site, .is_birth = false, .lifetime_ns = facts_.clock.ns_of(event.tick > born ? event.tick - born : 0)};
+}
+
+void Census::fetch_last(const Event& event, const Fetching& fetching) const {
+    if (fetching.site == SiteTable::kNoSite) {
+        return;
+    }
+    if (fetching.is_birth) {
+        sites_.prefetch_sizes(fetching.site, event.size);
+    } else {
+        sites_.prefetch_lifetimes(fetching.site, fetching.lifetime_ns);
     }
 }
 
 void Census::on_events(std::span<const Event> events) {
-    const std::size_t count = events.size();
-    for (std::size_t i = 0; i < std::min(kFetchFar, count); ++i) {
-        fetch_far(events[i]);
-    }
-    for (std::size_t i = 0; i < std::min(kFetchNear, count); ++i) {
-        fetch_near(events[i]);
-    }
-    for (std::size_t i = 0; i < count; ++i) {
-        if (i + kFetchFar < count) {
-            fetch_far(events[i + kFetchFar]);
+    constexpr std::size_t kRing = 32;
+    static_assert(kFetchNear < kRing);
+    std::array<Fetching, kRing> fetching;
+    // `ahead` runs from kFetchFar events before the first; each step stays its distance behind it.
+    for (std::size_t ahead = 0; ahead < events.size() + kFetchFar; ++ahead) {
+        if (ahead < events.size()) {
+            fetch_far(events[ahead]);
         }
-        if (i + kFetchNear < count) {
-            fetch_near(events[i + kFetchNear]);
+        if (const std::size_t i = ahead - (kFetchFar - kFetchNear); i < events.size()) {
+            fetching[i % kRing] = fetch_near(events[i]);
         }
-        apply(events[i]);
+        if (const std::size_t i = ahead - (kFetchFar - kFetchLast); i < events.size()) {
+            fetch_last(events[i], fetching[i % kRing]);
+        }
+        if (const std::size_t i = ahead - kFetchFar; i < events.size()) {
+            apply(events[i]);
+        }
     }
     HEAPWRIGHT_AUDIT(*this);
 }
@@ -144,6 +143,10 @@ BlockRecord* Census::enter(const Event& event, ThreadState& thread) {
     block.thread = static_cast<std::uint32_t>(event.thread);
     if (HEAPWRIGHT_UNLIKELY(!resizing_.empty())) {
         make_way_slow(event.address, covered);
+    }
+    if (HEAPWRIGHT_UNLIKELY(event.call == Call::map)) {
+        cut_mappings(event.address, event.address + covered, nullptr, nullptr);  // mapped over
+        note_mapping(event);
     }
     auto [place, is_new] = live_.insert(block);
     bool overlaps = !is_new;
@@ -216,6 +219,10 @@ void Census::release(const Event& event, ThreadState& thread) {
     if (event.address == 0) {
         return;
     }
+    if (HEAPWRIGHT_UNLIKELY(event.call == Call::unmap)) {
+        unmap(event, thread);  // of anything, files included: what was not mapped anonymously is no stray
+        return;
+    }
     BlockRecord* block = live_.find(event.address);
     if (HEAPWRIGHT_UNLIKELY(block == nullptr)) {
         count_unknown(event);
@@ -267,110 +274,6 @@ void Census::count_unknown(const Event&) {
     }
 }
 
-void Census::resize_from(const Event& event, ThreadState& thread) {
-    put_back(thread.resize);  // a resize that never came back
-    PendingResize& resize = thread.resize;
-    resize = {};
-    resize.is_open = true;
-    resize.block.address = event.address;
-    BlockRecord* block = live_.find(event.address);
-    if (block == nullptr) {
-        return;
-    }
-    resize.block = *block;
-    resize.is_known = resize.has_block = true;
-    resize.born = block->entered;
-    if (block->resized) {
-        if (Chain* chain = chains_.find(event.address)) {
-            resize.born = chain->born;
-            resize.resizes = chain->resizes;
-            chains_.erase(chain);
-        }
-    }
-    if (event.touched != trace::kTouchedUnknown) {
-        sites_.touched(*block, event.touched);
-    }
-    live_.erase(block);
-    resizing_.push_back(&thread);
-}
-
-void Census::resize_to(const Event& event, ThreadState& thread) {
-    if (thread.resize.is_open && thread.resize.block.address != event.old_address) {
-        put_back(thread.resize);
-    }
-    if (!thread.resize.is_open && event.old_address != 0) {
-        Event from;  // its resize_from was lost
-        from.address = event.old_address;
-        resize_from(from, thread);
-    }
-    const PendingResize old = thread.resize;
-    if (event.address == 0 && event.size != 0) {
-        ++counts_.failed;
-        put_back(thread.resize);
-        return;
-    }
-    if (old.has_block) {
-        std::erase(resizing_, &thread);
-    }
-    thread.resize = {};
-    if (event.old_address != 0 && !old.is_known) {
-        count_unknown(event);
-    }
-    if (event.address != 0) {
-        resize_succeeded(event, thread, old);
-        return;
-    }
-    if (old.is_known) {  // realloc(block, 0) that frees
-        Event freeing = event;
-        freeing.address = old.block.address;
-        freeing.call = Call::free;
-        count_release(old.block, old.born, freeing, thread);
-        if (old.has_block) {
-            leave(old.block, true);
-        }
-    }
-}
-
-void Census::resize_succeeded(const Event& event, ThreadState& thread, const PendingResize& old) {
-    if (!old.is_known) {
-        static_cast<void>(enter(event, thread));
-        return;
-    }
-    const std::uint64_t size = std::min(event.size, kLargestSize);
-    const std::uint64_t weight = scale_.weight(old.block.size);
-    const std::uint64_t chain = old.resizes + 1;
-    const std::uint64_t copied = event.address != old.block.address ? std::min<std::uint64_t>(old.block.size, size) : 0;
-    sites_.resized(old.block, sites_.site_of(facts_.stacks.checked(event.stack)), chain, copied);
-    counts_.reallocs += weight;
-    counts_.mismatched += family_of(static_cast<Call>(old.block.call)) != 0 ? weight : 0;
-    if (old.has_block) {
-        leave(old.block);
-    }
-    BlockRecord* block = enter(event, thread);
-    block->resized = 1;
-    const Chain record{.address = event.address, .born = old.born, .resizes = chain};
-    const auto [place, is_new] = chains_.insert(record);
-    if (!is_new) {
-        *place = record;
-    }
-}
-
-/// The block of a resize that failed or never came back is what it was, unless its place is taken.
-void Census::put_back(PendingResize& resize) {
-    if (!resize.has_block) {
-        resize = {};
-        return;
-    }
-    std::erase_if(resizing_, [&](const ThreadState* thread) { return &thread->resize == &resize; });
-    const auto [place, is_new] = live_.insert(resize.block);
-    if (!is_new) {
-        leave(resize.block);
-    } else if (place->resized) {
-        static_cast<void>(chains_.insert(Chain{.address = place->address, .born = resize.born, .resizes = resize.resizes}));
-    }
-    resize = {};
-}
-
 void Census::set_next_stop() {
     const std::size_t drawn = key_maps_.size();
     next_map_ = kNever;
@@ -388,6 +291,7 @@ void Census::stop_slow(Tick tick) {
         if (tick >= next_map_ && next_map_ <= next_stop_) {
             key_maps_.push_back(draw_map(pages_, kKeyMomentCells));
             key_maps_.back().time_ns = facts_.clock.ns_at(next_map_);
+            key_maps_.back().label = seconds_text(key_maps_.back().time_ns);
         }
         set_next_stop();
     }

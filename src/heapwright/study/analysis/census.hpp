@@ -1,7 +1,9 @@
 // Follows every block from its allocation to its release and tells each analysis what happens to it.
 #pragma once
 
+#include <array>
 #include <cstdint>
+#include <map>
 #include <span>
 #include <vector>
 
@@ -65,14 +67,28 @@ private:
     void count_release(const BlockRecord& block, std::uint64_t born, const trace::Event& event, ThreadState& thread);
     void count_unknown(const trace::Event& event);
     void put_back(PendingResize& resize);
+    void unmap(const trace::Event& event, ThreadState& thread);
+    void note_mapping(const trace::Event& event);
+    void cut_mappings(std::uint64_t from, std::uint64_t to, const trace::Event* release, ThreadState* thread);
+    void put_piece(const BlockRecord& whole, std::uint64_t begin, std::uint64_t end);
     void stop_slow(trace::Tick tick);
     void set_next_stop();
+    // Memory is fetched in three steps, since what each needs stands in what the one before it fetches.
+    static constexpr std::size_t kFetchFar = 28;
+    static constexpr std::size_t kFetchNear = 16;
+    static constexpr std::size_t kFetchLast = 6;
+    struct Fetching {
+        std::uint32_t site = SiteTable::kNoSite;
+        bool is_birth = false;
+        std::uint64_t lifetime_ns = 0;
+    };
     void fetch_far(const trace::Event& event) const;
-    void fetch_near(const trace::Event& event) const;
+    [[nodiscard]] Fetching fetch_near(const trace::Event& event) const;
+    void fetch_last(const trace::Event& event, const Fetching& fetching) const;
 
     [[nodiscard]] Snapshot take_peak();
     [[nodiscard]] Snapshot take_end() const;
-    void attribute(const Snapshot& moment, Amount Site::*amount, bool is_peak);
+    [[nodiscard]] std::vector<Amount> attribute(const Snapshot& moment, bool is_peak);
     [[nodiscard]] Fragmentation fragmentation_of(const Snapshot& moment, const LiveTotals& totals, const MemoryMap* map,
                                                  trace::Tick tick) const;
     void finish_totals(Findings& findings);
@@ -92,6 +108,7 @@ private:
     StampClock stamps_;
     LiveBlocks live_;
     AddressMap<Chain> chains_;
+    std::map<std::uint64_t, std::uint64_t> mappings_;  // live blocks of Call::map: address -> end
     PageTable pages_;
     LiveTotals totals_;
     Peak peak_;

@@ -51,9 +51,11 @@ Snapshot Census::take_end() const {
     return moment;
 }
 
-void Census::attribute(const Snapshot& moment, Amount Site::*amount, bool is_peak) {
+/// The amounts of one moment by site; those of the peak by thread as well.
+std::vector<Amount> Census::attribute(const Snapshot& moment, bool is_peak) {
+    std::vector<Amount> by_site(sites_.size());
     for (const LiveBlock& block : moment.blocks()) {
-        add_to(sites_[block.site].*amount, block, scale_, usable_);
+        add_to(by_site[block.site], block, scale_, usable_);
         if (!is_peak) {
             continue;
         }
@@ -61,6 +63,12 @@ void Census::attribute(const Snapshot& moment, Amount Site::*amount, bool is_pea
             row->live_bytes_at_peak += scale_.weight(block.size) * block.size;
         }
     }
+    for (Amount& amount : by_site) {
+        amount = {.blocks = scale_.to_count(amount.blocks),
+                  .requested_bytes = scale_.to_count(amount.requested_bytes),
+                  .usable_bytes = scale_.to_count(amount.usable_bytes)};
+    }
+    return by_site;
 }
 
 Fragmentation Census::fragmentation_of(const Snapshot& moment, const LiveTotals& totals, const MemoryMap* map, trace::Tick tick) const {
@@ -110,19 +118,12 @@ void Census::finish(Findings& findings) {
     live_.clear();
     const auto peak_map = map_history_.nearest_to_peak(peak_.tick());
     const auto end_map = map_history_.last();
-    attribute(peak, &Site::live_at_peak, true);
-    attribute(end, &Site::leaked, false);
+    const auto live_at_peak = attribute(peak, true);
+    const auto leaked = attribute(end, false);
     findings.at_peak = fragmentation_of(peak, peak_.totals(), peak_map.get(), peak_.tick());
     findings.at_end = fragmentation_of(end, totals_, end_map.get(), now_);
-
-    const auto pinned_peak = measure_pinning(peak, peak_map.get(), usable_, sites_.size());
-    const auto pinned_end = measure_pinning(end, end_map.get(), usable_, sites_.size());
-    for (std::uint32_t site = 0; site < sites_.size(); ++site) {
-        sites_[site].pinned_bytes_at_peak = pinned_peak[site].bytes;
-        sites_[site].pinned_free_bytes_at_peak = pinned_peak[site].free_bytes;
-        sites_[site].pinned_bytes_at_end = pinned_end[site].bytes;
-        sites_[site].pinned_free_bytes_at_end = pinned_end[site].free_bytes;
-    }
+    const auto pinned_at_peak = measure_pinning(peak, peak_map.get(), usable_, sites_.size());
+    const auto pinned_at_end = measure_pinning(end, end_map.get(), usable_, sites_.size());
 
     if (facts_.has_events()) {
         findings.maps.push_back(draw_map(peak, usable_, pages_, kMapCells));
@@ -140,6 +141,15 @@ void Census::finish(Findings& findings) {
     peak.release();
     end.release();
     findings.sites = sites_.finish([&](std::uint64_t stamp) { return facts_.clock.ns_of(StampClock::ticks(stamp)); });
+    for (std::size_t i = 0; i < findings.sites.size(); ++i) {
+        Site& site = findings.sites[i];
+        site.live_at_peak = live_at_peak[i];
+        site.leaked = leaked[i];
+        site.pinned_bytes_at_peak = pinned_at_peak[i].bytes;
+        site.pinned_free_bytes_at_peak = pinned_at_peak[i].free_bytes;
+        site.pinned_bytes_at_end = pinned_at_end[i].bytes;
+        site.pinned_free_bytes_at_end = pinned_at_end[i].free_bytes;
+    }
 }
 
 const char* Census::broken_invariant() const {

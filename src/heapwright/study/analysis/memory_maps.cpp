@@ -2,6 +2,8 @@
 #include <heapwright/study/analysis/memory_maps.hpp>
 
 #include <algorithm>
+#include <iterator>
+#include <string>
 
 #include <heapwright/study/analysis/page_sweep.hpp>
 
@@ -39,6 +41,11 @@ std::size_t line_index(const std::vector<trace::MapLine>& lines, std::uint64_t a
     return static_cast<std::size_t>(std::prev(above) - lines.begin());
 }
 
+/// What the recorder itself needs is none of the program's memory.
+bool is_recorders(const trace::MapLine& line) {
+    return line.name.starts_with("[anon:heapwright") || line.name.find("libheapwright-record") != std::string::npos;
+}
+
 }  // namespace
 
 const trace::MapLine* MemoryMap::line_of(std::uint64_t address) const {
@@ -49,7 +56,7 @@ const trace::MapLine* MemoryMap::line_of(std::uint64_t address) const {
 void MapHistory::add(trace::Tick tick, std::span<const trace::MapLine> lines, const PageTable& pages) {
     auto map = std::make_shared<MemoryMap>();
     map->tick = tick;
-    map->lines.assign(lines.begin(), lines.end());
+    std::ranges::copy_if(lines, std::back_inserter(map->lines), [](const trace::MapLine& line) { return !is_recorders(line); });
     std::ranges::stable_sort(map->lines, {}, [](const trace::MapLine& line) { return line.where.begin; });
 
     const auto used = pages.used_stretches();

@@ -13,7 +13,7 @@
 
 namespace heapwright::study {
 
-/// A memory map with what the page table knew at its moment. Lines are sorted by address.
+/// A memory map with what the page table knew at its moment. Lines are sorted by address; the recorder's own are left out.
 struct MemoryMap {
     trace::Tick tick = 0;
     std::vector<trace::MapLine> lines;

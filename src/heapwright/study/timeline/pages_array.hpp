@@ -103,6 +103,12 @@ public:
         array_.clear();
         size_ = 0;
     }
+    /// Gives back the memory of most elements before `index`, which read as zeros from now on. Cheap to call for each index.
+    void forget_before(std::size_t index) {
+        if (index % kStretch == 0 && index != 0) {
+            array_.forget(index - kStretch, index);
+        }
+    }
     void truncate(std::size_t count) { size_ = std::min(size_, count); }
 
     [[nodiscard]] std::size_t size() const { return size_; }
@@ -115,6 +121,8 @@ public:
     [[nodiscard]] const T* end() const { return array_.data() + size_; }
 
 private:
+    static constexpr std::size_t kStretch = 4096;
+
     PagesArray<T> array_;
     std::size_t size_ = 0;
 };
