@@ -98,6 +98,9 @@ nlohmann::ordered_json trial_json(const Comparison& comparison, std::size_t tria
         json["metrics"][study::name_of(metric)] = {{"median", spread.median}, {"least", spread.least}, {"most", spread.most},
                                                    {"ratio", difference.ratio}, {"p", difference.p}, {"real", difference.real}};
     }
+    if (const double predicted = comparison.predicted_peak_rss_bytes(trial); predicted > 0) {
+        json["predicted_peak_rss_bytes"] = predicted;
+    }
     if (const study::TrialRun* typical = summary.typical()) {
         for (const study::CurvePoint& point : typical->curve) {
             json["curve"].push_back({point.progress, point.resident_bytes});
@@ -118,7 +121,8 @@ std::string comparison_text(const Comparison& comparison, const study::Terminal&
 
 std::string comparison_json(const Comparison& comparison) {
     nlohmann::ordered_json json{{"events", comparison.events}, {"recorded_ns", comparison.recorded_ns},
-                                {"recorded_peak_live_bytes", comparison.recorded_peak_live_bytes}, {"note", comparison.note}};
+                                {"recorded_peak_live_bytes", comparison.recorded_peak_live_bytes},
+                                {"recorded_peak_rss_bytes", comparison.recorded_peak_rss_bytes}, {"note", comparison.note}};
     for (std::size_t trial = 0; trial < comparison.trials.size(); ++trial) {
         json["trials"].push_back(trial_json(comparison, trial));
     }

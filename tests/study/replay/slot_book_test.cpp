@@ -46,6 +46,9 @@ TEST_CASE("no slot is given to two owners, and none is lost") {
             book.end_epoch();
         }
         REQUIRE(book.count() == taken.size() + book.free_slots());
+        if (step % 1000 == 0) {
+            REQUIRE(book.broken_invariant() == nullptr);
+        }
     }
 }
 

@@ -180,6 +180,32 @@ double mann_whitney_p(const std::vector<double>& a, const std::vector<double>& b
     return extreme / all;
 }
 
+double Comparison::predicted_peak_rss_bytes(std::size_t trial) const {
+    const TrialRun* const run = trials[trial].typical();
+    if (run == nullptr || other_memory.empty() || run->curve.empty()) {
+        return 0;
+    }
+    // Between two maps the rest of the process is taken to change evenly; the peak of the heap stands where the curve is highest.
+    const auto other_at = [this](double progress) {
+        const auto after = std::lower_bound(other_memory.begin(), other_memory.end(), progress,
+                                            [](const OtherMemory& moment, double wanted) { return moment.progress < wanted; });
+        if (after == other_memory.begin() || after == other_memory.end()) {
+            return static_cast<double>(after == other_memory.end() ? other_memory.back().bytes : after->bytes);
+        }
+        const auto before = after - 1;
+        const double width = after->progress - before->progress;
+        const double share = width <= 0 ? 1 : (progress - before->progress) / width;
+        return static_cast<double>(before->bytes) * (1 - share) + static_cast<double>(after->bytes) * share;
+    };
+    double highest = 0;
+    const CurvePoint* top = &run->curve.front();
+    for (const CurvePoint& point : run->curve) {
+        highest = std::max(highest, static_cast<double>(point.resident_bytes) + other_at(point.progress));
+        top = point.resident_bytes > top->resident_bytes ? &point : top;
+    }
+    return std::max(highest, static_cast<double>(run->peak_rss_bytes) + other_at(top->progress));
+}
+
 Difference Comparison::difference(std::size_t trial, Metric metric) const {
     return compare(trials[baseline].values(metric), trials[trial].values(metric));
 }

@@ -62,13 +62,26 @@ struct Difference {
 /// Smaller differences are called equal however steady they are: nobody changes a program for them.
 inline constexpr double kLeastRatio = 0.005;
 
+/// Resident memory of the recorded process that is no heap, at one place of the recording.
+struct OtherMemory {
+    double progress = 0;  ///< share of the events replayed, in [0, 1]
+    std::uint64_t bytes = 0;
+};
+
 struct Comparison {
     std::vector<TrialSummary> trials;
     std::size_t baseline = 0;          ///< index of the trial that the others are compared with
     std::uint64_t events = 0;          ///< replayed
     std::uint64_t recorded_ns = 0;     ///< how long they took in the recording
     std::uint64_t recorded_peak_live_bytes = 0;  ///< requested
+    std::uint64_t recorded_peak_rss_bytes = 0;   ///< of the whole recorded process; 0: not known
+    std::vector<OtherMemory> other_memory;       ///< of the recorded process, in order of progress
     std::string note;                  ///< a sentence about what the replay could not follow; empty when there is none
+
+    /// What the recorded process would have had resident at its peak under this trial: the replayed heap and, beside it,
+    /// what was resident of everything else. Under the program's own allocator that is the measure of the replay itself:
+    /// it should come within 5 % of recorded_peak_rss_bytes. 0 where either is not known.
+    [[nodiscard]] double predicted_peak_rss_bytes(std::size_t trial) const;
 
     [[nodiscard]] Difference difference(std::size_t trial, Metric metric) const;
     /// The trial with the lowest median among those that are really better than the baseline; nothing when none is.

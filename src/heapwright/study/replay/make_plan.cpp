@@ -1,5 +1,6 @@
 #include <heapwright/study/replay/make_plan.hpp>
 
+#include <algorithm>
 #include <cstdlib>
 #include <utility>
 
@@ -21,21 +22,29 @@ struct PlanSink : SinkDefaults {
     void on_threads(std::span<const trace::ThreadInfo> threads) { planner.add_threads(threads); }
     void on_samples(std::span<const trace::Sample> samples) {
         planner.use_clock(TickClock({samples.begin(), samples.end()}, first_tick));
+        for (const trace::Sample& sample : samples) {
+            highest_sample = std::max(highest_sample, sample.resident_pages * 4096);
+        }
     }
     void on_mappings(trace::Tick, std::span<const trace::MapLine> lines) { planner.on_mappings(lines); }
     void on_events(std::span<const trace::Event> events) {
-        for (const trace::Event& event : events) {
-            planner.on_event(event);
+        constexpr std::size_t kAhead = 8;
+        for (std::size_t i = 0; i < events.size(); ++i) {
+            if (i + kAhead < events.size()) {
+                planner.fetch(events[i + kAhead]);
+            }
+            planner.on_event(events[i]);
         }
     }
 
     Planner& planner;
     trace::Tick first_tick;
+    std::uint64_t highest_sample = 0;
     trace::InfoLines info;
 };
 
-std::uint64_t sample_interval(const trace::InfoLines& info) {
-    const auto found = info.find("sample_interval_bytes");
+std::uint64_t number_in(const trace::InfoLines& info, const char* key) {
+    const auto found = info.find(key);
     return found == info.end() ? 0 : std::strtoull(found->second.c_str(), nullptr, 10);
 }
 
@@ -50,7 +59,7 @@ Result<MadePlan> write_plan(trace::Reader& reader, const std::string& plan_path,
     if (!played) {
         return std::unexpected(played.error());
     }
-    if (const std::uint64_t interval = sample_interval(sink.info); interval != 0) {
+    if (const std::uint64_t interval = number_in(sink.info, "sample_interval_bytes"); interval != 0) {
         return fail_with(Errc::unsupported, interval);
     }
     auto header = planner.finish();
@@ -60,7 +69,8 @@ Result<MadePlan> write_plan(trace::Reader& reader, const std::string& plan_path,
     if (header->events == 0) {
         return fail_with(Errc::invalid_argument);
     }
-    return MadePlan{.header = *header, .counts = planner.counts(), .info = std::move(sink.info)};
+    const std::uint64_t peak = std::max(number_in(sink.info, "peak_resident_bytes"), sink.highest_sample);
+    return MadePlan{.header = *header, .counts = planner.counts(), .moments = planner.moments(), .recorded_peak_rss_bytes = peak, .info = std::move(sink.info)};
 }
 
 }  // namespace

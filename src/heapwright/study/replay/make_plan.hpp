@@ -1,7 +1,9 @@
 // From a trace file to a plan file, in one pass.
 #pragma once
 
+#include <cstdint>
 #include <string>
+#include <vector>
 
 #include <heapwright/base/error.hpp>
 #include <heapwright/study/replay/placement.hpp>
@@ -14,6 +16,8 @@ namespace heapwright::study {
 struct MadePlan {
     plan::PlanHeader header{};
     PlanCounts counts;
+    std::vector<RecordedMoment> moments;
+    std::uint64_t recorded_peak_rss_bytes = 0;  ///< the kernel's high-water mark, or the highest sample without it; 0: neither
     trace::InfoLines info;  ///< of the trace: program, allocator, settings ...
 };
 

@@ -235,27 +235,6 @@ void Planner::count_live(std::int64_t change, std::uint32_t lane) {
 
 void Planner::insert(const Block& block) { live_.insert(block); }
 
-// Only blocks above kWholeBytes are asked for, so the walk over the corrections is short.
-void Planner::on_mappings(std::span<const trace::MapLine> lines) {
-    for (auto& [slot, correction] : corrections_) {
-        if (correction.touched == PatchId::none) {
-            continue;
-        }
-        const Block* const block = live_.find(correction.address);
-        if (block == nullptr || block->slot != slot) {
-            continue;
-        }
-        const auto line = std::upper_bound(lines.begin(), lines.end(), block->address,
-                                           [](std::uint64_t address, const trace::MapLine& map) { return address < map.end(); });
-        if (line == lines.end() || line->where.begin > block->address || line->where.bytes == 0) {
-            continue;
-        }
-        const double share = static_cast<double>(line->where.resident_bytes) / static_cast<double>(line->where.bytes);
-        const auto touched = static_cast<std::uint64_t>(std::min(1.0, share) * static_cast<double>(block->size));
-        correction.seen_touched = std::max({correction.seen_touched, touched, std::uint64_t{1}});
-    }
-}
-
 Result<plan::PlanHeader> Planner::finish() {
     for (std::uint32_t lane = 0; lane < lanes_.size(); ++lane) {
         settle_waiting(lane);

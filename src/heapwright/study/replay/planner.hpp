@@ -30,6 +30,13 @@ struct PlanCounts {
     std::uint64_t live_bytes = 0;
 };
 
+/// What a memory map of the recording says: resident memory in all, and the part of it that no allocator changes.
+struct RecordedMoment {
+    std::uint64_t events = 0;          ///< replayed before it
+    std::uint64_t resident_bytes = 0;
+    std::uint64_t other_bytes = 0;     ///< files, stacks, what the program mapped by itself
+};
+
 /// A sink's core: hands events on, one by one, in timeline order.
 ///
 /// Memory: 24 bytes a live block and 4 a free slot, the words of one epoch, a few dozen bytes a live block above 64 KiB.
@@ -41,12 +48,16 @@ public:
 
     void use_clock(const TickClock& clock) { clock_ = clock; }
     void add_threads(std::span<const trace::ThreadInfo> threads);
+    /// Has the place in the table of live blocks fetched that this event will look at.
+    void fetch(const trace::Event& event) const { live_.prefetch(event.address); }
     void on_event(const trace::Event& event);
     /// Large blocks whose release is never recorded were touched at least as far as their mapping is resident.
+    /// Requires: lines in order of addresses.
     void on_mappings(std::span<const trace::MapLine> lines);
 
     [[nodiscard]] Result<plan::PlanHeader> finish();
     [[nodiscard]] const PlanCounts& counts() const { return counts_; }
+    [[nodiscard]] const std::vector<RecordedMoment>& moments() const { return moments_; }
 
 private:
     enum class Home : std::uint8_t { allocator, wide, arena, pool, reserve, frame, nowhere };
@@ -106,6 +117,8 @@ private:
     [[nodiscard]] Block* find_settled(std::uint64_t address);
     void drop(Block* block, std::uint32_t lane, std::uint64_t touched);
     void insert(const Block& block);
+    void note_touched(std::span<const trace::MapLine> lines);
+    void note_residency(std::span<const trace::MapLine> lines);
     void count_live(std::int64_t change, std::uint32_t lane);
 
     PlanWriter& writer_;
@@ -125,6 +138,7 @@ private:
     std::uint64_t trim_high_ = 0;         // live bytes: the highest since the last trim
     std::uint64_t last_ns_ = 0;
     PlanCounts counts_;
+    std::vector<RecordedMoment> moments_;
 };
 
 }  // namespace heapwright::study

@@ -107,9 +107,20 @@ private:
             comparison_.events = made->header.events;
             comparison_.recorded_ns = made->header.recorded_ns;
             comparison_.recorded_peak_live_bytes = made->counts.peak_live_bytes;
+            if (wanted[i]->kind == PlacementKind::none) {
+                note_recording(*made);
+            }
             note_counts(made->counts);
         }
         return {};
+    }
+
+    void note_recording(const MadePlan& made) {
+        comparison_.recorded_peak_rss_bytes = made.recorded_peak_rss_bytes;
+        const auto events = static_cast<double>(std::max<std::uint64_t>(made.header.events, 1));
+        for (const RecordedMoment& moment : made.moments) {
+            comparison_.other_memory.push_back({.progress = static_cast<double>(moment.events) / events, .bytes = moment.other_bytes});
+        }
     }
 
     void note_counts(const PlanCounts& counts) {

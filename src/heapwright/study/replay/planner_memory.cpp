@@ -1,0 +1,75 @@
+// The planner's third part: what memory maps of the recording say about large blocks and about everything but the heap.
+#include <algorithm>
+#include <vector>
+
+#include <heapwright/study/replay/planner.hpp>
+
+namespace heapwright::study {
+
+namespace {
+
+/// The line that holds `address`, or nullptr. Lines stand in order of addresses.
+const trace::MapLine* line_of(std::span<const trace::MapLine> lines, std::uint64_t address) {
+    const auto line = std::upper_bound(lines.begin(), lines.end(), address,
+                                       [](std::uint64_t wanted, const trace::MapLine& map) { return wanted < map.end(); });
+    return line == lines.end() || line->where.begin > address ? nullptr : &*line;
+}
+
+/// A large block that stands at the start of a page, but for a header, was mapped for itself. The kernel joins such
+/// mappings with others of the program, so of such a line only the block belongs to the heap.
+bool stands_alone(std::uint64_t address, std::uint64_t size) { return size > plan::kWholeBytes && (address & 0xfff) <= 0x40; }
+
+}  // namespace
+
+void Planner::on_mappings(std::span<const trace::MapLine> lines) {
+    note_touched(lines);
+    note_residency(lines);
+}
+
+// Only blocks above kWholeBytes are asked for, so the walk over the corrections is short.
+void Planner::note_touched(std::span<const trace::MapLine> lines) {
+    for (auto& [slot, correction] : corrections_) {
+        if (correction.touched == PatchId::none) {
+            continue;
+        }
+        const Block* const block = live_.find(correction.address);
+        if (block == nullptr || block->slot != slot) {
+            continue;
+        }
+        const trace::MapLine* const line = line_of(lines, block->address);
+        if (line == nullptr || line->where.bytes == 0) {
+            continue;
+        }
+        const double share = static_cast<double>(line->where.resident_bytes) / static_cast<double>(line->where.bytes);
+        const auto touched = static_cast<std::uint64_t>(std::min(1.0, share) * static_cast<double>(block->size));
+        correction.seen_touched = std::max({correction.seen_touched, touched, std::uint64_t{1}});
+    }
+}
+
+// Costs a walk over the live blocks; the recorder takes a few dozen maps, ever more rarely.
+void Planner::note_residency(std::span<const trace::MapLine> lines) {
+    std::vector<std::uint64_t> alone(lines.size());
+    std::vector<bool> heap(lines.size());
+    live_.for_each([&](const Block& block) {
+        const trace::MapLine* const line = line_of(lines, block.address);
+        if (line == nullptr) {
+            return;
+        }
+        const auto index = static_cast<std::size_t>(line - lines.data());
+        if (stands_alone(block.address, block.size)) {
+            alone[index] += (block.size + 0x10 + 0xfff) & ~std::uint64_t{0xfff};
+        } else {
+            heap[index] = true;
+        }
+    });
+    RecordedMoment moment{.events = counts_.replayed, .resident_bytes = 0, .other_bytes = 0};
+    for (std::size_t i = 0; i < lines.size(); ++i) {
+        const std::uint64_t resident = lines[i].where.resident_bytes;
+        const bool whole = heap[i] || lines[i].name == "[heap]";
+        moment.resident_bytes += resident;
+        moment.other_bytes += whole ? 0 : resident - std::min(resident, alone[i]);
+    }
+    moments_.push_back(moment);
+}
+
+}  // namespace heapwright::study
