@@ -1,9 +1,10 @@
 // Small traces with known answers.
-#include <doctest/doctest.h>
+#include <heapwright/study/analysis/analyse.hpp>
 
 #include <string>
 
-#include <heapwright/study/analysis/analyse.hpp>
+#include <doctest/doctest.h>
+
 #include <tests/trace/read/trace_builder.hpp>
 
 namespace heapwright::test {
@@ -30,7 +31,8 @@ const Site& site_of(const Findings& findings, StackId stack) {
 }
 
 trace::MapLine line(std::uint64_t begin, std::uint64_t bytes, std::uint64_t resident, std::string name = "[heap]") {
-    return {.where = {.begin = begin, .bytes = bytes, .resident_bytes = resident, .anonymous_bytes = resident, .permissions = 3}, .name = std::move(name)};
+    return {.where = {.begin = begin, .bytes = bytes, .resident_bytes = resident, .anonymous_bytes = resident, .permissions = 3},
+            .name = std::move(name)};
 }
 
 trace::Sample sample(trace::Tick tick, std::uint64_t ns, std::uint64_t pages) {
@@ -161,10 +163,10 @@ TEST_CASE("a chain of resizes is one block with a history") {
     const StackId grow = builder.stack({1, 3});
     builder.samples({sample(0, 0, 1), sample(1000, 10'000, 1)});  // 10 ns a tick
     builder.allocate(1, 100, 0x1000, 100, first);
-    builder.resize(1, 110, 120, 0x1000, 0x2000, 200, grow);   // moved: 100 bytes copied
-    builder.resize(1, 130, 140, 0x2000, 0x2000, 150, grow);   // in place
-    builder.resize(1, 150, 160, 0x2000, 0, 1 << 20, grow);    // refused: the block lives on
-    builder.resize(1, 170, 180, 0x2000, 0x3000, 300, grow);   // moved: 150 bytes copied
+    builder.resize(1, 110, 120, 0x1000, 0x2000, 200, grow);  // moved: 100 bytes copied
+    builder.resize(1, 130, 140, 0x2000, 0x2000, 150, grow);  // in place
+    builder.resize(1, 150, 160, 0x2000, 0, 1 << 20, grow);   // refused: the block lives on
+    builder.resize(1, 170, 180, 0x2000, 0x3000, 300, grow);  // moved: 150 bytes copied
     builder.release(1, 1100, 0x3000).end();
     const Findings findings = findings_of(builder);
     CHECK(findings.totals.reallocs == 3);
@@ -253,10 +255,10 @@ TEST_CASE("pages with blocks of two sites are pinned by neither") {
     TraceBuilder builder;
     const StackId a = builder.stack({1});
     const StackId b = builder.stack({2});
-    builder.allocate(1, 1, 0x10000, 100, a).allocate(1, 2, 0x10800, 100, b);       // shared
-    builder.allocate(1, 3, 0x11000, 96, a).allocate(1, 4, 0x11800, 32, a);         // a's alone
-    builder.allocate(1, 5, 0x12FF0, 0x20, b);                                      // across two pages, b's alone
-    builder.allocate(1, 6, 0x20010, 1 << 20, a).end();                             // large
+    builder.allocate(1, 1, 0x10000, 100, a).allocate(1, 2, 0x10800, 100, b);  // shared
+    builder.allocate(1, 3, 0x11000, 96, a).allocate(1, 4, 0x11800, 32, a);    // a's alone
+    builder.allocate(1, 5, 0x12FF0, 0x20, b);                                 // across two pages, b's alone
+    builder.allocate(1, 6, 0x20010, 1 << 20, a).end();                        // large
     const Findings findings = findings_of(builder);
     CHECK(site_of(findings, b).pinned_bytes_at_end == 2 * 4096);
     CHECK(site_of(findings, b).pinned_free_bytes_at_end == 2 * 4096 - 0x20);
@@ -277,7 +279,7 @@ TEST_CASE("residency comes from samples and maps") {
     CHECK(findings.at_peak.resident_bytes == 50 * 4096);
     CHECK(findings.at_end.resident_bytes == 40 * 4096);
     CHECK(findings.at_peak.non_heap_bytes == 0x3000);
-    CHECK(findings.at_peak.retained_bytes == 0x4000);  // 6 pages resident, 2 occupied
+    CHECK(findings.at_peak.retained_bytes == 0x4000);          // 6 pages resident, 2 occupied
     CHECK(findings.at_peak.largest_free_run == 0x8000 - 100);  // the gap to 0x900000 is not one
     CHECK(findings.totals.peak_resident == 50 * 4096);
     CHECK(findings.totals.minor_faults == 3);
@@ -303,14 +305,14 @@ TEST_CASE("mappings are given back in parts, whole, several at once, and by mapp
         builder.event(event);
     };
     map(0x100000, 0x10000);
-    unmap(0x104000, 0x4000);    // out of the middle: 0x4000 and 0x8000 are left
-    unmap(0x10F000, 0x800);     // the last page, rounded up: 0x7000 left behind
+    unmap(0x104000, 0x4000);  // out of the middle: 0x4000 and 0x8000 are left
+    unmap(0x10F000, 0x800);   // the last page, rounded up: 0x7000 left behind
     map(0x200000, 0x3000);
     map(0x300000, 0x5000);
     unmap(0x1FF000, 0x200000);  // both at once, and more
     map(0x400000, 0x8000);
-    map(0x402000, 0x2000);      // over its middle
-    unmap(0x900000, 0x1000);    // of a file
+    map(0x402000, 0x2000);    // over its middle
+    unmap(0x900000, 0x1000);  // of a file
     builder.end();
     const Findings findings = findings_of(builder);
     CHECK(findings.totals.leaked.requested_bytes == 0x4000 + 0x7000 + 0x8000);
@@ -370,7 +372,8 @@ TEST_CASE("without symbols a frame is an address in a file") {
 
 TEST_CASE("thread names and key moments are there") {
     TraceBuilder builder;
-    builder.threads({{.index = static_cast<trace::ThreadIndex>(1), .tid = 42, .name = "main", .first_tick = 0, .last_tick = 0, .finished = false}});
+    builder.threads(
+        {{.index = static_cast<trace::ThreadIndex>(1), .tid = 42, .name = "main", .first_tick = 0, .last_tick = 0, .finished = false}});
     for (trace::Tick tick = 1; tick <= 5000; ++tick) {
         builder.allocate(1, tick, 0x10000 + tick * 64, 48);
     }
@@ -388,8 +391,6 @@ TEST_CASE("thread names and key moments are there") {
     CHECK(findings.timeline[499].live_blocks == 2500);
 }
 
-TEST_CASE("what is no trace is refused") {
-    CHECK(analyse("/nowhere.hwtrace").error().kind == Errc::not_found);
-}
+TEST_CASE("what is no trace is refused") { CHECK(analyse("/nowhere.hwtrace").error().kind == Errc::not_found); }
 
 }  // namespace heapwright::test

@@ -1,14 +1,15 @@
 // Damaged traces and impossible events: findings stay finite, ratios stay ratios, invariants hold.
-#include <doctest/doctest.h>
-
 #include <cstring>
 #include <vector>
+
+#include <doctest/doctest.h>
 
 #include <heapwright/study/analysis/analyse.hpp>
 #include <heapwright/study/analysis/census.hpp>
 #include <heapwright/study/analysis/facts.hpp>
 #include <heapwright/study/analysis/health.hpp>
 #include <heapwright/study/analysis/naming.hpp>
+
 #include <tests/study/analysis/random_trace.hpp>
 #include <tests/support/random.hpp>
 #include <tests/trace/read/trace_builder.hpp>
@@ -101,7 +102,8 @@ TEST_CASE("a trace with any byte changed is analysed or refused") {
 TEST_CASE("impossible events keep every invariant") {
     for (std::uint64_t round = 0; round < 30; ++round) {
         Random random(round);
-        Facts facts(trace::Outline{.chunks = 1, .events = 4000, .first_tick = 100, .last_tick = 5000, .valid_bytes = 0, .damaged = false, .has_end = false});
+        Facts facts(trace::Outline{
+            .chunks = 1, .events = 4000, .first_tick = 100, .last_tick = 5000, .valid_bytes = 0, .damaged = false, .has_end = false});
         std::vector<trace::StackNode> nodes;
         for (std::uint32_t i = 0; i < 9; ++i) {
             nodes.push_back({.parent = static_cast<trace::StackId>(random.below(i + 1)), .pc = random.next()});

@@ -76,35 +76,33 @@ private:
     void step(const Event& event) {
         const auto thread = static_cast<std::uint32_t>(event.thread);
         switch (event.kind) {
-        case EventKind::allocate:
-            if (event.address == 0) {
-                ++result_.failed;
-            } else {
-                enter(event, event.tick, 0);
+            case EventKind::allocate:
+                if (event.address == 0) {
+                    ++result_.failed;
+                } else {
+                    enter(event, event.tick, 0);
+                }
+                break;
+            case EventKind::release: {
+                const auto block = take(event.address);
+                if (!block) {
+                    ++result_.unknown;
+                } else {
+                    count_touched(*block, event);
+                    count_release(*block, event, event.call);
+                    count_drain(*block);
+                }
+                break;
             }
-            break;
-        case EventKind::release: {
-            const auto block = take(event.address);
-            if (!block) {
-                ++result_.unknown;
-            } else {
-                count_touched(*block, event);
-                count_release(*block, event, event.call);
-                count_drain(*block);
+            case EventKind::resize_from: {
+                const auto block = take(event.address);
+                resizes_[thread] = {block, block.has_value()};
+                if (block) {
+                    count_touched(*block, event);
+                }
+                break;
             }
-            break;
-        }
-        case EventKind::resize_from: {
-            const auto block = take(event.address);
-            resizes_[thread] = {block, block.has_value()};
-            if (block) {
-                count_touched(*block, event);
-            }
-            break;
-        }
-        case EventKind::resize_to:
-            resize_to(event);
-            break;
+            case EventKind::resize_to: resize_to(event); break;
         }
     }
 
@@ -278,7 +276,8 @@ private:
 
     NaiveSite& site(std::uint32_t stack) { return result_.sites[stack]; }
 
-    void finish(const NaiveHeap& heap, NaiveAmount NaiveSite::*amount, std::uint64_t NaiveSite::*pinned, std::uint64_t NaiveSite::*pinned_free) {
+    void finish(const NaiveHeap& heap, NaiveAmount NaiveSite::* amount, std::uint64_t NaiveSite::* pinned,
+                std::uint64_t NaiveSite::* pinned_free) {
         for (const NaiveBlock& block : heap.blocks) {
             NaiveAmount& here = site(block.stack).*amount;
             ++here.blocks;
@@ -336,8 +335,6 @@ NaiveHeap look_at(const std::vector<NaiveBlock>& blocks) {
     return heap;
 }
 
-NaiveResult analyse_naively(const RandomTrace& trace) {
-    return Model(trace).run();
-}
+NaiveResult analyse_naively(const RandomTrace& trace) { return Model(trace).run(); }
 
 }  // namespace heapwright::test

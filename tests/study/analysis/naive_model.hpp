@@ -7,6 +7,7 @@
 #include <vector>
 
 #include <heapwright/trace/event.hpp>
+
 #include <tests/study/analysis/random_trace.hpp>
 
 namespace heapwright::test {
@@ -17,8 +18,8 @@ struct NaiveBlock {
     trace::Call call{};
     std::uint32_t stack = 0;
     std::uint32_t thread = 0;
-    std::size_t entered = 0;     // index of the event that made it what it is
-    trace::Tick born = 0;        // of its first allocation
+    std::size_t entered = 0;  // index of the event that made it what it is
+    trace::Tick born = 0;     // of its first allocation
     std::uint64_t resizes = 0;
 
     [[nodiscard]] std::uint64_t end() const { return address + (test_usable(size) > 0 ? test_usable(size) : 1); }

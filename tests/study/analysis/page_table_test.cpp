@@ -1,16 +1,18 @@
 // OS pages against a plain list of blocks, and pictures of them.
-#include <doctest/doctest.h>
+#include <heapwright/study/analysis/page_table.hpp>
 
 #include <algorithm>
 #include <map>
 #include <vector>
 
+#include <doctest/doctest.h>
+
 #include <heapwright/study/analysis/fragmentation.hpp>
 #include <heapwright/study/analysis/heap_map.hpp>
 #include <heapwright/study/analysis/memory_maps.hpp>
 #include <heapwright/study/analysis/page_sweep.hpp>
-#include <heapwright/study/analysis/page_table.hpp>
 #include <heapwright/study/analysis/pinning.hpp>
+
 #include <tests/support/random.hpp>
 
 namespace heapwright::test {
@@ -41,7 +43,9 @@ TEST_CASE("pages are those of a plain list of blocks") {
     for (int step = 0; step < 6000; ++step) {
         if (random.one_in(2) || blocks.empty()) {
             const std::uint64_t address = kBase + random.below(1 << 22);
-            const std::uint64_t bytes = random.one_in(20) ? random.between(kLargeBlockBytes, 1 << 20) : random.one_in(4) ? random.between(1, 40'000) : random.between(1, 300);
+            const std::uint64_t bytes = random.one_in(20)  ? random.between(kLargeBlockBytes, 1 << 20)
+                                        : random.one_in(4) ? random.between(1, 40'000)
+                                                           : random.between(1, 300);
             const auto after = blocks.lower_bound(address);
             const bool is_free = (after == blocks.end() || after->first >= address + bytes) &&
                                  (after == blocks.begin() || std::prev(after)->first + std::prev(after)->second <= address);
@@ -170,8 +174,9 @@ TEST_CASE("the map nearest to the peak is the one that counts") {
     CHECK(history.nearest_to_peak(180)->tick == 200);
     CHECK(history.nearest_to_peak(120)->tick == 100);
     auto with_recorder = some;
-    with_recorder.push_back({.where = {.begin = 0x900000, .bytes = 0x1000, .resident_bytes = 0x1000, .anonymous_bytes = 0, .permissions = 3},
-                             .name = "[anon:heapwright buffers]"});
+    with_recorder.push_back(
+        {.where = {.begin = 0x900000, .bytes = 0x1000, .resident_bytes = 0x1000, .anonymous_bytes = 0, .permissions = 3},
+         .name = "[anon:heapwright buffers]"});
     history.add(300, with_recorder, pages);
     CHECK(history.nearest_to_peak(180)->tick == 200);
     CHECK(history.last()->tick == 300);

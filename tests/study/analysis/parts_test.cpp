@@ -1,7 +1,7 @@
 // Usable sizes, stacks, activations, histograms, moments and rows, each alone.
-#include <doctest/doctest.h>
-
 #include <vector>
+
+#include <doctest/doctest.h>
 
 #include <heapwright/study/analysis/activations.hpp>
 #include <heapwright/study/analysis/histogram.hpp>
@@ -19,9 +19,7 @@ namespace {
 
 using namespace study;
 
-trace::StackNode node(std::uint32_t parent, std::uint64_t pc) {
-    return {.parent = static_cast<trace::StackId>(parent), .pc = pc};
-}
+trace::StackNode node(std::uint32_t parent, std::uint64_t pc) { return {.parent = static_cast<trace::StackId>(parent), .pc = pc}; }
 
 BlockRecord record_at(std::uint64_t address, std::uint64_t size, std::uint64_t entered) {
     BlockRecord record;
@@ -42,11 +40,11 @@ TEST_CASE("usable sizes are the pairs', their classes', or rounded") {
     usable.finish();
     CHECK(usable.is_known());
     CHECK(usable.usable(24) == 24);
-    CHECK(usable.usable(30) == 40);   // the smallest that was seen
-    CHECK(usable.usable(38) == 40);   // fits into 30's class
-    CHECK(usable.usable(41) == 48);   // does not: rounded to 8
-    CHECK(usable.usable(10) == 16);   // below all
-    CHECK(usable.usable(100) == 104);  // a pair that is too small is no pair
+    CHECK(usable.usable(30) == 40);      // the smallest that was seen
+    CHECK(usable.usable(38) == 40);      // fits into 30's class
+    CHECK(usable.usable(41) == 48);      // does not: rounded to 8
+    CHECK(usable.usable(10) == 16);      // below all
+    CHECK(usable.usable(100) == 104);    // a pair that is too small is no pair
     CHECK(usable.usable(1000) == 1000);  // nor one that is absurdly large
     CHECK(usable.usable(200'001) == 204'784);
     CHECK(usable.usable(300'001) == 300'008);
@@ -205,7 +203,8 @@ TEST_CASE("threads come out by number, with their names") {
     threads.state_of(static_cast<trace::ThreadIndex>(70'000)).row.allocations = 3;
     threads.state_of(static_cast<trace::ThreadIndex>(2)).row.frees = 1;
     CHECK(&threads.state_of(static_cast<trace::ThreadIndex>(2)) == &threads.state_of(static_cast<trace::ThreadIndex>(2)));
-    threads.describe(std::vector{trace::ThreadInfo{.index = static_cast<trace::ThreadIndex>(2), .tid = 9, .name = "two", .first_tick = 0, .last_tick = 0, .finished = false}});
+    threads.describe(std::vector{trace::ThreadInfo{
+        .index = static_cast<trace::ThreadIndex>(2), .tid = 9, .name = "two", .first_tick = 0, .last_tick = 0, .finished = false}});
     const auto rows = threads.finish(scale);
     REQUIRE(rows.size() == 2);
     CHECK(rows[0].name == "two");

@@ -1,11 +1,12 @@
 // The one-pass analysis against the naive model, on random programs.
-#include <doctest/doctest.h>
-
 #include <algorithm>
 #include <map>
 #include <set>
 
+#include <doctest/doctest.h>
+
 #include <heapwright/study/analysis/analyse.hpp>
+
 #include <tests/study/analysis/naive_model.hpp>
 #include <tests/study/analysis/random_trace.hpp>
 

@@ -103,8 +103,8 @@ private:
     }
     StackId some_stack() { return random_.one_in(12) ? StackId::none : usable_stacks_[random_.below(usable_stacks_.size())]; }
 
-    void emit(EventKind kind, Call call, std::uint32_t thread, std::uint64_t address, std::uint64_t size = 0,
-              StackId stack = StackId::none, std::uint64_t old_address = 0) {
+    void emit(EventKind kind, Call call, std::uint32_t thread, std::uint64_t address, std::uint64_t size = 0, StackId stack = StackId::none,
+              std::uint64_t old_address = 0) {
         Event event;
         event.kind = kind;
         event.call = call;
@@ -225,8 +225,15 @@ private:
             pairs.push_back({.requested = size, .usable = test_usable(size)});
         }
         builder_.usable(pairs);
-        builder_.samples({Sample{.tick = 0, .monotonic_ns = 0, .resident_pages = 1, .file_pages = 0, .minor_faults = 0, .major_faults = 0, .cpu_ns = 0},
-                          Sample{.tick = 1'000'000, .monotonic_ns = 1'000'000 * kTestTickNs, .resident_pages = 1, .file_pages = 0, .minor_faults = 0, .major_faults = 0, .cpu_ns = 0}});
+        builder_.samples(
+            {Sample{.tick = 0, .monotonic_ns = 0, .resident_pages = 1, .file_pages = 0, .minor_faults = 0, .major_faults = 0, .cpu_ns = 0},
+             Sample{.tick = 1'000'000,
+                    .monotonic_ns = 1'000'000 * kTestTickNs,
+                    .resident_pages = 1,
+                    .file_pages = 0,
+                    .minor_faults = 0,
+                    .major_faults = 0,
+                    .cpu_ns = 0}});
         // Chunks are cut at random, and a watermark is late by some events.
         for (const Event& event : trace_.events) {
             builder_.event(event);
@@ -254,8 +261,6 @@ private:
 
 }  // namespace
 
-RandomTrace make_random_trace(std::uint64_t salt, const RandomTraceOptions& options) {
-    return Program(salt, options).run();
-}
+RandomTrace make_random_trace(std::uint64_t salt, const RandomTraceOptions& options) { return Program(salt, options).run(); }
 
 }  // namespace heapwright::test

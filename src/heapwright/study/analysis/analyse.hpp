@@ -24,7 +24,6 @@ struct AnalysisOptions {
 /// Cost:     memory for the live blocks (43 to 64 bytes each, and 32 for each one freed since the peak) and the distinct
 ///           stacks; O(1) an event.
 /// Thread safety: any number of calls at once.
-[[nodiscard]] Result<Findings> analyse(const std::string& trace_path, const AnalysisOptions& options = {},
-                                       const Progress& progress = {});
+[[nodiscard]] Result<Findings> analyse(const std::string& trace_path, const AnalysisOptions& options = {}, const Progress& progress = {});
 
 }  // namespace heapwright::study

@@ -32,9 +32,16 @@ std::string seconds_text(std::uint64_t time_ns) {
 }  // namespace
 
 Census::Census(const Facts& facts, const AnalysisOptions& options)
-    : facts_(facts), scale_(facts.scale), usable_(facts.usable), options_(options), stamps_(facts.outline.first_tick),
-      sites_(facts.stacks, facts.scale), sizes_(facts.scale, facts.usable), lifetimes_(facts.scale),
-      moments_(facts.outline.first_tick, facts.outline.last_tick, facts.has_events()), now_(facts.outline.first_tick) {
+    : facts_(facts),
+      scale_(facts.scale),
+      usable_(facts.usable),
+      options_(options),
+      stamps_(facts.outline.first_tick),
+      sites_(facts.stacks, facts.scale),
+      sizes_(facts.scale, facts.usable),
+      lifetimes_(facts.scale),
+      moments_(facts.outline.first_tick, facts.outline.last_tick, facts.has_events()),
+      now_(facts.outline.first_tick) {
     threads_.describe(facts.threads);
     set_next_stop();
 }
@@ -102,18 +109,10 @@ void Census::apply(const Event& event) {
     ++counts_.events;
     ThreadState& thread = threads_.state_of(event.thread);
     switch (event.kind) {
-    case EventKind::allocate:
-        allocate(event, thread);
-        return;
-    case EventKind::release:
-        release(event, thread);
-        return;
-    case EventKind::resize_from:
-        resize_from(event, thread);
-        return;
-    case EventKind::resize_to:
-        resize_to(event, thread);
-        return;
+        case EventKind::allocate: allocate(event, thread); return;
+        case EventKind::release: release(event, thread); return;
+        case EventKind::resize_from: resize_from(event, thread); return;
+        case EventKind::resize_to: resize_to(event, thread); return;
     }
 }
 

@@ -121,9 +121,9 @@ private:
     std::vector<HeapMap> key_maps_;
     std::vector<ThreadState*> resizing_;  // those whose resize holds a live block
 
-    Totals counts_;                       // counters in the Scale's units, except those of events themselves
+    Totals counts_;  // counters in the Scale's units, except those of events themselves
     trace::Tick now_ = 0;
-    trace::Tick next_stop_ = 0;           // the next moment or key map
+    trace::Tick next_stop_ = 0;  // the next moment or key map
     trace::Tick next_map_ = 0;
 };
 

@@ -1,9 +1,8 @@
 // The end of a pass: what the blocks of the peak and of the end tell, and counters turned into counts.
-#include <heapwright/study/analysis/census.hpp>
-
 #include <algorithm>
 #include <utility>
 
+#include <heapwright/study/analysis/census.hpp>
 #include <heapwright/study/analysis/fragmentation.hpp>
 #include <heapwright/study/analysis/pinning.hpp>
 
@@ -72,9 +71,8 @@ std::vector<Amount> Census::attribute(const Snapshot& moment, bool is_peak) {
 }
 
 Fragmentation Census::fragmentation_of(const Snapshot& moment, const LiveTotals& totals, const MemoryMap* map, trace::Tick tick) const {
-    Fragmentation result = measure_fragmentation(moment, totals, map, usable_, scale_);
+    Fragmentation result = measure_fragmentation(moment, totals, map, usable_, scale_, resident_at(facts_.samples, tick));
     result.time_ns = facts_.clock.ns_at(tick);
-    result.resident_bytes = resident_at(facts_.samples, tick);
     return result;
 }
 

@@ -1,8 +1,8 @@
 // Memory that the program maps itself: unlike a block, a mapping may be given back in parts, or be mapped over.
-#include <heapwright/study/analysis/census.hpp>
-
 #include <algorithm>
 #include <iterator>
+
+#include <heapwright/study/analysis/census.hpp>
 
 namespace heapwright::study {
 namespace {
@@ -22,9 +22,7 @@ void Census::unmap(const Event& event, ThreadState& thread) {
     cut_mappings(event.address, end_of(event.address, event.size), &event, &thread);
 }
 
-void Census::note_mapping(const Event& event) {
-    mappings_[event.address] = end_of(event.address, event.size);
-}
+void Census::note_mapping(const Event& event) { mappings_[event.address] = end_of(event.address, event.size); }
 
 /// Takes [from, to) out of all mappings. A mapping that goes whole is a release, if there is an event for it; what is
 /// left of others stays, as smaller ones of the same site.

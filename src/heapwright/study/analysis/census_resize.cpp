@@ -1,9 +1,8 @@
 // A resize takes two events, and the time between them: the block is live all along, but its address may not be its own.
-#include <heapwright/study/analysis/census.hpp>
-
 #include <algorithm>
 
 #include <heapwright/study/analysis/call_family.hpp>
+#include <heapwright/study/analysis/census.hpp>
 
 namespace heapwright::study {
 

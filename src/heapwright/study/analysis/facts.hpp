@@ -30,7 +30,7 @@ struct Facts {
     // Made of the above by settle():
     Scale scale;
     TickClock clock;
-    bool is_forked = false;              // the process began as a copy of one with blocks of its own
+    bool is_forked = false;  // the process began as a copy of one with blocks of its own
 
     /// Call once all metadata is in.
     void settle();

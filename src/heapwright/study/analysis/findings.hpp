@@ -30,33 +30,34 @@ struct Site {
     std::vector<FrameId> frames;  ///< innermost first
     trace::StackId stack{};
     std::array<std::uint64_t, trace::kCallCount> calls{};  ///< how often, by Call
-    std::uint64_t allocations = 0;        ///< blocks ever; a block that was resized here counts as a new one
-    std::uint64_t allocated_bytes = 0;    ///< requested bytes ever
+    std::uint64_t allocations = 0;                         ///< blocks ever; a block that was resized here counts as a new one
+    std::uint64_t allocated_bytes = 0;                     ///< requested bytes ever
     std::uint64_t allocated_usable_bytes = 0;
-    std::uint64_t frees = 0;              ///< blocks released; those that a resize took away are not among them
-    Amount live_at_peak;                  ///< at the moment of the process's highest live requested bytes
-    Amount leaked;                        ///< never freed
-    std::uint64_t peak_bytes = 0;         ///< this site's own highest live requested bytes
-    std::uint64_t drains = 0;             ///< times a release left no block of this site alive: ends of its batches
-    std::uint64_t temporary = 0;          ///< blocks freed before the same thread's next allocation
-    std::uint64_t short_lived = 0;        ///< blocks that lived less than 1 ms
-    std::uint64_t same_frame = 0;         ///< blocks freed while the thread made no allocation from outside the allocating function: stack candidates
+    std::uint64_t frees = 0;        ///< blocks released; those that a resize took away are not among them
+    Amount live_at_peak;            ///< at the moment of the process's highest live requested bytes
+    Amount leaked;                  ///< never freed
+    std::uint64_t peak_bytes = 0;   ///< this site's own highest live requested bytes
+    std::uint64_t drains = 0;       ///< times a release left no block of this site alive: ends of its batches
+    std::uint64_t temporary = 0;    ///< blocks freed before the same thread's next allocation
+    std::uint64_t short_lived = 0;  ///< blocks that lived less than 1 ms
+    std::uint64_t same_frame =
+        0;  ///< blocks freed while the thread made no allocation from outside the allocating function: stack candidates
     std::uint64_t cross_thread_frees = 0;
-    std::uint64_t reallocs = 0;           ///< times a block of this site was resized
+    std::uint64_t reallocs = 0;              ///< times a block of this site was resized
     std::uint64_t realloc_copied_bytes = 0;  ///< bytes moved because a resize changed the address
-    std::uint64_t realloc_chain_max = 0;  ///< most resizes of one block
-    std::uint64_t realloc_chains = 0;     ///< blocks resized at least twice
-    std::uint64_t over_aligned = 0;       ///< requests for more than 16-byte alignment
+    std::uint64_t realloc_chain_max = 0;     ///< most resizes of one block
+    std::uint64_t realloc_chains = 0;        ///< blocks resized at least twice
+    std::uint64_t over_aligned = 0;          ///< requests for more than 16-byte alignment
     std::uint64_t min_size = ~std::uint64_t{0};
     std::uint64_t max_size = 0;
-    std::uint64_t touched_blocks = 0;     ///< large blocks whose resident bytes were measured when they were given back
+    std::uint64_t touched_blocks = 0;           ///< large blocks whose resident bytes were measured when they were given back
     std::uint64_t touched_requested_bytes = 0;  ///< their sizes
-    std::uint64_t touched_bytes = 0;      ///< and how much of that the program had really touched
-    std::uint64_t lifetime_ns_total = 0;  ///< of the freed blocks, each from its first allocation, resizes included
+    std::uint64_t touched_bytes = 0;            ///< and how much of that the program had really touched
+    std::uint64_t lifetime_ns_total = 0;        ///< of the freed blocks, each from its first allocation, resizes included
     std::uint64_t lifetime_ns_max = 0;
-    std::uint64_t first_ns = 0;           ///< first and last allocation, ns since start
+    std::uint64_t first_ns = 0;  ///< first and last allocation, ns since start
     std::uint64_t last_ns = 0;
-    std::uint32_t threads = 0;            ///< distinct threads that allocated here (saturates at 64)
+    std::uint32_t threads = 0;               ///< distinct threads that allocated here (saturates at 64)
     std::uint64_t pinned_bytes_at_peak = 0;  ///< bytes of touched OS pages whose live blocks are all from this site
     std::uint64_t pinned_bytes_at_end = 0;
     std::uint64_t pinned_free_bytes_at_peak = 0;  ///< the free part of those pages: what this site alone keeps resident for nothing
@@ -93,22 +94,22 @@ struct Moment {
     std::uint64_t live_usable = 0;
     std::uint64_t live_blocks = 0;
     std::uint64_t occupied_page_bytes = 0;  ///< OS pages that hold at least one byte of a live block
-    std::uint64_t resident_bytes = 0;  ///< RSS; 0 where nothing was sampled
+    std::uint64_t resident_bytes = 0;       ///< RSS; 0 where nothing was sampled
     std::uint64_t file_bytes = 0;
-    std::uint64_t allocations = 0;     ///< in this interval
+    std::uint64_t allocations = 0;  ///< in this interval
     std::uint64_t frees = 0;
-    double fragmentation = 0;          ///< external: 1 - live_usable / occupied_page_bytes, in [0, 1]
+    double fragmentation = 0;  ///< external: 1 - live_usable / occupied_page_bytes, in [0, 1]
 };
 inline constexpr std::size_t kTimelinePoints = 1000;
 
 /// The heap's address space at one moment, as rows of cells.
 struct HeapMap {
-    std::string label;              ///< "peak", "end", or a time
+    std::string label;  ///< "peak", "end", or a time
     std::uint64_t time_ns = 0;
-    struct Run {                    ///< a stretch of address space that held blocks; gaps over 1 MiB start a new one
+    struct Run {  ///< a stretch of address space that held blocks; gaps over 1 MiB start a new one
         std::uint64_t begin = 0;
-        std::uint32_t cell_bytes = 0;               ///< 4096 or a larger power of two
-        std::vector<std::uint8_t> occupancy;        ///< one a cell: 0 empty, 1 to 255 = share of live bytes
+        std::uint32_t cell_bytes = 0;         ///< 4096 or a larger power of two
+        std::vector<std::uint8_t> occupancy;  ///< one a cell: 0 empty, 1 to 255 = share of live bytes
     };
     std::vector<Run> runs;
 };
@@ -119,15 +120,15 @@ struct Fragmentation {
     std::uint64_t live_requested = 0;
     std::uint64_t live_usable = 0;
     std::uint64_t live_blocks = 0;
-    std::uint64_t occupied_pages = 0;        ///< OS pages with at least one live byte
-    std::uint64_t internal_bytes = 0;        ///< usable minus requested
-    std::uint64_t external_bytes = 0;        ///< free bytes on occupied pages
-    std::uint64_t largest_free_run = 0;      ///< bytes, between two live blocks of one mapping
-    double internal_ratio = 0;               ///< internal_bytes / live_usable, in [0, 1]
-    double external_ratio = 0;               ///< external_bytes / (occupied_pages * 4096), in [0, 1]
-    std::uint64_t resident_bytes = 0;        ///< nearest sample
-    std::uint64_t retained_bytes = 0;        ///< resident bytes of heap mappings on pages without any live byte
-    std::uint64_t non_heap_bytes = 0;        ///< resident bytes of mappings that never held a block: files, stacks ...
+    std::uint64_t occupied_pages = 0;           ///< OS pages with at least one live byte
+    std::uint64_t internal_bytes = 0;           ///< usable minus requested
+    std::uint64_t external_bytes = 0;           ///< free bytes on occupied pages
+    std::uint64_t largest_free_run = 0;         ///< bytes, between two live blocks of one mapping
+    double internal_ratio = 0;                  ///< internal_bytes / live_usable, in [0, 1]
+    double external_ratio = 0;                  ///< external_bytes / (occupied_pages * 4096), in [0, 1]
+    std::uint64_t resident_bytes = 0;           ///< nearest sample
+    std::uint64_t retained_bytes = 0;           ///< resident bytes of heap mappings on pages without any live byte
+    std::uint64_t non_heap_bytes = 0;           ///< resident bytes of mappings that never held a block: files, stacks ...
     std::array<std::uint64_t, 11> occupancy{};  ///< pages by share of live bytes: [0] (0,10 %), ... [9] [90,100 %), [10] full
 };
 
@@ -136,22 +137,22 @@ struct Totals {
     std::uint64_t events = 0;
     std::uint64_t allocations = 0;
     std::uint64_t frees = 0;
-    std::uint64_t reallocs = 0;            ///< resizes of a block; each is an allocation, too, and no free
-    std::uint64_t failed = 0;              ///< requests that the allocator refused
+    std::uint64_t reallocs = 0;  ///< resizes of a block; each is an allocation, too, and no free
+    std::uint64_t failed = 0;    ///< requests that the allocator refused
     std::uint64_t allocated_bytes = 0;
     std::uint64_t temporary = 0;
     std::uint64_t cross_thread_frees = 0;
     std::uint64_t over_aligned = 0;
-    std::uint64_t unknown_frees = 0;       ///< blocks from before the recording, or lost
-    std::uint64_t inherited_frees = 0;     ///< in a forked child: blocks of the parent
-    std::uint64_t mismatched = 0;          ///< new freed by free, malloc by delete, new[] by delete ...
-    std::uint64_t overlaps = 0;            ///< blocks that were handed out on top of a live one: the trace is not to be trusted there
+    std::uint64_t unknown_frees = 0;    ///< blocks from before the recording, or lost
+    std::uint64_t inherited_frees = 0;  ///< in a forked child: blocks of the parent
+    std::uint64_t mismatched = 0;       ///< new freed by free, malloc by delete, new[] by delete ...
+    std::uint64_t overlaps = 0;         ///< blocks that were handed out on top of a live one: the trace is not to be trusted there
     std::uint64_t duration_ns = 0;
     std::uint64_t cpu_ns = 0;
     std::uint64_t peak_requested = 0;
     std::uint64_t peak_usable = 0;
     std::uint64_t peak_time_ns = 0;
-    std::uint64_t peak_resident = 0;       ///< highest sample, or the kernel's high-water mark when the trace has its end
+    std::uint64_t peak_resident = 0;  ///< highest sample, or the kernel's high-water mark when the trace has its end
     std::uint64_t minor_faults = 0;
     std::uint64_t major_faults = 0;
     Amount leaked;
@@ -159,12 +160,12 @@ struct Totals {
 
 /// How far the trace itself can be trusted.
 struct TraceHealth {
-    bool complete = false;                 ///< the program ended in an orderly way
+    bool complete = false;  ///< the program ended in an orderly way
     std::uint64_t file_bytes = 0;
-    std::uint64_t used_bytes = 0;          ///< whole, valid chunks
-    std::uint64_t dropped_events = 0;      ///< lost by the recorder, or hidden by damage
+    std::uint64_t used_bytes = 0;             ///< whole, valid chunks
+    std::uint64_t dropped_events = 0;         ///< lost by the recorder, or hidden by damage
     std::uint64_t sample_interval_bytes = 0;  ///< 0: every event was kept
-    std::string note;                      ///< a sentence when anything is missing, else empty
+    std::string note;                         ///< a sentence when anything is missing, else empty
 };
 
 /// The result of Analysis over one trace.
@@ -174,13 +175,13 @@ struct Findings {
     Totals totals;
     std::vector<Frame> frames;
     std::vector<Site> sites;
-    std::vector<SizeRow> sizes;     ///< by allocations, largest first
+    std::vector<SizeRow> sizes;  ///< by allocations, largest first
     std::vector<ThreadRow> threads;
     std::vector<Moment> timeline;
-    std::vector<HeapMap> maps;      ///< peak, end, then key moments in time order
+    std::vector<HeapMap> maps;  ///< peak, end, then key moments in time order
     Fragmentation at_peak;
     Fragmentation at_end;
-    std::array<std::uint64_t, kLifetimeBuckets> lifetimes{};        ///< blocks
+    std::array<std::uint64_t, kLifetimeBuckets> lifetimes{};  ///< blocks
     std::array<std::uint64_t, kLifetimeBuckets> lifetime_bytes{};
     /// Blocks by lifetime bucket (row) and size bucket (column).
     std::array<std::array<std::uint64_t, kSizeBuckets>, kLifetimeBuckets> lifetime_by_size{};

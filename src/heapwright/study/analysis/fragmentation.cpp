@@ -34,9 +34,11 @@ std::uint64_t largest_gap(const Snapshot& snapshot, const MemoryMap* map, const 
 
 }  // namespace
 
-Fragmentation measure_fragmentation(const Snapshot& snapshot, const LiveTotals& totals, const MemoryMap* map,
-                                    const UsableSizes& usable, const Scale& scale) {
+Fragmentation measure_fragmentation(const Snapshot& snapshot, const LiveTotals& totals, const MemoryMap* map, const UsableSizes& usable,
+                                    const Scale& scale, std::uint64_t resident_bytes) {
+    const TouchedShares touched(map, snapshot, usable);
     Fragmentation result;
+    result.resident_bytes = resident_bytes;
     result.live_requested = scale.to_count(totals.requested);
     result.live_usable = scale.to_count(totals.usable);
     result.live_blocks = scale.to_count(totals.blocks);
@@ -44,16 +46,20 @@ Fragmentation measure_fragmentation(const Snapshot& snapshot, const LiveTotals& 
     result.internal_ratio = share(result.internal_bytes, result.live_usable);
 
     std::uint64_t live_bytes = 0;
+    double touched_bytes = 0;
     sweep_pages(
         snapshot, usable,
         [&](const PageShare& page) {
             ++result.occupied_pages;
             live_bytes += page.bytes;
+            touched_bytes += static_cast<double>(kOsPageBytes);
             ++result.occupancy[occupancy_bucket(page.bytes)];
         },
         [&](const FullPages& pages) {
             result.occupied_pages += pages.end - pages.first;
-            live_bytes += (pages.end - pages.first) * kOsPageBytes;
+            const std::uint64_t bytes = (pages.end - pages.first) * kOsPageBytes;
+            live_bytes += bytes;
+            touched_bytes += static_cast<double>(bytes) * touched.of_page(pages.first);
             result.occupancy[occupancy_bucket(kOsPageBytes)] += pages.end - pages.first;
         });
     const std::uint64_t occupied_bytes = result.occupied_pages * kOsPageBytes;
@@ -61,8 +67,13 @@ Fragmentation measure_fragmentation(const Snapshot& snapshot, const LiveTotals& 
     result.external_ratio = share(result.external_bytes, occupied_bytes);
     result.largest_free_run = largest_gap(snapshot, map, usable);
     if (map != nullptr) {
-        result.retained_bytes = map->retained_bytes;
         result.non_heap_bytes = map->non_heap_bytes;
+        result.retained_bytes = map->retained_bytes;
+    }
+    if (resident_bytes != 0) {
+        // The map may be of another moment: no more can be retained at this one than is resident and in no block.
+        const std::uint64_t in_use = result.non_heap_bytes + static_cast<std::uint64_t>(touched_bytes);
+        result.retained_bytes = std::min(result.retained_bytes, resident_bytes > in_use ? resident_bytes - in_use : 0);
     }
     return result;
 }

@@ -15,14 +15,15 @@ namespace heapwright::study {
 /// Without a memory map two blocks this far apart are taken to lie in different mappings.
 inline constexpr std::uint64_t kFarApartBytes = 1 << 20;
 
-/// Computes everything but time_ns and resident_bytes.
+/// Computes everything but time_ns.
 ///
 /// Requires: the snapshot is sorted. `map` may be nullptr: nothing is then known to be retained or elsewhere.
+///           `resident_bytes` is the nearest sample of RSS, 0 if there is none.
 /// Returns:  ratios in [0, 1]; all zeros for an empty snapshot. External figures count the recorded blocks only, also
 ///           when the recorder sampled; the live amounts are scaled back.
 /// Cost:     O(blocks + OS pages of the small ones).
 [[nodiscard]] Fragmentation measure_fragmentation(const Snapshot& snapshot, const LiveTotals& totals, const MemoryMap* map,
-                                                  const UsableSizes& usable, const Scale& scale);
+                                                  const UsableSizes& usable, const Scale& scale, std::uint64_t resident_bytes);
 
 /// The bucket of Fragmentation::occupancy for an OS page with that many live bytes.
 [[nodiscard]] constexpr std::size_t occupancy_bucket(std::uint64_t live_bytes) {

@@ -33,7 +33,8 @@ TraceHealth judge_health(const trace::Reader& reader, const Facts& facts, const 
     }
     if (file.damaged_chunks != 0) {
         add_fact(note, counted(file.damaged_chunks, "damaged chunk", "damaged chunks") + " with " +
-                           counted(file.lost_events, "event", "events") + " left out, the first at byte " + std::to_string(file.damaged_at));
+                           counted(file.lost_events, "event", "events") + " left out, the first at byte " +
+                           std::to_string(file.damaged_at));
     }
     if (!file.has_end && file.tail_bytes == 0) {
         add_fact(note, "the recording has no end: the program was killed, or still runs");

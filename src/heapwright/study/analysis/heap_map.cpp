@@ -73,9 +73,7 @@ public:
     }
 
 private:
-    [[nodiscard]] std::uint64_t cells_of(const Stretch& run) const {
-        return (run.end - run.first + pages_in_cell_ - 1) / pages_in_cell_;
-    }
+    [[nodiscard]] std::uint64_t cells_of(const Stretch& run) const { return (run.end - run.first + pages_in_cell_ - 1) / pages_in_cell_; }
     [[nodiscard]] std::uint64_t cells_of_all() const {
         std::uint64_t cells = 0;
         for (const Stretch& run : runs_) {
@@ -116,8 +114,9 @@ HeapMap draw_map(const PageTable& pages, std::uint64_t most_cells) {
 
 HeapMap draw_map(const Snapshot& snapshot, const UsableSizes& usable, const PageTable& pages, std::uint64_t most_cells) {
     std::vector<Stretch> stretches = pages.used_stretches();
-    sweep_pages(snapshot, usable, [](const PageShare&) {},
-                [&](const FullPages& inner) { stretches.push_back({.first = inner.first, .end = inner.end}); });
+    sweep_pages(
+        snapshot, usable, [](const PageShare&) {},
+        [&](const FullPages& inner) { stretches.push_back({.first = inner.first, .end = inner.end}); });
     const std::vector<Stretch> runs = join(std::move(stretches));
     Painter painter(runs, most_cells);
     sweep_pages(

@@ -3,8 +3,8 @@
 
 #include <cstdint>
 
-#include <heapwright/study/timeline/pages_array.hpp>
 #include <heapwright/study/analysis/snapshot.hpp>
+#include <heapwright/study/timeline/pages_array.hpp>
 
 namespace heapwright::study {
 

@@ -19,7 +19,8 @@ std::uint64_t common_bytes(std::uint64_t begin, std::uint64_t end, std::uint64_t
 
 /// For each line, what `pieces` (ascending, disjoint address ranges) cover of it.
 template <class Piece, class Begin, class End>
-std::vector<std::uint64_t> covered_by_line(const std::vector<trace::MapLine>& lines, const std::vector<Piece>& pieces, Begin begin, End end) {
+std::vector<std::uint64_t> covered_by_line(const std::vector<trace::MapLine>& lines, const std::vector<Piece>& pieces, Begin begin,
+                                           End end) {
     std::vector<std::uint64_t> covered(lines.size());
     std::size_t piece = 0;
     for (std::size_t line = 0; line < lines.size(); ++line) {
@@ -61,7 +62,8 @@ void MapHistory::add(trace::Tick tick, std::span<const trace::MapLine> lines, co
 
     const auto used = pages.used_stretches();
     const auto used_bytes = covered_by_line(
-        map->lines, used, [](const auto& piece) { return piece.first * kOsPageBytes; }, [](const auto& piece) { return piece.end * kOsPageBytes; });
+        map->lines, used, [](const auto& piece) { return piece.first * kOsPageBytes; },
+        [](const auto& piece) { return piece.end * kOsPageBytes; });
     std::vector<PageTable::Stretch> occupied;
     pages.for_each_page([&](std::uint64_t page, std::uint64_t) {
         if (!occupied.empty() && occupied.back().end == page) {
@@ -71,7 +73,8 @@ void MapHistory::add(trace::Tick tick, std::span<const trace::MapLine> lines, co
         }
     });
     auto occupied_bytes = covered_by_line(
-        map->lines, occupied, [](const auto& piece) { return piece.first * kOsPageBytes; }, [](const auto& piece) { return piece.end * kOsPageBytes; });
+        map->lines, occupied, [](const auto& piece) { return piece.first * kOsPageBytes; },
+        [](const auto& piece) { return piece.end * kOsPageBytes; });
     const auto large_bytes = covered_by_line(
         map->lines, pages.large_blocks(), [](const auto& block) { return block.first_inner_page() * kOsPageBytes; },
         [](const auto& block) { return block.end_inner_page() * kOsPageBytes; });

@@ -17,16 +17,10 @@ MomentLog::MomentLog(trace::Tick first, trace::Tick last, bool has_events) : fir
     next_tick_ = count_ > 1 ? start_of(1) : ~trace::Tick{0};
 }
 
-trace::Tick MomentLog::start_of(std::size_t interval) const {
-    return first_ + multiply_divide(span_, interval, count_);
-}
+trace::Tick MomentLog::start_of(std::size_t interval) const { return first_ + multiply_divide(span_, interval, count_); }
 
 void MomentLog::open(const LiveTotals& totals, const PageTable& pages) {
-    open_ = {.totals = totals,
-             .occupied_pages = pages.occupied_pages(),
-             .page_bytes = pages.live_bytes(),
-             .allocations = 0,
-             .frees = 0};
+    open_ = {.totals = totals, .occupied_pages = pages.occupied_pages(), .page_bytes = pages.live_bytes(), .allocations = 0, .frees = 0};
 }
 
 void MomentLog::advance(trace::Tick tick, const LiveTotals& totals, const PageTable& pages) {
@@ -37,8 +31,8 @@ void MomentLog::advance(trace::Tick tick, const LiveTotals& totals, const PageTa
     }
 }
 
-std::vector<Moment> MomentLog::finish(const LiveTotals& totals, const PageTable& pages, const Scale& scale,
-                                      const TickClock& clock, std::span<const trace::Sample> samples) {
+std::vector<Moment> MomentLog::finish(const LiveTotals& totals, const PageTable& pages, const Scale& scale, const TickClock& clock,
+                                      std::span<const trace::Sample> samples) {
     std::vector<Moment> moments;
     if (count_ == 0) {
         return moments;

@@ -40,8 +40,8 @@ public:
     }
 
     /// The moments, with the samples joined in: the highest resident bytes of the interval, or the latest before it.
-    [[nodiscard]] std::vector<Moment> finish(const LiveTotals& totals, const PageTable& pages, const Scale& scale,
-                                             const TickClock& clock, std::span<const trace::Sample> samples);
+    [[nodiscard]] std::vector<Moment> finish(const LiveTotals& totals, const PageTable& pages, const Scale& scale, const TickClock& clock,
+                                             std::span<const trace::Sample> samples);
 
 private:
     struct Interval {

@@ -53,8 +53,10 @@ std::vector<ModuleListId> register_modules(Symbolizer& symbolizer, const StackTr
     for (const auto& list : tree.module_lists()) {
         std::vector<LoadedModule> modules;
         for (const trace::ModuleInfo& module : list) {
-            modules.push_back(LoadedModule{
-                .path = module.path, .build_id = module.build_id, .bias = module.bias, .ranges = {{.begin = module.begin, .end = module.end}}});
+            modules.push_back(LoadedModule{.path = module.path,
+                                           .build_id = module.build_id,
+                                           .bias = module.bias,
+                                           .ranges = {{.begin = module.begin, .end = module.end}}});
         }
         ids.push_back(symbolizer.add_modules(std::move(modules)));
     }

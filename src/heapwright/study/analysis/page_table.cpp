@@ -43,9 +43,7 @@ bool PageTable::add_many_slow(std::uint64_t address, std::uint64_t bytes) {
         return false;
     }
     bool fits = true;
-    for_each_part(address, bytes, [&](std::uint64_t at, std::uint64_t part) {
-        fits = fits && cell_of(at).bytes + part <= kOsPageBytes;
-    });
+    for_each_part(address, bytes, [&](std::uint64_t at, std::uint64_t part) { fits = fits && cell_of(at).bytes + part <= kOsPageBytes; });
     if (!fits) {
         return false;
     }
@@ -107,9 +105,8 @@ std::vector<PageTable::Stretch> PageTable::used_stretches() const {
             }
         }
     }
-    large_.for_each([&](const LargeBlock& block) {
-        pieces.push_back({.first = block.address / kOsPageBytes, .end = block.end_inner_page() + 1});
-    });
+    large_.for_each(
+        [&](const LargeBlock& block) { pieces.push_back({.first = block.address / kOsPageBytes, .end = block.end_inner_page() + 1}); });
     std::ranges::sort(pieces, {}, &Stretch::first);
     std::vector<Stretch> merged;
     for (const Stretch& piece : pieces) {

@@ -46,9 +46,7 @@ public:
         return whole < UINT32_MAX ? static_cast<std::uint32_t>(whole) : UINT32_MAX;
     }
 
-    [[nodiscard]] std::uint64_t to_count(std::uint64_t counter) const {
-        return interval_ == 0 ? counter : (counter + kUnit / 2) >> kShift;
-    }
+    [[nodiscard]] std::uint64_t to_count(std::uint64_t counter) const { return interval_ == 0 ? counter : (counter + kUnit / 2) >> kShift; }
 
 private:
     static constexpr unsigned kShift = 12;

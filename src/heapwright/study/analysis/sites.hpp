@@ -124,14 +124,14 @@ private:
         std::uint64_t allocated_bytes = 0;
         std::uint64_t allocated_usable_bytes = 0;
         std::uint64_t usual_calls = 0;
-        std::uint32_t live_blocks = 0;         // as recorded, not scaled
+        std::uint32_t live_blocks = 0;  // as recorded, not scaled
         std::uint32_t latest_size = 0;
-        std::uint32_t latest_size_count = 0;   // whole blocks of that size that the histogram does not have yet
-        std::uint8_t usual_call = kNoCall;     // the call that `usual_calls` counts; others are in Cold
-        std::uint8_t latest_thread = 255;      // as a bit of Cold::thread_mask
+        std::uint32_t latest_size_count = 0;  // whole blocks of that size that the histogram does not have yet
+        std::uint8_t usual_call = kNoCall;    // the call that `usual_calls` counts; others are in Cold
+        std::uint8_t latest_thread = 255;     // as a bit of Cold::thread_mask
         // Deaths:
         alignas(64) std::uint64_t frees = 0;
-        std::uint64_t drains = 0;              // not scaled
+        std::uint64_t drains = 0;  // not scaled
         std::uint64_t temporary = 0;
         std::uint64_t same_frame = 0;
         std::uint64_t short_lived = 0;
@@ -140,7 +140,7 @@ private:
         std::uint32_t scope = 0;
         std::uint16_t scope_depth = 0;
         std::uint8_t lifetime_bucket = 0;
-        std::uint8_t lifetime_count = 0;       // whole blocks of that bucket that the histogram does not have yet
+        std::uint8_t lifetime_count = 0;  // whole blocks of that bucket that the histogram does not have yet
     };
     static_assert(sizeof(Hot) == 128);
 

@@ -12,7 +12,7 @@ std::uint64_t SizeTable::next_eighth(std::uint64_t size) {
     return (size + step - 1) / step * step;
 }
 
-void SizeTable::add_live(const Snapshot& moment, Amount SizeRow::*amount, std::vector<SizeRow>& rows,
+void SizeTable::add_live(const Snapshot& moment, Amount SizeRow::* amount, std::vector<SizeRow>& rows,
                          const std::unordered_map<std::uint64_t, std::size_t>& row_at) const {
     for (const LiveBlock& block : moment.blocks()) {
         auto place = row_at.find(block.size);
@@ -47,9 +47,9 @@ std::vector<SizeRow> SizeTable::finish(const Snapshot& peak, const Snapshot& end
     add_live(peak, &SizeRow::live_at_peak, rows, row_at);
     add_live(end, &SizeRow::leaked, rows, row_at);
     for (SizeRow& row : rows) {
-        for (std::uint64_t* counter : {&row.allocations, &row.live_at_peak.blocks, &row.live_at_peak.requested_bytes,
-                                       &row.live_at_peak.usable_bytes, &row.leaked.blocks, &row.leaked.requested_bytes,
-                                       &row.leaked.usable_bytes}) {
+        for (std::uint64_t* counter :
+             {&row.allocations, &row.live_at_peak.blocks, &row.live_at_peak.requested_bytes, &row.live_at_peak.usable_bytes,
+              &row.leaked.blocks, &row.leaked.requested_bytes, &row.leaked.usable_bytes}) {
             *counter = scale_.to_count(*counter);
         }
     }

@@ -39,7 +39,7 @@ private:
         return large_.size() < kLargeRows || large_.contains(size) ? size : next_eighth(size);
     }
     [[nodiscard]] static std::uint64_t next_eighth(std::uint64_t size);
-    void add_live(const Snapshot& moment, Amount SizeRow::*amount, std::vector<SizeRow>& rows,
+    void add_live(const Snapshot& moment, Amount SizeRow::* amount, std::vector<SizeRow>& rows,
                   const std::unordered_map<std::uint64_t, std::size_t>& row_at) const;
 
     const Scale& scale_;

@@ -8,7 +8,7 @@
 namespace heapwright::study {
 
 bool is_runtime_library(std::string_view path) {
-    static constexpr std::array<std::string_view, 8> kNames = {"libstdc++.so", "libc++.so",  "libc++abi.so", "libc.so",
+    static constexpr std::array<std::string_view, 8> kNames = {"libstdc++.so", "libc++.so",   "libc++abi.so", "libc.so",
                                                                "libc-",        "libgcc_s.so", "ld-linux",     "libheapwright-record.so"};
     const std::size_t slash = path.rfind('/');
     const std::string_view name = slash == std::string_view::npos ? path : path.substr(slash + 1);

@@ -21,8 +21,8 @@ public:
     struct Node {
         std::uint64_t pc = 0;
         std::uint32_t parent = 0;
-        std::uint16_t depth = 0;         // the outermost frame has 1; deeper than 65535 stays there
-        std::uint16_t module_list = 0;   // index of the list in force + 1; 0: none yet
+        std::uint16_t depth = 0;        // the outermost frame has 1; deeper than 65535 stays there
+        std::uint16_t module_list = 0;  // index of the list in force + 1; 0: none yet
     };
 
     StackTree() { nodes_.push_back(Node{}); }
