@@ -13,6 +13,7 @@
 #include <heapwright/alloc/pool/multi_pool.hpp>
 #include <heapwright/alloc/pool/pool.hpp>
 #include <heapwright/alloc/pool/shared_pool.hpp>
+#include <heapwright/alloc/slab/slab.hpp>
 #include <heapwright/os/report.hpp>
 
 namespace {
@@ -167,6 +168,42 @@ void play_arena(Source& source, Steps steps) {
     }
 }
 
+/// A slab: objects under keys, dead keys asked for, keys made up of the input's bytes.
+template <class Key>
+void play_slab(Source& source, Steps steps) {
+    heapwright::Slab<std::uint32_t, Key, 512> slab{source, {.limit_objects = 300}};
+    struct Entry {
+        Key key;
+        std::uint32_t value;
+    };
+    std::vector<Entry> live;
+    std::vector<Key> dead;
+    while (steps.next()) {
+        source.refuses = (steps.act & 0x40) != 0;
+        const std::uint32_t value = std::uint32_t{steps.first} * 256 + steps.second;
+        switch (steps.act % 8) {
+            case 0: static_cast<void>(slab.trim()); break;
+            case 1:
+            case 2:
+                if (!live.empty()) {
+                    Entry& victim = live[value % live.size()];
+                    must(slab[victim.key] == victim.value && slab.erase(victim.key) && !slab.erase(victim.key));
+                    dead.push_back(victim.key);
+                    victim = live.back();
+                    live.pop_back();
+                }
+                break;
+            case 3: must(!dead.empty() ? slab.find(dead[value % dead.size()]) == nullptr : slab.find(Key{}) == nullptr); break;
+            case 4: static_cast<void>(slab.find(Key::from_parts(value, steps.first))); break;
+            default:
+                if (const Key key = slab.try_insert(value)) {
+                    live.push_back({key, value});
+                }
+        }
+        must(slab.broken_invariant() == nullptr && slab.size() == live.size());
+    }
+}
+
 }  // namespace
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
@@ -178,8 +215,10 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     const Steps steps{data + 1, size - 1};
     const heapwright::PoolOptions small{.slab_bytes = 4096, .limit_blocks = 300, .spare_bytes = 4096};
     static constexpr std::array<heapwright::SizeClassOptions, 4> kClasses{{{16}, {64}, {256}, {2048, 20}}};
-    switch (data[0] % 4) {
+    switch (data[0] % 6) {
         case 0: play_arena(source, steps); break;
+        case 3: play_slab<heapwright::BasicSlabKey<std::uint8_t>>(source, steps); break;
+        case 4: play_slab<heapwright::WideSlabKey>(source, steps); break;
         case 1: {
             heapwright::Pool pool{{.size = 1 + std::size_t{data[0]}, .alignment = 1}, source, small};
             play(pool, source, steps);

@@ -23,8 +23,7 @@ template <class Reader, class Record>
 void drain(std::span<const std::uint8_t> bytes) {
     Reader reader(bytes);
     Record record{};
-    while (reader.next(record)) {
-    }
+    while (reader.next(record)) {}
 }
 
 void drain_records(std::span<const std::uint8_t> bytes) {

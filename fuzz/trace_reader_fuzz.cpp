@@ -62,9 +62,7 @@ void check(bool holds) {
     }
 }
 
-void check_ratio(double ratio) {
-    check(ratio >= 0 && ratio <= 1);
-}
+void check_ratio(double ratio) { check(ratio >= 0 && ratio <= 1); }
 
 }  // namespace
 

@@ -37,10 +37,14 @@ TraceBuilder metadata() {
     builder.modules({{.path = "/bin/x", .build_id = {1, 2, 3}, .begin = 0x1000, .end = 0x9000, .bias = 0x1000},
                      {.path = "libc.so.6", .build_id = {}, .begin = 0xA000, .end = 0xB000, .bias = 0}});
     builder.usable({{10, 24}, {100, 104}});
-    builder.samples({{.tick = 5, .monotonic_ns = 9, .resident_pages = 3, .file_pages = 1, .minor_faults = 2, .major_faults = 0, .cpu_ns = 7}});
-    builder.mappings(6, {{.where = {.begin = 0x10000, .bytes = 0x8000, .resident_bytes = 0x4000, .anonymous_bytes = 0x4000, .permissions = 3}, .name = "[heap]"}});
+    builder.samples(
+        {{.tick = 5, .monotonic_ns = 9, .resident_pages = 3, .file_pages = 1, .minor_faults = 2, .major_faults = 0, .cpu_ns = 7}});
+    builder.mappings(6,
+                     {{.where = {.begin = 0x10000, .bytes = 0x8000, .resident_bytes = 0x4000, .anonymous_bytes = 0x4000, .permissions = 3},
+                       .name = "[heap]"}});
     builder.allocate(1, 5, 0x10010, 10, builder.stack({0x1100, 0xA100}));
-    builder.threads({{.index = static_cast<trace::ThreadIndex>(1), .tid = 7, .name = "main", .first_tick = 5, .last_tick = 6, .finished = true}});
+    builder.threads(
+        {{.index = static_cast<trace::ThreadIndex>(1), .tid = 7, .name = "main", .first_tick = 5, .last_tick = 6, .finished = true}});
     builder.end({{"dropped_events", "1"}, {"peak_resident_bytes", "81920"}});
     return builder;
 }

@@ -3,12 +3,11 @@
 #include <array>
 #include <cmath>
 
+#include "sizes.hpp"
 #include <nlohmann/json.hpp>
 
 #include <heapwright/study/report/table.hpp>
 #include <heapwright/study/report/units.hpp>
-
-#include "sizes.hpp"
 
 namespace heapwright::cli {
 namespace {
@@ -17,10 +16,10 @@ using study::Comparison;
 using study::Metric;
 using study::Table;
 
-constexpr std::array kColumns{Metric::peak_rss, Metric::mean_rss, Metric::retained, Metric::allocator_time, Metric::cpu,
-                              Metric::minor_faults};
-constexpr std::array kAll{Metric::peak_rss, Metric::mean_rss, Metric::end_rss, Metric::retained, Metric::floor, Metric::cpu,
-                          Metric::wall, Metric::allocator_time, Metric::minor_faults, Metric::system_calls};
+constexpr std::array kColumns{Metric::peak_rss,       Metric::mean_rss, Metric::retained,
+                              Metric::allocator_time, Metric::cpu,      Metric::minor_faults};
+constexpr std::array kAll{Metric::peak_rss, Metric::mean_rss, Metric::end_rss,        Metric::retained,     Metric::floor,
+                          Metric::cpu,      Metric::wall,     Metric::allocator_time, Metric::minor_faults, Metric::system_calls};
 
 std::string value_text(Metric metric, double value) {
     const auto whole = static_cast<std::uint64_t>(std::llround(value));
@@ -86,8 +85,10 @@ std::string leaders(const Comparison& comparison) {
 
 nlohmann::ordered_json trial_json(const Comparison& comparison, std::size_t trial) {
     const study::TrialSummary& summary = comparison.trials[trial];
-    nlohmann::ordered_json json{{"label", summary.spec.label}, {"baseline", trial == comparison.baseline},
-                                {"apply", study::how_to_apply(summary.spec)}, {"runs", summary.good_runs()}};
+    nlohmann::ordered_json json{{"label", summary.spec.label},
+                                {"baseline", trial == comparison.baseline},
+                                {"apply", study::how_to_apply(summary.spec)},
+                                {"runs", summary.good_runs()}};
     if (const std::string failure = summary.failure(); !failure.empty()) {
         json["failure"] = failure;
         return json;
@@ -95,8 +96,8 @@ nlohmann::ordered_json trial_json(const Comparison& comparison, std::size_t tria
     for (const Metric metric : kAll) {
         const study::Spread spread = summary.spread(metric);
         const study::Difference difference = comparison.difference(trial, metric);
-        json["metrics"][study::name_of(metric)] = {{"median", spread.median}, {"least", spread.least}, {"most", spread.most},
-                                                   {"ratio", difference.ratio}, {"p", difference.p}, {"real", difference.real}};
+        json["metrics"][study::name_of(metric)] = {{"median", spread.median},   {"least", spread.least}, {"most", spread.most},
+                                                   {"ratio", difference.ratio}, {"p", difference.p},     {"real", difference.real}};
     }
     if (const double predicted = comparison.predicted_peak_rss_bytes(trial); predicted > 0) {
         json["predicted_peak_rss_bytes"] = predicted;
@@ -120,9 +121,11 @@ std::string comparison_text(const Comparison& comparison, const study::Terminal&
 }
 
 std::string comparison_json(const Comparison& comparison) {
-    nlohmann::ordered_json json{{"events", comparison.events}, {"recorded_ns", comparison.recorded_ns},
+    nlohmann::ordered_json json{{"events", comparison.events},
+                                {"recorded_ns", comparison.recorded_ns},
                                 {"recorded_peak_live_bytes", comparison.recorded_peak_live_bytes},
-                                {"recorded_peak_rss_bytes", comparison.recorded_peak_rss_bytes}, {"note", comparison.note}};
+                                {"recorded_peak_rss_bytes", comparison.recorded_peak_rss_bytes},
+                                {"note", comparison.note}};
     for (std::size_t trial = 0; trial < comparison.trials.size(); ++trial) {
         json["trials"].push_back(trial_json(comparison, trial));
     }

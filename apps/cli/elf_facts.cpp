@@ -3,10 +3,11 @@
 #include <string_view>
 
 #include <fcntl.h>
-#include <gelf.h>
-#include <libelf.h>
 #include <sys/xattr.h>
 #include <unistd.h>
+
+#include <gelf.h>
+#include <libelf.h>
 
 namespace heapwright::cli {
 namespace {
@@ -73,8 +74,7 @@ bool section_defines(Elf* elf, Elf_Scn* section, const GElf_Shdr& header, std::s
 bool defines_function(Elf* elf, std::string_view name) {
     for (Elf_Scn* section = nullptr; (section = elf_nextscn(elf, section)) != nullptr;) {
         GElf_Shdr header;
-        if (gelf_getshdr(section, &header) != nullptr &&
-            (header.sh_type == SHT_DYNSYM || header.sh_type == SHT_SYMTAB) &&
+        if (gelf_getshdr(section, &header) != nullptr && (header.sh_type == SHT_DYNSYM || header.sh_type == SHT_SYMTAB) &&
             section_defines(elf, section, header, name)) {
             return true;
         }

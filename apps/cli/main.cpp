@@ -4,11 +4,11 @@
 #include <new>
 #include <string>
 
-#include <heapwright/base/version.hpp>
-
 #include "progress.hpp"
 #include "status.hpp"
 #include "verbs.hpp"
+
+#include <heapwright/base/version.hpp>
 
 namespace {
 
@@ -54,7 +54,7 @@ int main(int count, char** words) {
     } catch (const std::bad_alloc&) {
         return complain(Status::our_fault, "out of memory; close other programs or take a smaller trace");
     } catch (const std::exception& failure) {
-        return complain(Status::our_fault, std::string{"internal failure: "} + failure.what() +
-                                               "; please report it with the command that you ran");
+        return complain(Status::our_fault,
+                        std::string{"internal failure: "} + failure.what() + "; please report it with the command that you ran");
     }
 }

@@ -27,12 +27,9 @@ std::vector<double> Variant::peak_bytes() const {
     return figures(runs, [](const RunResult& run) { return static_cast<double>(run.peak_resident_bytes); });
 }
 
-bool Variant::all_well() const {
-    return !runs.empty() && std::ranges::all_of(runs, &RunResult::well);
-}
+bool Variant::all_well() const { return !runs.empty() && std::ranges::all_of(runs, &RunResult::well); }
 
-void run_in_turn(std::vector<Variant>& variants, unsigned rounds,
-                 const std::function<void(const std::string& what)>& progress) {
+void run_in_turn(std::vector<Variant>& variants, unsigned rounds, const std::function<void(const std::string& what)>& progress) {
     for (unsigned round = 0; round < rounds; ++round) {
         for (Variant& variant : variants) {
             if (round > 0 && !variant.all_well()) {

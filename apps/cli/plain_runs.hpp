@@ -12,7 +12,7 @@ namespace heapwright::cli {
 
 /// A way to run the program and what it cost.
 struct Variant {
-    std::string label;    ///< "plain", "mimalloc", "glibc:arena_max=1"
+    std::string label;  ///< "plain", "mimalloc", "glibc:arena_max=1"
     RunRequest request;
     std::vector<RunResult> runs;
 
@@ -23,7 +23,6 @@ struct Variant {
 };
 
 /// Runs every variant once a round. Stops a variant at its first failure.
-void run_in_turn(std::vector<Variant>& variants, unsigned rounds,
-                 const std::function<void(const std::string& what)>& progress);
+void run_in_turn(std::vector<Variant>& variants, unsigned rounds, const std::function<void(const std::string& what)>& progress);
 
 }  // namespace heapwright::cli

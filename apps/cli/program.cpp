@@ -30,9 +30,7 @@ Refusal not_startable(const std::string& name, const std::string& path) {
     return {"cannot start '" + name + "': it is not executable for this user; check its permissions with 'ls -l'"};
 }
 
-bool startable(const std::string& path) {
-    return is_regular_file(path) && access(path.c_str(), X_OK) == 0;
-}
+bool startable(const std::string& path) { return is_regular_file(path) && access(path.c_str(), X_OK) == 0; }
 
 std::optional<std::string> find_in_path(const std::string& name) {
     const char* path = std::getenv("PATH");
@@ -58,8 +56,7 @@ std::optional<std::string> interpreter_of(const std::string& path) {
     words >> program;
     if (std::string_view{program}.ends_with("/env")) {
         std::string word;
-        while (words >> word && (word.starts_with("-") || word.contains('='))) {
-        }
+        while (words >> word && (word.starts_with("-") || word.contains('='))) {}
         if (const auto found = find_in_path(word)) {
             return found;
         }
@@ -78,7 +75,8 @@ Lookup find_program(const std::string& name) {
         const auto found = find_in_path(name);
         if (!found) {
             return {std::nullopt,
-                    {"cannot start '" + name + "': no folder of PATH holds a program of that name; check the spelling "
+                    {"cannot start '" + name +
+                     "': no folder of PATH holds a program of that name; check the spelling "
                      "or write its path"}};
         }
         program.path = *found;
@@ -113,8 +111,7 @@ std::optional<Refusal> why_not_recordable(const Program& program) {
         return Refusal{cannot + "it is made for another kind of processor; only x86-64 programs can be recorded"};
     }
     if (!facts.has_loader) {
-        return Refusal{cannot +
-                       "it is statically linked, so a preload has no effect; link it dynamically to record it"};
+        return Refusal{cannot + "it is statically linked, so a preload has no effect; link it dynamically to record it"};
     }
     struct stat status{};
     const bool known = stat(file.c_str(), &status) == 0;
@@ -126,8 +123,7 @@ std::optional<Refusal> why_not_recordable(const Program& program) {
                        "copy without that bit"};
     }
     if (facts.has_capabilities && geteuid() != 0) {
-        return Refusal{cannot +
-                       "it carries file capabilities, so the loader ignores a preload; record a copy without them"};
+        return Refusal{cannot + "it carries file capabilities, so the loader ignores a preload; record a copy without them"};
     }
     if (facts.defines_malloc) {
         return Refusal{cannot +

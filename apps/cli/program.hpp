@@ -14,9 +14,7 @@ struct Program {
     std::string interpreter;  ///< for a script: the ELF program its first line names, else empty
 
     /// The ELF file whose memory is going to be looked at.
-    [[nodiscard]] const std::string& binary() const noexcept {
-        return interpreter.empty() ? path : interpreter;
-    }
+    [[nodiscard]] const std::string& binary() const noexcept { return interpreter.empty() ? path : interpreter; }
 };
 
 /// Why a program cannot be recorded: one sentence without the leading "heapwright: ".

@@ -38,13 +38,9 @@ std::string bar(double fraction) {
 
 }  // namespace
 
-void set_progress_wanted(bool wanted) {
-    wanted_by_user = wanted;
-}
+void set_progress_wanted(bool wanted) { wanted_by_user = wanted; }
 
-bool progress_wanted() {
-    return wanted_by_user && isatty(STDERR_FILENO) == 1;
-}
+bool progress_wanted() { return wanted_by_user && isatty(STDERR_FILENO) == 1; }
 
 ProgressLine::ProgressLine(std::string what, bool wanted) : what_{std::move(what)}, shown_{wanted && progress_wanted()} {}
 

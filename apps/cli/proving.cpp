@@ -2,12 +2,12 @@
 
 #include <utility>
 
-#include <heapwright/study/advice/advise.hpp>
-#include <heapwright/study/replay/prove.hpp>
-
 #include "progress.hpp"
 #include "status.hpp"
 #include "trace_option.hpp"
+
+#include <heapwright/study/advice/advise.hpp>
+#include <heapwright/study/replay/prove.hpp>
 
 namespace heapwright::cli {
 
@@ -24,8 +24,7 @@ int try_by_replay(const std::string& trace, Advice& advice, const study::ReplayO
     ProgressLine line{"proving by replay", true};
     const auto proof = study::prove(trace, advice.provenance, advice.suggestions, options,
                                     [&line](double fraction, std::uint64_t events) { line.update(fraction, events); });
-    return proof ? static_cast<int>(Status::done)
-                 : complain(status_for(proof.error()), sentence_for(proof.error(), "replay", trace));
+    return proof ? static_cast<int>(Status::done) : complain(status_for(proof.error()), sentence_for(proof.error(), "replay", trace));
 }
 
 }  // namespace heapwright::cli

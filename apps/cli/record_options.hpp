@@ -1,9 +1,8 @@
 // The options of a recording, shared by `record` and `tune`.
 #pragma once
 
-#include <CLI/CLI.hpp>
-
 #include "recording.hpp"
+#include <CLI/CLI.hpp>
 
 namespace heapwright::cli {
 

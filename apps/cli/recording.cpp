@@ -21,13 +21,9 @@ namespace fs = std::filesystem;
 
 constexpr const char* kRecorder = "libheapwright-record.so";
 
-std::string base_name(const std::string& path) {
-    return fs::path{path}.filename().string();
-}
+std::string base_name(const std::string& path) { return fs::path{path}.filename().string(); }
 
-std::string default_output(const Program& program) {
-    return "heapwright." + base_name(program.path) + ".%p.hwtrace";
-}
+std::string default_output(const Program& program) { return "heapwright." + base_name(program.path) + ".%p.hwtrace"; }
 
 std::string replaced(std::string text, const std::string& what, const std::string& with) {
     for (auto at = text.find(what); at != std::string::npos; at = text.find(what, at + with.size())) {
@@ -74,8 +70,7 @@ std::string recorder_settings(const RecordingOptions& options, const std::string
     return "out=" + output + ",first=%PID%,stack=" + options.stack + ",depth=" + number(options.depth) +
            ",sample=" + number(options.sample_bytes) + ",max_size=" + number(options.max_bytes) +
            ",duration_ms=" + number(static_cast<std::uint64_t>(options.duration_s * 1000)) +
-           ",mappings=" + number(options.mappings ? 1 : 0) + ",children=" + number(options.children ? 1 : 0) +
-           ",fallback=" + fallback;
+           ",mappings=" + number(options.mappings ? 1 : 0) + ",children=" + number(options.children ? 1 : 0) + ",fallback=" + fallback;
 }
 
 // Finds out now, not after an hour, whether the trace can be written; removes what an earlier run left there.
@@ -94,14 +89,12 @@ std::string why_not_writable(const std::string& output) {
     }
     const int descriptor = open(probe.c_str(), O_WRONLY | O_CREAT | O_CLOEXEC, 0644);
     if (descriptor < 0) {
-        return "cannot write the trace '" + output + "': " + std::strerror(errno) +
-               "; choose a place that you may write to with -o";
+        return "cannot write the trace '" + output + "': " + std::strerror(errno) + "; choose a place that you may write to with -o";
     }
     const bool full = write(descriptor, "x", 1) != 1;
     close(descriptor);
     unlink(probe.c_str());
-    return full ? "cannot write the trace '" + output + "': " + std::strerror(errno) +
-                      "; free some space or choose another place with -o"
+    return full ? "cannot write the trace '" + output + "': " + std::strerror(errno) + "; free some space or choose another place with -o"
                 : std::string{};
 }
 
@@ -112,14 +105,13 @@ std::vector<fs::path> files_of(const std::string& output, const fs::file_time_ty
     const std::string name = pattern.filename().string();
     const auto hole = name.find("%p");
     const std::string head = hole != std::string::npos ? name.substr(0, hole) : pattern.stem().string();
-    const std::string tail = hole != std::string::npos ? name.substr(name.rfind('.') < hole ? hole + 2 : name.rfind('.'))
-                                                       : pattern.extension().string();
+    const std::string tail =
+        hole != std::string::npos ? name.substr(name.rfind('.') < hole ? hole + 2 : name.rfind('.')) : pattern.extension().string();
     std::vector<fs::path> found;
     std::error_code failed;
     for (const auto& entry : fs::directory_iterator{folder, failed}) {
         const std::string file = entry.path().filename().string();
-        if (file.starts_with(head) && file.ends_with(tail) && entry.is_regular_file(failed) &&
-            entry.last_write_time(failed) >= since) {
+        if (file.starts_with(head) && file.ends_with(tail) && entry.is_regular_file(failed) && entry.last_write_time(failed) >= since) {
             found.push_back(entry.path());
         }
     }
@@ -176,8 +168,8 @@ Recording record(RunRequest request, const RecordingOptions& options) {
     fallback.move_files_to(fs::path{absolute}.parent_path());
     recording.traces = collect(output, since, recording.run.pid);
     if (recording.run.start_errno != 0) {
-        recording.problem = "cannot start '" + request.program.name + "': " +
-                            std::strerror(recording.run.start_errno) + "; check the program";
+        recording.problem =
+            "cannot start '" + request.program.name + "': " + std::strerror(recording.run.start_errno) + "; check the program";
     } else if (recording.traces.empty()) {
         recording.problem = "nothing was recorded of '" + request.program.name +
                             "': it ended without loading the recorder; run it with LD_DEBUG=libs to see why";

@@ -16,7 +16,7 @@ struct RecordingOptions {
     unsigned depth = 32;         ///< frames kept of a stack
     std::uint64_t sample_bytes = 0;
     std::uint64_t max_bytes = 0;
-    double duration_s = 0;       ///< of the recording; the program goes on
+    double duration_s = 0;  ///< of the recording; the program goes on
     bool mappings = false;
     bool children = true;
 };

@@ -15,9 +15,9 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include <apps/launch/launch_report.hpp>
-
 #include "install.hpp"
+
+#include <apps/launch/launch_report.hpp>
 
 namespace heapwright::cli {
 namespace {
@@ -25,7 +25,7 @@ namespace {
 using Clock = std::chrono::steady_clock;
 using launch::LaunchReport;
 
-constexpr auto kGrace = std::chrono::seconds{10};       // between SIGTERM and SIGKILL
+constexpr auto kGrace = std::chrono::seconds{10};            // between SIGTERM and SIGKILL
 constexpr auto kLoadDelay = std::chrono::milliseconds{500};  // a server has to open its socket first
 
 volatile sig_atomic_t child_for_signals = 0;
@@ -64,11 +64,11 @@ private:
         if (before_[slot].sa_handler == SIG_IGN) {
             return;  // nohup: the program inherits the ignored signal as it would without us
         }
-        struct sigaction action {};
+        struct sigaction action{};
         action.sa_handler = handler;
         sigaction(number, &action, nullptr);
     }
-    struct sigaction before_[4] {};
+    struct sigaction before_[4]{};
 };
 
 void redirect(const std::optional<std::string>& file, int descriptor, int flags) {
@@ -158,8 +158,7 @@ struct Pipe {
     bool receive(T& value) {
         close_end(1);
         ssize_t got = 0;
-        while ((got = read(ends[0], &value, sizeof value)) < 0 && errno == EINTR) {
-        }
+        while ((got = read(ends[0], &value, sizeof value)) < 0 && errno == EINTR) {}
         return got == static_cast<ssize_t>(sizeof value);
     }
 };
@@ -188,8 +187,7 @@ bool wait_until(pid_t pid, int& status, Clock::time_point deadline) {
 }
 
 void wait_for(pid_t pid, int& status) {
-    while (waitpid(pid, &status, 0) < 0 && errno == EINTR) {
-    }
+    while (waitpid(pid, &status, 0) < 0 && errno == EINTR) {}
 }
 
 // Waits for the end by itself, by the clock, or by the end of the load; the last two ask first and kill later.

@@ -16,26 +16,26 @@ namespace heapwright::cli {
 /// One way to run a program.
 struct RunRequest {
     Program program;
-    std::vector<std::string> arguments;  ///< without argv[0]
+    std::vector<std::string> arguments;                            ///< without argv[0]
     std::vector<std::pair<std::string, std::string>> environment;  ///< set on top of ours; "%PID%" becomes its pid
-    std::string preload;                 ///< put before whatever LD_PRELOAD holds; empty: nothing
-    std::optional<std::string> input;    ///< files instead of our own standard streams
+    std::string preload;                                           ///< put before whatever LD_PRELOAD holds; empty: nothing
+    std::optional<std::string> input;                              ///< files instead of our own standard streams
     std::optional<std::string> output;
     std::optional<std::string> errors;
-    bool measured = false;               ///< through heapwright-launch, whose own size does not count
-    double duration_s = 0;               ///< ask it to end (SIGTERM) after that many seconds; 0: let it run
-    std::string load;                    ///< a shell command that works on the running program; when it ends, so does the program
+    bool measured = false;  ///< through heapwright-launch, whose own size does not count
+    double duration_s = 0;  ///< ask it to end (SIGTERM) after that many seconds; 0: let it run
+    std::string load;       ///< a shell command that works on the running program; when it ends, so does the program
 };
 
 /// How it went.
 struct RunResult {
-    int start_errno = 0;        ///< why it did not start; 0: it ran
-    int wait_status = 0;        ///< as waitpid gives it
-    bool stopped = false;       ///< by our own SIGTERM or SIGKILL (duration or load)
-    int load_status = 0;        ///< exit status of the load command
+    int start_errno = 0;   ///< why it did not start; 0: it ran
+    int wait_status = 0;   ///< as waitpid gives it
+    bool stopped = false;  ///< by our own SIGTERM or SIGKILL (duration or load)
+    int load_status = 0;   ///< exit status of the load command
     pid_t pid = -1;
     std::uint64_t wall_ns = 0;
-    std::uint64_t cpu_ns = 0;   ///< the rest only when measured
+    std::uint64_t cpu_ns = 0;  ///< the rest only when measured
     std::uint64_t peak_resident_bytes = 0;
     std::uint64_t minor_faults = 0;
     std::uint64_t major_faults = 0;

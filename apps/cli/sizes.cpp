@@ -17,12 +17,20 @@ struct Unit {
 
 constexpr double kKi = 1024;
 // Powers of 1024 in every spelling, as everywhere in heapwright.
-constexpr std::array<Unit, 14> kUnits{{{"", 1}, {"b", 1},
-                                       {"k", kKi}, {"kib", kKi}, {"kb", kKi},
-                                       {"m", kKi * kKi}, {"mib", kKi * kKi}, {"mb", kKi * kKi},
-                                       {"g", kKi * kKi * kKi}, {"gib", kKi * kKi * kKi}, {"gb", kKi * kKi * kKi},
-                                       {"t", kKi * kKi * kKi * kKi}, {"tib", kKi * kKi * kKi * kKi},
-                                       {"tb", kKi * kKi * kKi * kKi}}};
+constexpr std::array<Unit, 14> kUnits{{{"", 1},
+                                       {"b", 1},
+                                       {"k", kKi},
+                                       {"kib", kKi},
+                                       {"kb", kKi},
+                                       {"m", kKi* kKi},
+                                       {"mib", kKi* kKi},
+                                       {"mb", kKi* kKi},
+                                       {"g", kKi* kKi* kKi},
+                                       {"gib", kKi* kKi* kKi},
+                                       {"gb", kKi* kKi* kKi},
+                                       {"t", kKi* kKi* kKi* kKi},
+                                       {"tib", kKi* kKi* kKi* kKi},
+                                       {"tb", kKi* kKi* kKi* kKi}}};
 
 }  // namespace
 

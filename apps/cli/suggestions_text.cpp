@@ -15,9 +15,7 @@ using study::Ink;
 using study::Suggestion;
 using study::Terminal;
 
-std::uint64_t whole(double value) {
-    return static_cast<std::uint64_t>(std::llround(std::max(value, 0.0)));
-}
+std::uint64_t whole(double value) { return static_cast<std::uint64_t>(std::llround(std::max(value, 0.0))); }
 
 std::string evidence_text(const study::Evidence& evidence) {
     std::string value;
@@ -71,15 +69,16 @@ Ink ink_of(study::Verdict verdict) {
 
 std::string one(const Suggestion& suggestion, const Terminal& terminal) {
     const auto line = [&terminal](const char* label, const std::string& content) {
-        return content.empty() ? std::string{}
-                               : "  " + std::string{label} + study::wrapped(content, terminal.width, 12) + "\n";
+        return content.empty() ? std::string{} : "  " + std::string{label} + study::wrapped(content, terminal.width, 12) + "\n";
     };
     const std::string verdict{study::name_of(suggestion.verdict)};
+    // A proof begins with its verdict, which has a colour here.
+    const bool repeats = suggestion.proof.starts_with(verdict);
+    const std::string proof = repeats ? suggestion.proof.substr(verdict.size()) : suggestion.proof.empty() ? "" : ": " + suggestion.proof;
     return study::inked(terminal, Ink::strong, suggestion.experiment.id + "  " + suggestion.title) + "\n" +
-           line("where     ", suggestion.where) + line("evidence  ", joined_evidence(suggestion)) +
-           line("what      ", suggestion.what) + line("expected  ", expected_text(suggestion)) + "  verdict   " +
-           study::inked(terminal, ink_of(suggestion.verdict), verdict) +
-           (suggestion.proof.empty() ? "" : ": " + study::wrapped(suggestion.proof, terminal.width, 12)) + "\n" +
+           line("where     ", suggestion.where) + line("evidence  ", joined_evidence(suggestion)) + line("what      ", suggestion.what) +
+           line("expected  ", expected_text(suggestion)) + "  verdict   " + study::inked(terminal, ink_of(suggestion.verdict), verdict) +
+           study::wrapped(proof, terminal.width, 12) + "\n" +
            (suggestion.how.empty() ? "" : "  paste\n" + indented(suggestion.how, "    ")) + "\n";
 }
 

@@ -9,8 +9,7 @@
 namespace heapwright::cli {
 
 /// Analyses a trace with a progress line. Nothing: the sentence was printed and `status` says how to end.
-[[nodiscard]] std::optional<study::Findings> analyse_trace(const std::string& path, const study::AnalysisOptions& options,
-                                                           int& status);
+[[nodiscard]] std::optional<study::Findings> analyse_trace(const std::string& path, const study::AnalysisOptions& options, int& status);
 
 /// Writes `text` to a file (whole or not at all), or to standard output when `path` is empty or "-".
 ///

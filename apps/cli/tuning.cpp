@@ -8,26 +8,18 @@ namespace {
 
 using study::Difference;
 
-constexpr double kMostHarm = 1.05;      // a change that costs more than a twentieth of anything is no free advice
-constexpr double kLeastScore = -0.02;   // about two per cent: less is not worth a line in a start script
+constexpr double kMostHarm = 1.05;     // a change that costs more than a twentieth of anything is no free advice
+constexpr double kLeastScore = -0.02;  // about two per cent: less is not worth a line in a start script
 
-double logarithm(const Difference& difference) {
-    return difference.real && difference.ratio > 0 ? std::log(difference.ratio) : 0;
-}
+double logarithm(const Difference& difference) { return difference.real && difference.ratio > 0 ? std::log(difference.ratio) : 0; }
 
-bool hurts(const Difference& difference) {
-    return difference.real && difference.ratio > kMostHarm;
-}
+bool hurts(const Difference& difference) { return difference.real && difference.ratio > kMostHarm; }
 
 }  // namespace
 
-double RealDifference::score() const {
-    return logarithm(cpu) + logarithm(peak);
-}
+double RealDifference::score() const { return logarithm(cpu) + logarithm(peak); }
 
-bool RealDifference::harmless() const {
-    return !hurts(cpu) && !hurts(wall) && !hurts(peak);
-}
+bool RealDifference::harmless() const { return !hurts(cpu) && !hurts(wall) && !hurts(peak); }
 
 RealDifference real_difference(const Tuning& tuning, std::size_t variant) {
     const Variant& plain = tuning.variants.front();

@@ -5,23 +5,23 @@
 #include <string>
 #include <vector>
 
+#include "plain_runs.hpp"
+
 #include <heapwright/study/advice/suggestion.hpp>
 #include <heapwright/study/analysis/findings.hpp>
 #include <heapwright/study/replay/comparison.hpp>
 #include <heapwright/study/report/terminal.hpp>
 
-#include "plain_runs.hpp"
-
 namespace heapwright::cli {
 
 /// Everything that one `tune` found out.
 struct Tuning {
-    std::string command;                 ///< as the user would type it
+    std::string command;  ///< as the user would type it
     study::Findings findings;
-    std::vector<study::Suggestion> suggestions;  ///< with their verdicts
-    std::optional<study::Comparison> comparison; ///< the recording through every installed allocator
-    std::vector<Variant> variants;       ///< the program itself: [0] plain, the rest changed from outside
-    std::vector<study::TrialSpec> specs; ///< of the variants, same index; [0] is the baseline
+    std::vector<study::Suggestion> suggestions;   ///< with their verdicts
+    std::optional<study::Comparison> comparison;  ///< the recording through every installed allocator
+    std::vector<Variant> variants;                ///< the program itself: [0] plain, the rest changed from outside
+    std::vector<study::TrialSpec> specs;          ///< of the variants, same index; [0] is the baseline
 };
 
 /// How one variant of the real program compares with the plain one.

@@ -28,8 +28,8 @@ int advise_command(const AdviseCommand& command) {
     if (command.prove) {
         status = try_by_replay(command.trace, *advice, command.replay);
     }
-    const std::string text = command.json ? suggestions_json(advice->suggestions)
-                                          : suggestions_text(advice->suggestions, study::detect_terminal(STDOUT_FILENO));
+    const std::string text =
+        command.json ? suggestions_json(advice->suggestions) : suggestions_text(advice->suggestions, study::detect_terminal(STDOUT_FILENO));
     const int delivered = deliver("", text);
     return status != 0 ? status : delivered;
 }

@@ -2,14 +2,14 @@
 #include <memory>
 #include <string>
 
+#include "report_options.hpp"
+#include "trace_option.hpp"
+#include "verbs.hpp"
+
 #include <heapwright/base/version.hpp>
 #include <heapwright/study/report/document.hpp>
 #include <heapwright/study/report/html.hpp>
 #include <heapwright/study/report/text.hpp>
-
-#include "report_options.hpp"
-#include "trace_option.hpp"
-#include "verbs.hpp"
 
 namespace heapwright::cli {
 namespace {

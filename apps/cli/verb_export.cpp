@@ -5,12 +5,12 @@
 
 #include <unistd.h>
 
-#include <heapwright/study/report/exports.hpp>
-
 #include "report_options.hpp"
 #include "status.hpp"
 #include "trace_option.hpp"
 #include "verbs.hpp"
+
+#include <heapwright/study/report/exports.hpp>
 
 namespace heapwright::cli {
 namespace {

@@ -5,12 +5,12 @@
 
 #include <unistd.h>
 
-#include <heapwright/study/report/units.hpp>
-
 #include "record_options.hpp"
 #include "recording.hpp"
 #include "status.hpp"
 #include "verbs.hpp"
+
+#include <heapwright/study/report/units.hpp>
 
 namespace heapwright::cli {
 namespace {
@@ -29,10 +29,8 @@ void say_what_was_recorded(const Recording& recording) {
     }
     const TraceFile& first = recording.traces.front();
     remark("recorded " + study::count_text(events) + " events of " + first.program +
-           (recording.traces.size() > 1 ? " and its children in " + std::to_string(recording.traces.size()) + " processes"
-                                        : "") +
-           ": " + first.path + " (" + study::bytes_text(first.file_bytes) + "); explain it with 'heapwright report " +
-           first.path + "'");
+           (recording.traces.size() > 1 ? " and its children in " + std::to_string(recording.traces.size()) + " processes" : "") + ": " +
+           first.path + " (" + study::bytes_text(first.file_bytes) + "); explain it with 'heapwright report " + first.path + "'");
 }
 
 // What the user has to know even if he wanted silence: the trace holds less than he asked for.

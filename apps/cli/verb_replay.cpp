@@ -4,8 +4,6 @@
 
 #include <unistd.h>
 
-#include <heapwright/study/replay/replay.hpp>
-
 #include "comparison_text.hpp"
 #include "progress.hpp"
 #include "proving.hpp"
@@ -13,6 +11,8 @@
 #include "suggestions_text.hpp"
 #include "trace_option.hpp"
 #include "verbs.hpp"
+
+#include <heapwright/study/replay/replay.hpp>
 
 namespace heapwright::cli {
 namespace {
@@ -44,9 +44,8 @@ int replay_experiment(const ReplayCommand& command) {
     for (const study::Suggestion& suggestion : advice->suggestions) {
         known += (known.empty() ? "" : ", ") + suggestion.experiment.id;
     }
-    std::erase_if(advice->suggestions, [&command](const study::Suggestion& suggestion) {
-        return suggestion.experiment.id != command.experiment;
-    });
+    std::erase_if(advice->suggestions,
+                  [&command](const study::Suggestion& suggestion) { return suggestion.experiment.id != command.experiment; });
     if (advice->suggestions.empty()) {
         return complain(Status::usage, "there is no experiment '" + command.experiment + "' for this trace; " +
                                            (known.empty() ? "'heapwright advise' suggests nothing here" : "choose one of " + known));
@@ -79,8 +78,7 @@ int replay_command(const ReplayCommand& command) {
     if (!comparison) {
         return complain(status_for(comparison.error()), sentence_for(comparison.error(), "replay", command.trace));
     }
-    return deliver("", command.json ? comparison_json(*comparison)
-                                         : comparison_text(*comparison, study::detect_terminal(STDOUT_FILENO)));
+    return deliver("", command.json ? comparison_json(*comparison) : comparison_text(*comparison, study::detect_terminal(STDOUT_FILENO)));
 }
 
 }  // namespace

@@ -5,16 +5,16 @@
 
 #include <unistd.h>
 
+#include "report_options.hpp"
+#include "status.hpp"
+#include "trace_option.hpp"
+#include "verbs.hpp"
+
 #include <heapwright/base/version.hpp>
 #include <heapwright/study/report/budget.hpp>
 #include <heapwright/study/report/exports.hpp>
 #include <heapwright/study/report/html.hpp>
 #include <heapwright/study/report/text.hpp>
-
-#include "report_options.hpp"
-#include "status.hpp"
-#include "trace_option.hpp"
-#include "verbs.hpp"
 
 namespace heapwright::cli {
 namespace {

@@ -10,12 +10,6 @@
 
 #include <unistd.h>
 
-#include <heapwright/base/version.hpp>
-#include <heapwright/study/advice/advise.hpp>
-#include <heapwright/study/replay/prove.hpp>
-#include <heapwright/study/replay/replay.hpp>
-#include <heapwright/study/report/html.hpp>
-
 #include "progress.hpp"
 #include "record_options.hpp"
 #include "standard_streams.hpp"
@@ -23,6 +17,12 @@
 #include "trace_option.hpp"
 #include "tuning.hpp"
 #include "verbs.hpp"
+
+#include <heapwright/base/version.hpp>
+#include <heapwright/study/advice/advise.hpp>
+#include <heapwright/study/replay/prove.hpp>
+#include <heapwright/study/replay/replay.hpp>
+#include <heapwright/study/report/html.hpp>
 
 namespace heapwright::cli {
 namespace {
@@ -47,8 +47,8 @@ public:
     explicit Tune(const TuneCommand& command) : command_{command} {}
 
     int run_all() {
-        for (const auto step : {&Tune::prepare, &Tune::run_plain, &Tune::record_once, &Tune::analyse, &Tune::prove,
-                                &Tune::try_on_program, &Tune::report}) {
+        for (const auto step :
+             {&Tune::prepare, &Tune::run_plain, &Tune::record_once, &Tune::analyse, &Tune::prove, &Tune::try_on_program, &Tune::report}) {
             if (const int status = (this->*step)(); status != 0) {
                 return status;
             }
@@ -78,8 +78,9 @@ private:
 };
 
 std::string quoted(const std::string& word) {
-    const bool plain = !word.empty() && word.find_first_not_of("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
-                                                               "0123456789_-./:=,+@%") == std::string::npos;
+    const bool plain = !word.empty() && word.find_first_not_of(
+                                            "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
+                                            "0123456789_-./:=,+@%") == std::string::npos;
     return plain ? word : "'" + word + "'";
 }
 
@@ -103,8 +104,8 @@ int Tune::prepare() {
     std::error_code failed;
     fs::create_directories(folder_, failed);
     if (failed || access(folder_.c_str(), W_OK) != 0) {
-        return complain(Status::usage, "cannot write to the folder '" + folder_.string() + "': " +
-                                           (failed ? failed.message() : std::string{std::strerror(errno)}) +
+        return complain(Status::usage, "cannot write to the folder '" + folder_.string() +
+                                           "': " + (failed ? failed.message() : std::string{std::strerror(errno)}) +
                                            "; choose another one with -o");
     }
     const auto input = keep_standard_input(folder_.string());
@@ -128,17 +129,16 @@ int Tune::run_plain() {
     run_in_turn(first, 1, [this](const std::string& what) { line_.tick(what); });
     const RunResult& run = first.front().runs.front();
     if (run.start_errno != 0) {
-        return complain(Status::usage, "cannot start '" + request_.program.name + "': " + std::strerror(run.start_errno) +
-                                           "; check the program");
+        return complain(Status::usage,
+                        "cannot start '" + request_.program.name + "': " + std::strerror(run.start_errno) + "; check the program");
     }
     if (run.load_status != 0) {
-        return complain(Status::program_failed, "the load command failed with status " + std::to_string(run.load_status) +
-                                                    ": " + command_.load + "; try it by hand while the program runs");
+        return complain(Status::program_failed, "the load command failed with status " + std::to_string(run.load_status) + ": " +
+                                                    command_.load + "; try it by hand while the program runs");
     }
     if (!run.well()) {
         return complain(Status::program_failed, "'" + tuning_.command + "' ended with " + run.ending() +
-                                                    " by itself, so there is nothing to compare; its messages are in " +
-                                                    file("errors"));
+                                                    " by itself, so there is nothing to compare; its messages are in " + file("errors"));
     }
     fs::copy_file(file("output"), file("output.plain"), fs::copy_options::overwrite_existing);
     return 0;
@@ -250,8 +250,8 @@ int Tune::report() {
     extras.suggestions = &tuning_.suggestions;
     extras.comparison = tuning_.comparison ? &*tuning_.comparison : nullptr;
     const std::string page = file("report.html");
-    for (const auto& [path, text] : {std::pair{page, study::html_text(tuning_.findings, extras)},
-                                     std::pair{file("tune.json"), tuning_json(tuning_)}}) {
+    for (const auto& [path, text] :
+         {std::pair{page, study::html_text(tuning_.findings, extras)}, std::pair{file("tune.json"), tuning_json(tuning_)}}) {
         if (const int status = deliver(path, text); status != 0) {
             return status;
         }
@@ -259,8 +259,7 @@ int Tune::report() {
     if (command_.json) {
         return deliver("", tuning_json(tuning_));
     }
-    return deliver("", verdict_text(tuning_, study::detect_terminal(STDOUT_FILENO)) + "report: " + page + "\ntrace:  " + trace_ +
-                           "\n");
+    return deliver("", verdict_text(tuning_, study::detect_terminal(STDOUT_FILENO)) + "report: " + page + "\ntrace:  " + trace_ + "\n");
 }
 
 }  // namespace

@@ -3,14 +3,13 @@
 #include <cmath>
 #include <cstdint>
 
+#include "sizes.hpp"
+#include "tuning.hpp"
 #include <nlohmann/json.hpp>
 
 #include <heapwright/study/report/summary.hpp>
 #include <heapwright/study/report/table.hpp>
 #include <heapwright/study/report/units.hpp>
-
-#include "sizes.hpp"
-#include "tuning.hpp"
 
 namespace heapwright::cli {
 namespace {
@@ -21,9 +20,7 @@ using study::Terminal;
 
 constexpr std::size_t kOtherSuggestions = 4;
 
-std::uint64_t whole(double value) {
-    return static_cast<std::uint64_t>(std::llround(std::max(value, 0.0)));
-}
+std::uint64_t whole(double value) { return static_cast<std::uint64_t>(std::llround(std::max(value, 0.0))); }
 
 double median(std::vector<double> values) {
     if (values.empty()) {
@@ -34,16 +31,16 @@ double median(std::vector<double> values) {
     return *middle;
 }
 
-std::string seconds_text(double seconds) {
-    return study::duration_text(whole(seconds * 1e9));
-}
+std::string seconds_text(double seconds) { return study::duration_text(whole(seconds * 1e9)); }
 
 std::string with_change(const std::string& value, const study::Difference& difference) {
     return value + (difference.real ? " " + signed_percent(difference.ratio) : " =");
 }
 
 std::string runs_table(const Tuning& tuning, const Terminal& terminal) {
-    Table table{{{"the program itself", Table::Align::flexible}, {"wall", Table::Align::right}, {"CPU", Table::Align::right},
+    Table table{{{"the program itself", Table::Align::flexible},
+                 {"wall", Table::Align::right},
+                 {"CPU", Table::Align::right},
                  {"peak RSS", Table::Align::right}}};
     for (std::size_t i = 0; i < tuning.variants.size(); ++i) {
         const Variant& variant = tuning.variants[i];
@@ -111,8 +108,9 @@ std::string change_lines(const Tuning& tuning, const Terminal& terminal) {
         text += "  nothing could be tried from outside\n";
     }
     if (const study::Suggestion* code = best_code_change(tuning)) {
-        text += "  in the code: " + study::wrapped(code->title + (code->where.empty() ? "" : ", " + code->where) + "; " + code->proof,
-                                                   terminal.width, 2) + "\n";
+        text += "  in the code: " +
+                study::wrapped(code->title + (code->where.empty() ? "" : ", " + code->where) + "; " + code->proof, terminal.width, 2) +
+                "\n";
     }
     return text;
 }
@@ -144,8 +142,11 @@ std::string tuning_json(const Tuning& tuning) {
     nlohmann::ordered_json json{{"command", tuning.command}};
     for (std::size_t i = 0; i < tuning.variants.size(); ++i) {
         const Variant& variant = tuning.variants[i];
-        nlohmann::ordered_json row{{"label", variant.label}, {"well", variant.all_well()}, {"wall_s", variant.wall_s()},
-                                   {"cpu_s", variant.cpu_s()}, {"peak_resident_bytes", variant.peak_bytes()}};
+        nlohmann::ordered_json row{{"label", variant.label},
+                                   {"well", variant.all_well()},
+                                   {"wall_s", variant.wall_s()},
+                                   {"cpu_s", variant.cpu_s()},
+                                   {"peak_resident_bytes", variant.peak_bytes()}};
         if (i > 0) {
             const RealDifference difference = real_difference(tuning, i);
             row["cpu_ratio"] = difference.cpu.ratio;
@@ -157,9 +158,13 @@ std::string tuning_json(const Tuning& tuning) {
     const auto best = best_variant(tuning);
     json["best"] = best ? nlohmann::ordered_json(tuning.variants[*best].label) : nlohmann::ordered_json(nullptr);
     for (const study::Suggestion& suggestion : tuning.suggestions) {
-        json["suggestions"].push_back({{"id", suggestion.experiment.id}, {"rule", suggestion.rule}, {"title", suggestion.title},
-                                       {"where", suggestion.where}, {"verdict", study::name_of(suggestion.verdict)},
-                                       {"proof", suggestion.proof}, {"how", suggestion.how}});
+        json["suggestions"].push_back({{"id", suggestion.experiment.id},
+                                       {"rule", suggestion.rule},
+                                       {"title", suggestion.title},
+                                       {"where", suggestion.where},
+                                       {"verdict", study::name_of(suggestion.verdict)},
+                                       {"proof", suggestion.proof},
+                                       {"how", suggestion.how}});
     }
     return json.dump(1) + "\n";
 }

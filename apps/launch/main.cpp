@@ -31,7 +31,7 @@ void forward(int signal_number) {
 void keep_alive(int) {}
 
 void handle(int signal_number, void (*handler)(int)) {
-    struct sigaction action {};
+    struct sigaction action{};
     action.sa_handler = handler;
     action.sa_flags = SA_RESTART;
     sigaction(signal_number, &action, nullptr);
@@ -115,8 +115,7 @@ int main(int count, char** words) {
     report.start_errno = start(order);
     rusage used{};
     if (program > 0) {
-        while (wait4(program, &report.wait_status, 0, &used) < 0 && errno == EINTR) {
-        }
+        while (wait4(program, &report.wait_status, 0, &used) < 0 && errno == EINTR) {}
     }
     report.wall_ns = now_ns() - begin;
     report.user_ns = nanoseconds(used.ru_utime);

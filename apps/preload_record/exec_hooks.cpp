@@ -7,11 +7,11 @@
 
 #include <unistd.h>
 
-#include <heapwright/base/platform.hpp>
-#include <heapwright/trace/record/recorder.hpp>
-
 #include "inheritance.hpp"
 #include "real.hpp"
+
+#include <heapwright/base/platform.hpp>
+#include <heapwright/trace/record/recorder.hpp>
 
 namespace {
 
@@ -56,16 +56,16 @@ std::size_t count_words(va_list words) {
 }
 
 // The words of execl and its relatives, which end with a null pointer, as an array on the stack.
-#define HEAPWRIGHT_COLLECT_WORDS(first, list)                                                \
-    va_list list;                                                                            \
-    va_start(list, first);                                                                   \
-    const std::size_t word_count = count_words(list);                                        \
-    va_end(list);                                                                            \
-    auto** words = static_cast<char**>(__builtin_alloca((word_count + 1) * sizeof(char*)));  \
-    va_start(list, first);                                                                   \
-    words[0] = const_cast<char*>(first);                                                     \
-    for (std::size_t word = 1; word <= word_count; ++word) {                                 \
-        words[word] = va_arg(list, char*);                                                   \
+#define HEAPWRIGHT_COLLECT_WORDS(first, list)                                               \
+    va_list list;                                                                           \
+    va_start(list, first);                                                                  \
+    const std::size_t word_count = count_words(list);                                       \
+    va_end(list);                                                                           \
+    auto** words = static_cast<char**>(__builtin_alloca((word_count + 1) * sizeof(char*))); \
+    va_start(list, first);                                                                  \
+    words[0] = const_cast<char*>(first);                                                    \
+    for (std::size_t word = 1; word <= word_count; ++word) {                                \
+        words[word] = va_arg(list, char*);                                                  \
     }
 
 }  // namespace

@@ -1,8 +1,8 @@
 // The ways out of a process that pass by exit handlers, and the way into a child that passes by fork handlers.
+#include "real.hpp"
+
 #include <heapwright/base/platform.hpp>
 #include <heapwright/trace/record/recorder.hpp>
-
-#include "real.hpp"
 
 using heapwright::preload::real;
 using heapwright::preload::wake_up;

@@ -3,10 +3,10 @@
 
 #include <sched.h>
 
+#include "real.hpp"
+
 #include <heapwright/base/platform.hpp>
 #include <heapwright/trace/record/recorder.hpp>
-
-#include "real.hpp"
 
 using heapwright::preload::real;
 using heapwright::preload::wake_up;

@@ -27,7 +27,7 @@ public:
 private:
     char* const* environment_;
     std::size_t count_ = 0;
-    std::size_t library_at_ = 0;   // where LD_PRELOAD stands; count_: nowhere
+    std::size_t library_at_ = 0;  // where LD_PRELOAD stands; count_: nowhere
     std::size_t text_bytes_ = 0;
     bool lacks_library_ = false;
     bool lacks_options_ = false;

@@ -1,8 +1,8 @@
 // dlopen, dlmopen and dlclose: the list of modules changes.
+#include "real.hpp"
+
 #include <heapwright/base/platform.hpp>
 #include <heapwright/trace/record/recorder.hpp>
-
-#include "real.hpp"
 
 using heapwright::trace::record::recorder;
 

@@ -3,11 +3,11 @@
 #include <cstddef>
 #include <cstring>
 
+#include "real.hpp"
+
 #include <heapwright/base/platform.hpp>
 #include <heapwright/trace/record/hot_path.hpp>
 #include <heapwright/trace/stack/call_site.hpp>
-
-#include "real.hpp"
 
 namespace {
 

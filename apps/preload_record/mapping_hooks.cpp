@@ -5,12 +5,12 @@
 #include <sys/mman.h>
 #include <sys/syscall.h>
 
+#include "real.hpp"
+
 #include <heapwright/base/platform.hpp>
 #include <heapwright/os/syscall.hpp>
 #include <heapwright/trace/record/hot_path.hpp>
 #include <heapwright/trace/stack/call_site.hpp>
-
-#include "real.hpp"
 
 namespace {
 

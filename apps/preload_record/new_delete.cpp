@@ -6,11 +6,11 @@
 #include <cstddef>
 #include <new>
 
+#include "real.hpp"
+
 #include <heapwright/base/platform.hpp>
 #include <heapwright/trace/record/hot_path.hpp>
 #include <heapwright/trace/stack/call_site.hpp>
-
-#include "real.hpp"
 
 namespace {
 
@@ -96,11 +96,15 @@ HEAPWRIGHT_EXPORT void* operator new[](std::size_t size) {
 }
 HEAPWRIGHT_EXPORT void* operator new(std::size_t size, const std::nothrow_t& quiet) noexcept {
     void* block = try_new(Call::new_object, size, call_site_here());
-    return HEAPWRIGHT_LIKELY(block != nullptr) ? block : call_next<QuietNew, std::size_t, const std::nothrow_t&>("_ZnwmRKSt9nothrow_t", size, quiet);
+    return HEAPWRIGHT_LIKELY(block != nullptr)
+               ? block
+               : call_next<QuietNew, std::size_t, const std::nothrow_t&>("_ZnwmRKSt9nothrow_t", size, quiet);
 }
 HEAPWRIGHT_EXPORT void* operator new[](std::size_t size, const std::nothrow_t& quiet) noexcept {
     void* block = try_new(Call::new_array, size, call_site_here());
-    return HEAPWRIGHT_LIKELY(block != nullptr) ? block : call_next<QuietNew, std::size_t, const std::nothrow_t&>("_ZnamRKSt9nothrow_t", size, quiet);
+    return HEAPWRIGHT_LIKELY(block != nullptr)
+               ? block
+               : call_next<QuietNew, std::size_t, const std::nothrow_t&>("_ZnamRKSt9nothrow_t", size, quiet);
 }
 HEAPWRIGHT_EXPORT void* operator new(std::size_t size, std::align_val_t alignment) {
     void* block = try_new_aligned(Call::new_object, size, alignment, call_site_here());
@@ -112,23 +116,27 @@ HEAPWRIGHT_EXPORT void* operator new[](std::size_t size, std::align_val_t alignm
 }
 HEAPWRIGHT_EXPORT void* operator new(std::size_t size, std::align_val_t alignment, const std::nothrow_t& quiet) noexcept {
     void* block = try_new_aligned(Call::new_object, size, alignment, call_site_here());
-    return HEAPWRIGHT_LIKELY(block != nullptr)
-               ? block
-               : call_next<QuietAlignedNew, std::size_t, std::align_val_t, const std::nothrow_t&>("_ZnwmSt11align_val_tRKSt9nothrow_t", size, alignment, quiet);
+    return HEAPWRIGHT_LIKELY(block != nullptr) ? block
+                                               : call_next<QuietAlignedNew, std::size_t, std::align_val_t, const std::nothrow_t&>(
+                                                     "_ZnwmSt11align_val_tRKSt9nothrow_t", size, alignment, quiet);
 }
 HEAPWRIGHT_EXPORT void* operator new[](std::size_t size, std::align_val_t alignment, const std::nothrow_t& quiet) noexcept {
     void* block = try_new_aligned(Call::new_array, size, alignment, call_site_here());
-    return HEAPWRIGHT_LIKELY(block != nullptr)
-               ? block
-               : call_next<QuietAlignedNew, std::size_t, std::align_val_t, const std::nothrow_t&>("_ZnamSt11align_val_tRKSt9nothrow_t", size, alignment, quiet);
+    return HEAPWRIGHT_LIKELY(block != nullptr) ? block
+                                               : call_next<QuietAlignedNew, std::size_t, std::align_val_t, const std::nothrow_t&>(
+                                                     "_ZnamSt11align_val_tRKSt9nothrow_t", size, alignment, quiet);
 }
 
 HEAPWRIGHT_EXPORT void operator delete(void* block) noexcept { give_back(Call::delete_object, block, 0, kDelete); }
 HEAPWRIGHT_EXPORT void operator delete[](void* block) noexcept { give_back(Call::delete_array, block, 0, kDeleteArray); }
 HEAPWRIGHT_EXPORT void operator delete(void* block, std::size_t size) noexcept { give_back(Call::delete_object, block, size, kDelete); }
-HEAPWRIGHT_EXPORT void operator delete[](void* block, std::size_t size) noexcept { give_back(Call::delete_array, block, size, kDeleteArray); }
+HEAPWRIGHT_EXPORT void operator delete[](void* block, std::size_t size) noexcept {
+    give_back(Call::delete_array, block, size, kDeleteArray);
+}
 HEAPWRIGHT_EXPORT void operator delete(void* block, const std::nothrow_t&) noexcept { give_back(Call::delete_object, block, 0, kDelete); }
-HEAPWRIGHT_EXPORT void operator delete[](void* block, const std::nothrow_t&) noexcept { give_back(Call::delete_array, block, 0, kDeleteArray); }
+HEAPWRIGHT_EXPORT void operator delete[](void* block, const std::nothrow_t&) noexcept {
+    give_back(Call::delete_array, block, 0, kDeleteArray);
+}
 HEAPWRIGHT_EXPORT void operator delete(void* block, std::align_val_t alignment) noexcept {
     give_back_aligned(Call::delete_object, block, 0, alignment, kDeleteAligned);
 }

@@ -1,6 +1,7 @@
 // Finding the functions after ours, also when the first call comes before any constructor and dlsym itself allocates.
 #include "real.hpp"
 
+#include <atomic>
 #include <cerrno>
 #include <cstring>
 #include <string_view>
@@ -8,13 +9,11 @@
 #include <dlfcn.h>
 #include <sched.h>
 
-#include <atomic>
+#include "start.hpp"
 
 #include <heapwright/os/thread.hpp>
 #include <heapwright/trace/record/recorder.hpp>
 #include <heapwright/trace/record/text_parts.hpp>
-
-#include "start.hpp"
 
 namespace heapwright::preload {
 
@@ -48,9 +47,7 @@ bool is_looking() noexcept {
     return stage.load(std::memory_order_acquire) == Stage::looking;  // pairs with the release in wake_up()
 }
 void* first_malloc(std::size_t size) { return is_looking() ? boot_allocate(size) : real.malloc(size); }
-void* first_calloc(std::size_t count, std::size_t size) {
-    return is_looking() ? boot_allocate(count * size) : real.calloc(count, size);
-}
+void* first_calloc(std::size_t count, std::size_t size) { return is_looking() ? boot_allocate(count * size) : real.calloc(count, size); }
 void* first_realloc(void* block, std::size_t size) {
     if (!is_looking()) {
         return real.realloc(block, size);
@@ -71,9 +68,7 @@ std::size_t first_usable_size(void* block) { return is_looking() ? 0 : real.usab
 int first_posix_memalign(void** block, std::size_t alignment, std::size_t size) {
     return is_looking() ? ENOMEM : real.posix_memalign(block, alignment, size);
 }
-void* first_aligned_alloc(std::size_t alignment, std::size_t size) {
-    return is_looking() ? nullptr : real.aligned_alloc(alignment, size);
-}
+void* first_aligned_alloc(std::size_t alignment, std::size_t size) { return is_looking() ? nullptr : real.aligned_alloc(alignment, size); }
 void* first_memalign(std::size_t alignment, std::size_t size) { return is_looking() ? nullptr : real.memalign(alignment, size); }
 void* first_valloc(std::size_t size) { return is_looking() ? nullptr : real.valloc(size); }
 void* first_pvalloc(std::size_t size) { return is_looking() ? nullptr : real.pvalloc(size); }

@@ -22,8 +22,8 @@ struct Real {
     void* (*valloc)(std::size_t);
     void* (*pvalloc)(std::size_t);
 
-    void (*exit_now)(int);         // _exit
-    void (*exit_now_c)(int);       // _Exit
+    void (*exit_now)(int);    // _exit
+    void (*exit_now_c)(int);  // _Exit
     void (*abort)();
     int (*pthread_create)(void*, const void*, void* (*)(void*), void*);
     int (*execve)(const char*, char* const*, char* const*);
@@ -32,7 +32,7 @@ struct Real {
     int (*execveat)(int, const char*, char* const*, char* const*, int);
     int (*posix_spawn)(pid_t*, const char*, const void*, const void*, char* const*, char* const*);
     int (*posix_spawnp)(pid_t*, const char*, const void*, const void*, char* const*, char* const*);
-    pid_t (*fork_only)();          // _Fork
+    pid_t (*fork_only)();  // _Fork
     int (*dlclose)(void*);
     int (*unshare)(int);
     int (*setns)(int, int);

@@ -6,15 +6,15 @@
 #include <pthread.h>
 #include <unistd.h>
 
+#include "inheritance.hpp"
+#include "real.hpp"
+#include "thread_hooks.hpp"
+
 #include <heapwright/base/platform.hpp>
 #include <heapwright/os/report.hpp>
 #include <heapwright/os/thread.hpp>
 #include <heapwright/trace/record/options.hpp>
 #include <heapwright/trace/record/recorder.hpp>
-
-#include "inheritance.hpp"
-#include "real.hpp"
-#include "thread_hooks.hpp"
 
 extern "C" int __cxa_atexit(void (*function)(void*), void* argument, void* library);
 extern "C" int __cxa_at_quick_exit(void (*function)(void*), void* library);

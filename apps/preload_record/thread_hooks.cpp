@@ -8,13 +8,13 @@
 #include <sys/resource.h>
 #include <sys/syscall.h>
 
+#include "real.hpp"
+
 #include <heapwright/base/platform.hpp>
 #include <heapwright/os/pages.hpp>
 #include <heapwright/os/spin_lock.hpp>
 #include <heapwright/os/syscall.hpp>
 #include <heapwright/trace/record/recorder.hpp>
-
-#include "real.hpp"
 
 namespace heapwright::preload {
 
@@ -58,7 +58,7 @@ public:
     Start* take() noexcept {
         const os::LockGuard guard(lock_);
         if (free_ == nullptr) {
-            auto* fresh = static_cast<Start*>(os::map_pages(os::kPageBytes, "heapwright threads"));
+            auto* fresh = static_cast<Start*>(os::map_observer_pages(os::kPageBytes, "heapwright threads"));
             for (std::size_t at = 0; fresh != nullptr && at < os::kPageBytes / sizeof(Start); ++at) {
                 fresh[at].next = free_;
                 free_ = &fresh[at];

@@ -57,7 +57,8 @@ public:
     File(const File&) = delete;
     File& operator=(const File&) = delete;
 
-    void chunk(ChunkKind kind, std::span<const std::uint8_t> payload, std::uint32_t items, Tick first = 0, Tick last = 0, std::uint32_t thread = 0) {
+    void chunk(ChunkKind kind, std::span<const std::uint8_t> payload, std::uint32_t items, Tick first = 0, Tick last = 0,
+               std::uint32_t thread = 0) {
         const std::size_t bytes = ZSTD_compress2(context_, stored_.data(), stored_.size(), payload.data(), payload.size());
         ChunkHeader header{};
         header.magic = kChunkMagic;
@@ -192,7 +193,8 @@ private:
     void write_head() {
         text(ChunkKind::info, {{"program", "/usr/bin/synthetic"}, {"allocator", "synthetic"}});
         records(ChunkKind::modules, 1, [](ByteWriter& out) {
-            ModuleWriter().write(out, Module{.begin = 0x400000, .end = 0x800000, .bias = 0x400000, .path = "/usr/bin/synthetic", .build_id = {}});
+            ModuleWriter().write(
+                out, Module{.begin = 0x400000, .end = 0x800000, .bias = 0x400000, .path = "/usr/bin/synthetic", .build_id = {}});
         });
         // A tree whose leaves are about as deep as real stacks: each node hangs below one of the earlier ones.
         records(ChunkKind::stacks, kSites, [](ByteWriter& out) {
@@ -245,7 +247,8 @@ private:
             return;
         }
         const std::size_t bytes = encoder.finish(payload_);
-        file_.chunk(ChunkKind::events, std::span(payload_).first(bytes), encoder.events(), encoder.first_tick(), encoder.last_tick(), index + 1);
+        file_.chunk(ChunkKind::events, std::span(payload_).first(bytes), encoder.events(), encoder.first_tick(), encoder.last_tick(),
+                    index + 1);
         encoder.begin(tick_);
     }
 
@@ -309,7 +312,13 @@ private:
             ChunkKind::samples, 1,
             [&](ByteWriter& out) {
                 const std::uint64_t pages = (allocator_.small_end() - Allocator::kSmallBegin) / 4096;
-                SampleWriter().write(out, Sample{.tick = tick_, .monotonic_ns = tick_ * 21, .resident_pages = pages, .file_pages = 500, .minor_faults = pages, .major_faults = 0, .cpu_ns = tick_ * 20});
+                SampleWriter().write(out, Sample{.tick = tick_,
+                                                 .monotonic_ns = tick_ * 21,
+                                                 .resident_pages = pages,
+                                                 .file_pages = 500,
+                                                 .minor_faults = pages,
+                                                 .major_faults = 0,
+                                                 .cpu_ns = tick_ * 20});
             },
             tick_);
         if (++samples_ % 10 == 0) {
@@ -321,10 +330,13 @@ private:
             ChunkKind::mappings, 2,
             [&](ByteWriter& out) {
                 MappingWriter writer;
-                for (const auto& [begin, end] : {std::pair{Allocator::kSmallBegin, allocator_.small_end()}, std::pair{Allocator::kLargeBegin, allocator_.large_end()}}) {
+                for (const auto& [begin, end] : {std::pair{Allocator::kSmallBegin, allocator_.small_end()},
+                                                 std::pair{Allocator::kLargeBegin, allocator_.large_end()}}) {
                     const std::uint64_t from = begin / 4096 * 4096;
                     const std::uint64_t bytes = (end - from + 4095) / 4096 * 4096;
-                    writer.write(out, Mapping{.begin = from, .bytes = bytes, .resident_bytes = bytes, .anonymous_bytes = bytes, .permissions = 3}, "[heap]");
+                    writer.write(
+                        out, Mapping{.begin = from, .bytes = bytes, .resident_bytes = bytes, .anonymous_bytes = bytes, .permissions = 3},
+                        "[heap]");
                 }
             },
             tick_);

@@ -223,6 +223,29 @@ TEST_CASE("counters belong to the mapping above them, also the last one without 
     CHECK(seen[1].mapping.swapped_bytes == 12 * 1024);
 }
 
+TEST_CASE("an observer's pages are told from the program's, named or not, and never merge with them") {
+    void* before = map_pages(kPageBytes, nullptr);
+    void* own = map_observer_pages(3 * kPageBytes - 100, nullptr);
+    void* behind = map_pages(kPageBytes, nullptr);
+    std::size_t marked_bytes = 0;
+    std::vector<char> buffer(kMapsBufferBytes);
+    const auto walked = for_each_mapping(buffer, MapsDetail::counters, [&](const Mapping& mapping) noexcept {
+        if (mapping.contains(own)) {
+            CHECK(mapping.is_observers);
+        }
+        if (mapping.contains(before) || mapping.contains(behind)) {
+            CHECK_FALSE(mapping.is_observers);
+        }
+        marked_bytes += mapping.is_observers ? mapping.size_bytes() : 0;
+        return true;
+    });
+    CHECK(walked.has_value());
+    CHECK(marked_bytes == 3 * kPageBytes);
+    release(before, kPageBytes);
+    release(own, 3 * kPageBytes);
+    release(behind, kPageBytes);
+}
+
 TEST_CASE("random bytes are refused or read, never a crash") {
     test::Random random;
     for (int round = 0; round < 200; ++round) {

@@ -12,6 +12,7 @@
 
 #include <dlfcn.h>
 #include <sys/time.h>
+
 #include <ucontext.h>
 
 namespace {
@@ -41,7 +42,7 @@ void handler(int) {
 /// The handler interrupts the program's own allocations only between them, as a careful program would arrange: the
 /// allocator is not re-entrant, but the recorder must bear it.
 void be_interrupted() {
-    struct sigaction action {};
+    struct sigaction action{};
     action.sa_handler = handler;
     sigaction(SIGUSR1, &action, nullptr);
     for (int round = 0; round < 20000; ++round) {

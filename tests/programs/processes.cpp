@@ -31,8 +31,7 @@ void allocate(int blocks) {
 
 int wait_for(pid_t child) {
     int status = 0;
-    while (waitpid(child, &status, 0) < 0 && errno == EINTR) {
-    }
+    while (waitpid(child, &status, 0) < 0 && errno == EINTR) {}
     return status;
 }
 
@@ -115,15 +114,42 @@ void replace_self(char** words) {
 }
 
 void ways_out() {
-    in_child("exit", [] { allocate(100); std::exit(3); });
-    in_child("_exit", [] { allocate(100); _exit(4); });
-    in_child("_Exit", [] { allocate(100); _Exit(5); });
-    in_child("quick_exit", [] { allocate(100); std::quick_exit(6); });
-    in_child("abort", [] { allocate(100); std::abort(); });
-    in_child("segv", [] { allocate(100); std::raise(SIGSEGV); });
-    in_child("term", [] { allocate(100); std::raise(SIGTERM); });
-    in_child("kill", [] { allocate(100); std::raise(SIGKILL); });
-    in_child("bare exit", [] { allocate(100); syscall(SYS_exit_group, 7); });
+    in_child("exit", [] {
+        allocate(100);
+        std::exit(3);
+    });
+    in_child("_exit", [] {
+        allocate(100);
+        _exit(4);
+    });
+    in_child("_Exit", [] {
+        allocate(100);
+        _Exit(5);
+    });
+    in_child("quick_exit", [] {
+        allocate(100);
+        std::quick_exit(6);
+    });
+    in_child("abort", [] {
+        allocate(100);
+        std::abort();
+    });
+    in_child("segv", [] {
+        allocate(100);
+        std::raise(SIGSEGV);
+    });
+    in_child("term", [] {
+        allocate(100);
+        std::raise(SIGTERM);
+    });
+    in_child("kill", [] {
+        allocate(100);
+        std::raise(SIGKILL);
+    });
+    in_child("bare exit", [] {
+        allocate(100);
+        syscall(SYS_exit_group, 7);
+    });
 }
 
 void bare_fork() {

@@ -195,7 +195,8 @@ void dump(const Trace& trace, const std::vector<Event>& order, std::size_t most)
         if (most-- == 0) {
             return;
         }
-        std::printf("event %" PRIu64 " thread %u %s call %d address %" PRIx64 " size %" PRIu64 " old %" PRIx64 " align %u touched %" PRId64 " stack",
+        std::printf("event %" PRIu64 " thread %u %s call %d address %" PRIx64 " size %" PRIu64 " old %" PRIx64 " align %u touched %" PRId64
+                    " stack",
                     event.tick, static_cast<unsigned>(event.thread), kKinds[static_cast<int>(event.kind)], static_cast<int>(event.call),
                     event.address, event.size, event.old_address, static_cast<unsigned>(event.alignment_log2),
                     static_cast<std::int64_t>(event.touched));
@@ -226,7 +227,8 @@ int main(int count, char** words) {
     const auto done = reader->for_each_chunk([&](const ChunkRef& chunk, std::span<const std::uint8_t> payload) {
         broken_chunks += read_chunk(chunk, payload, watermark, trace) ? 0U : 1U;
         ++trace.counts["chunks." + std::to_string(static_cast<int>(chunk.header.kind))];
-        trace.counts["stored_bytes." + std::to_string(static_cast<int>(chunk.header.kind))] += chunk.header.stored_bytes + sizeof(ChunkHeader);
+        trace.counts["stored_bytes." + std::to_string(static_cast<int>(chunk.header.kind))] +=
+            chunk.header.stored_bytes + sizeof(ChunkHeader);
     });
     if (!done) {
         return 1;
@@ -252,7 +254,8 @@ int main(int count, char** words) {
     print_number("mappings", trace.last_map.size());
     print_number("thread_entries", trace.threads.size());
     for (const ThreadInfo& thread : trace.threads) {
-        std::printf("thread.%u %u %s %s\n", static_cast<unsigned>(thread.index), thread.tid, thread.finished ? "finished" : "alive", thread.name.c_str());
+        std::printf("thread.%u %u %s %s\n", static_cast<unsigned>(thread.index), thread.tid, thread.finished ? "finished" : "alive",
+                    thread.name.c_str());
     }
     print_number("watermark_violations", trace.watermark_violations);
     print_number("stack_violations", trace.stack_violations);

@@ -152,7 +152,9 @@ private:
         return address;
     }
     std::uint64_t size() { return random_() % 20 == 0 ? random_() % 100000 : 8 + random_() % 12 * 24; }
-    StackId stack() { return stacks_ ? StackId{static_cast<std::uint32_t>(1 + random_() % (random_() % 10 == 0 ? 5000 : 12))} : StackId::none; }
+    StackId stack() {
+        return stacks_ ? StackId{static_cast<std::uint32_t>(1 + random_() % (random_() % 10 == 0 ? 5000 : 12))} : StackId::none;
+    }
 
     void allocate(std::vector<Stamped>& events) {
         Event event;

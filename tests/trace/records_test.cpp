@@ -30,7 +30,7 @@ void drain(const std::vector<std::uint8_t>& bytes) {
 }  // namespace
 
 TEST_CASE("stack nodes keep parent and address across chunks") {
-    const std::vector<StackNode> nodes = {{StackId::none, 0x401000}, {StackId{1}, 0x401200},  {StackId{2}, 0x7f0000001000},
+    const std::vector<StackNode> nodes = {{StackId::none, 0x401000}, {StackId{1}, 0x401200}, {StackId{2}, 0x7f0000001000},
                                           {StackId{1}, 0x401210},    {StackId::none, ~0ULL}, {StackId{3}, 0}};
     std::array<std::uint8_t, 256> room{};
     for (std::size_t split = 0; split <= nodes.size(); ++split) {

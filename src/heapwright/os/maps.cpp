@@ -77,8 +77,17 @@ private:
     bool skipping_ = false;  // the rest of a cut line
 };
 
+/// "VmFlags: rd wr mr mw me ac rr dd": the two that mark_observer_pages() leaves, on memory without a file.
+bool has_observers_flags(std::string_view flags, const Mapping& mapping) noexcept {
+    return mapping.inode == 0 && flags.find(" dd") != std::string_view::npos && flags.find(" rr") != std::string_view::npos;
+}
+
 /// "Rss:                 12 kB"; other keys are passed over.
 void take_counter(std::string_view line, Mapping& mapping) noexcept {
+    if (line.starts_with("VmFlags:")) {
+        mapping.is_observers = has_observers_flags(line, mapping);
+        return;
+    }
     struct Key {
         std::string_view name;
         std::uint64_t Mapping::* field;

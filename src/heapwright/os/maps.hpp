@@ -27,7 +27,8 @@ struct Mapping {
     bool writable = false;
     bool executable = false;
     bool shared = false;
-    bool has_counters = false;  // smaps was read: the *_bytes fields are true
+    bool has_counters = false;  // smaps was read: the *_bytes fields and is_observers are true
+    bool is_observers = false;  // made by map_observer_pages()
     std::string_view path;      // "[heap]", "[anon:name]", a file with " (deleted)" perhaps, or empty; valid in the callback only
 
     [[nodiscard]] std::size_t size_bytes() const noexcept { return end - start; }

@@ -98,6 +98,21 @@ void* map_pages(std::size_t bytes, const char* name) noexcept {
     return start;
 }
 
+void* map_observer_pages(std::size_t bytes, const char* name) noexcept {
+    void* const start = map_pages(bytes, name);
+    if (start != nullptr) {
+        mark_observer_pages(start, round_to_pages(bytes));
+    }
+    return start;
+}
+
+void mark_observer_pages(void* start, std::size_t bytes) noexcept {
+    // Two pieces of advice that say nothing about anonymous memory, and that nobody gives together. Refused, the pages are
+    // as good without.
+    static_cast<void>(raw_syscall(SYS_madvise, start, bytes, MADV_DONTDUMP));
+    static_cast<void>(raw_syscall(SYS_madvise, start, bytes, MADV_RANDOM));
+}
+
 void name_pages(void* start, std::size_t bytes, const char* name) noexcept {
 #ifndef PR_SET_VMA
     constexpr int PR_SET_VMA = 0x53564d41;

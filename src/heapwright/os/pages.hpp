@@ -47,6 +47,15 @@ void release(void* start, std::size_t bytes) noexcept;
 /// Returns:  nullptr when the kernel refuses.
 [[nodiscard]] void* map_pages(std::size_t bytes, const char* name) noexcept;
 
+/// map_pages for an observer inside somebody else's program. Not every kernel can name mappings: these are marked, too, so
+/// that Mapping::is_observers tells them, and so that the kernel never merges them with the program's own. They stay out of
+/// core dumps.
+///
+/// Cost: one mmap, one prctl, two madvise.
+[[nodiscard]] void* map_observer_pages(std::size_t bytes, const char* name) noexcept;
+/// The mark alone, for what was reserved.
+void mark_observer_pages(void* start, std::size_t bytes) noexcept;
+
 /// Names a mapping in /proc/PID/maps. Without effect on kernels before 5.17 or built without the feature.
 void name_pages(void* start, std::size_t bytes, const char* name) noexcept;
 

@@ -166,7 +166,7 @@ Result<void> RawThread::start(Body body, void* argument, const char* name, std::
     const detail::StaticTlsPlan& plan = detail::static_tls_plan();
     const std::size_t stack = round_to_pages(stack_bytes);
     mapping_bytes_ = kPageBytes + stack + plan.mapping_bytes();
-    mapping_ = map_pages(mapping_bytes_, "heapwright thread");
+    mapping_ = map_observer_pages(mapping_bytes_, "heapwright thread");
     if (mapping_ == nullptr) {
         return fail_with(Errc::out_of_memory, mapping_bytes_);
     }

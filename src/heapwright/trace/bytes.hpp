@@ -71,8 +71,7 @@ private:
 class ByteReader {
 public:
     ByteReader() noexcept = default;
-    explicit ByteReader(std::span<const std::uint8_t> bytes) noexcept
-        : cursor_(bytes.data()), end_(bytes.data() + bytes.size()) {}
+    explicit ByteReader(std::span<const std::uint8_t> bytes) noexcept : cursor_(bytes.data()), end_(bytes.data() + bytes.size()) {}
 
     std::uint64_t varint() noexcept {
         std::uint64_t number = 0;

@@ -66,8 +66,7 @@ struct ChunkHeader {
 };
 static_assert(sizeof(ChunkHeader) == 48);
 
-constexpr std::uint32_t fnv1a(const unsigned char* bytes, std::size_t count,
-                              std::uint32_t hash = 2166136261U) noexcept {
+constexpr std::uint32_t fnv1a(const unsigned char* bytes, std::size_t count, std::uint32_t hash = 2166136261U) noexcept {
     for (std::size_t i = 0; i < count; ++i) {
         hash = (hash ^ bytes[i]) * 16777619U;
     }
@@ -76,19 +75,19 @@ constexpr std::uint32_t fnv1a(const unsigned char* bytes, std::size_t count,
 
 /// A stack node as the stacks chunk lists it. Nodes are numbered in file order from 1; a parent comes before its child.
 struct StackNode {
-    StackId parent;      ///< the caller's frame; none at the outermost frame
-    std::uint64_t pc;    ///< a return address: the call is at pc - 1
+    StackId parent;    ///< the caller's frame; none at the outermost frame
+    std::uint64_t pc;  ///< a return address: the call is at pc - 1
 };
 
 /// A clock reading of the samples chunk.
 struct Sample {
     Tick tick;
     std::uint64_t monotonic_ns;
-    std::uint64_t resident_pages;      ///< of the whole process, 4 KiB each
-    std::uint64_t file_pages;          ///< the part of them that is backed by files (statm "shared")
-    std::uint64_t minor_faults;        ///< since the process began
+    std::uint64_t resident_pages;  ///< of the whole process, 4 KiB each
+    std::uint64_t file_pages;      ///< the part of them that is backed by files (statm "shared")
+    std::uint64_t minor_faults;    ///< since the process began
     std::uint64_t major_faults;
-    std::uint64_t cpu_ns;              ///< user + system time of the process so far, the recorder's own thread excluded
+    std::uint64_t cpu_ns;  ///< user + system time of the process so far, the recorder's own thread excluded
 };
 
 /// One line of the memory map in a mappings chunk.
@@ -97,7 +96,7 @@ struct Mapping {
     std::uint64_t bytes;
     std::uint64_t resident_bytes;
     std::uint64_t anonymous_bytes;
-    std::uint32_t permissions;   ///< bit 0 read, 1 write, 2 execute, 3 shared
+    std::uint32_t permissions;  ///< bit 0 read, 1 write, 2 execute, 3 shared
     // then the name as in /proc/PID/maps: a path, [heap], [stack], [anon:...], or nothing
 };
 

@@ -53,15 +53,12 @@ enum class EventKind : std::uint8_t {
         case Call::aligned:
         case Call::new_object:
         case Call::new_array:
-        case Call::map:
-            return EventKind::allocate;
-        case Call::realloc:
-            return EventKind::resize_to;
+        case Call::map: return EventKind::allocate;
+        case Call::realloc: return EventKind::resize_to;
         case Call::free:
         case Call::delete_object:
         case Call::delete_array:
-        case Call::unmap:
-            break;
+        case Call::unmap: break;
     }
     return EventKind::release;
 }

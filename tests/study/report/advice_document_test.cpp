@@ -1,10 +1,11 @@
-#include <heapwright/study/report/document.hpp>
-
 #include <doctest/doctest.h>
+
 #include <nlohmann/json.hpp>
 
 #include <heapwright/study/advice/suggestion.hpp>
 #include <heapwright/study/replay/comparison.hpp>
+#include <heapwright/study/report/document.hpp>
+
 #include <tests/study/report/sample_findings.hpp>
 
 namespace heapwright::study {
@@ -21,14 +22,19 @@ std::vector<Suggestion> sample_suggestions() {
     pool.evidence = {{"allocations", 10'000, "blocks"}, {"size", 48, "B"}};
     pool.expected_bytes = 120'000;
     pool.arithmetic = "pinned free bytes";
-    pool.experiment = {.id = "A1-pool-site-0", .kind = Experiment::Kind::pool_at_site, .target = "site:0", .sites = {static_cast<SiteId>(0)}, .stacks = {}};
+    pool.experiment = {.id = "A1-pool-site-0",
+                       .kind = Experiment::Kind::pool_at_site,
+                       .target = "site:0",
+                       .sites = {static_cast<SiteId>(0)},
+                       .stacks = {}};
     pool.verdict = Verdict::proved;
     pool.proof = "peak RSS 4.3 MiB became 4.1 MiB";
     pool.measured_bytes = 200'000;
     Suggestion setting;
     setting.rule = "settings_glibc";
     setting.title = "Use two arenas";
-    setting.experiment = {.id = "A2-arena-max", .kind = Experiment::Kind::setting, .target = "glibc:arena_max=2", .sites = {}, .stacks = {}};
+    setting.experiment = {
+        .id = "A2-arena-max", .kind = Experiment::Kind::setting, .target = "glibc:arena_max=2", .sites = {}, .stacks = {}};
     return {pool, setting};
 }
 
@@ -106,7 +112,8 @@ TEST_CASE("trials carry medians, spread, and whether a difference is real") {
     REQUIRE(json["trials"].size() == 4);
     const Json& base = json["trials"][0];
     CHECK(base["runs"] == 3);
-    CHECK(base["metrics"]["peak_rss_bytes"] == Json{{"median", 1000.0}, {"min", 990.0}, {"max", 1010.0}, {"difference", 0.0}, {"real", false}});
+    CHECK(base["metrics"]["peak_rss_bytes"] ==
+          Json{{"median", 1000.0}, {"min", 990.0}, {"max", 1010.0}, {"difference", 0.0}, {"real", false}});
     CHECK_FALSE(base["metrics"].contains("syscalls"));
     CHECK(base["curve"]["progress"] == Json::array({0.5, 1.0}));
     CHECK(base["curve"]["rss_bytes"].size() == 2);

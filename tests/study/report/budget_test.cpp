@@ -3,6 +3,7 @@
 #include <doctest/doctest.h>
 
 #include <heapwright/study/report/nearest_name.hpp>
+
 #include <tests/study/report/sample_findings.hpp>
 
 namespace heapwright::study {
@@ -14,7 +15,8 @@ std::string complaint(std::string_view text) {
 }
 
 TEST_CASE("limits have a name, a comparison and a number with a unit") {
-    const auto limits = parse_limits("peak>200MiB, leak > 0,allocations>=1.5M,fragmentation>30%,temporary_share<=0.5,duration>1.5s,rss!=4k,cpu<2ms,leaked_blocks==3");
+    const auto limits = parse_limits(
+        "peak>200MiB, leak > 0,allocations>=1.5M,fragmentation>30%,temporary_share<=0.5,duration>1.5s,rss!=4k,cpu<2ms,leaked_blocks==3");
     REQUIRE(limits.has_value());
     REQUIRE(limits->size() == 9);
     CHECK((*limits)[0].quantity == Quantity::peak);

@@ -5,14 +5,13 @@
 #include <heapwright/study/report/document.hpp>
 #include <heapwright/study/report/function_keys.hpp>
 #include <heapwright/study/report/text.hpp>
+
 #include <tests/study/report/sample_findings.hpp>
 
 namespace heapwright::study {
 namespace {
 
-bool has(const std::string& text, std::string_view part) {
-    return text.find(part) != std::string::npos;
-}
+bool has(const std::string& text, std::string_view part) { return text.find(part) != std::string::npos; }
 
 Findings one_site(const std::string& function, std::uint32_t line, const std::string& module, std::uint64_t live) {
     test::FindingsBuilder builder;

@@ -1,11 +1,13 @@
 #include <heapwright/study/report/document.hpp>
 
 #include <doctest/doctest.h>
+
 #include <nlohmann/json.hpp>
 
 #include <heapwright/study/report/detail/document_parts.hpp>
 #include <heapwright/study/report/heap_cells.hpp>
 #include <heapwright/study/report/weight.hpp>
+
 #include <tests/study/report/sample_findings.hpp>
 
 namespace heapwright::study {

@@ -6,6 +6,7 @@
 #include <vector>
 
 #include <doctest/doctest.h>
+
 #include <nlohmann/json.hpp>
 #include <protozero/pbf_message.hpp>
 #include <zlib.h>
@@ -194,8 +195,8 @@ TEST_CASE("collapsed stacks list each stack once, outermost function first") {
     const Findings findings = test::sample_findings();
     const std::string text = collapsed_stacks(findings, Weight::peak);
     INFO(text);
-    CHECK(text.find("__libc_start_main;main;Server::serve(Request const&);Session::open(std::string const&);operator new(unsigned long) 384000\n") !=
-          std::string::npos);
+    CHECK(text.find("__libc_start_main;main;Server::serve(Request const&);Session::open(std::string const&);operator new(unsigned long) "
+                    "384000\n") != std::string::npos);
     CHECK(std::count(text.begin(), text.end(), '\n') == 4);
     CHECK(collapsed_stacks(findings, Weight::leaked).find("Session::open") != std::string::npos);
     CHECK(collapsed_stacks(findings, Weight::leaked).find("parse") == std::string::npos);

@@ -1,11 +1,13 @@
 #include <heapwright/study/report/html.hpp>
 
 #include <doctest/doctest.h>
+
 #include <nlohmann/json.hpp>
 #include <zlib.h>
 
 #include <heapwright/study/report/gzip.hpp>
 #include <heapwright/study/report/web/page.hpp>
+
 #include <tests/study/report/sample_findings.hpp>
 #include <tests/support/death.hpp>
 
@@ -54,14 +56,16 @@ std::string data_of(const std::string& page) {
 }
 
 TEST_CASE("the parts take the places of their markers") {
-    const std::string page = assemble_html("<t><!--HEAPWRIGHT_TITLE--></t><n><!--HEAPWRIGHT_NOSCRIPT--></n><!--HEAPWRIGHT_DATA--><end>", "a<b & \"c\"",
-                                           "<p>plain</p>", "xyz");
-    CHECK(page == "<t>a&lt;b &amp; &quot;c&quot;</t><n><p>plain</p></n><script type=\"application/octet-stream\" "
-                  "id=\"heapwright-data\">eHl6</script><end>");
+    const std::string page = assemble_html("<t><!--HEAPWRIGHT_TITLE--></t><n><!--HEAPWRIGHT_NOSCRIPT--></n><!--HEAPWRIGHT_DATA--><end>",
+                                           "a<b & \"c\"", "<p>plain</p>", "xyz");
+    CHECK(page ==
+          "<t>a&lt;b &amp; &quot;c&quot;</t><n><p>plain</p></n><script type=\"application/octet-stream\" "
+          "id=\"heapwright-data\">eHl6</script><end>");
 }
 
 TEST_CASE("a marker inside of a part is not taken for the page's own") {
-    const std::string page = assemble_html("<!--HEAPWRIGHT_TITLE-->|<!--HEAPWRIGHT_NOSCRIPT-->|<!--HEAPWRIGHT_DATA-->", "t", "<!--HEAPWRIGHT_DATA-->", "");
+    const std::string page =
+        assemble_html("<!--HEAPWRIGHT_TITLE-->|<!--HEAPWRIGHT_NOSCRIPT-->|<!--HEAPWRIGHT_DATA-->", "t", "<!--HEAPWRIGHT_DATA-->", "");
     CHECK(page == "t|<!--HEAPWRIGHT_DATA-->|<script type=\"application/octet-stream\" id=\"heapwright-data\"></script>");
 }
 
@@ -81,7 +85,8 @@ TEST_CASE("the page holds the whole document, packed") {
 
 TEST_CASE("a reader without JavaScript finds the main figures and sites") {
     const std::string page = html_text(test::sample_findings());
-    CHECK(page.find("<td>peak requested</td><td>1.3 MiB (1,398,288 bytes) in 8,014 blocks, after 6.00 s of 10.00 s</td>") != std::string::npos);
+    CHECK(page.find("<td>peak requested</td><td>1.3 MiB (1,398,288 bytes) in 8,014 blocks, after 6.00 s of 10.00 s</td>") !=
+          std::string::npos);
     CHECK(page.find("<td>Session::open</td><td>session.cpp:42</td>") != std::string::npos);
 }
 

@@ -5,9 +5,9 @@
 #include <fstream>
 #include <sstream>
 
-#include <doctest/doctest.h>
-
 #include <unistd.h>
+
+#include <doctest/doctest.h>
 
 namespace heapwright::study {
 namespace {

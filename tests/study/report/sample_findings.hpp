@@ -12,18 +12,21 @@ namespace heapwright::study::test {
 class FindingsBuilder {
 public:
     FindingsBuilder() {
-        findings_.provenance = {{"program", "/usr/bin/server"}, {"arguments", "server --port 80"}, {"allocator", "glibc 2.36"}, {"kernel", "6.1.0"}};
-        findings_.health = {.complete = true, .file_bytes = 81920, .used_bytes = 81920, .dropped_events = 0, .sample_interval_bytes = 0, .note = ""};
+        findings_.provenance = {
+            {"program", "/usr/bin/server"}, {"arguments", "server --port 80"}, {"allocator", "glibc 2.36"}, {"kernel", "6.1.0"}};
+        findings_.health = {
+            .complete = true, .file_bytes = 81920, .used_bytes = 81920, .dropped_events = 0, .sample_interval_bytes = 0, .note = ""};
     }
 
-    FrameId frame(const std::string& function, const std::string& file, std::uint32_t line, const std::string& module = "server", bool runtime = false,
-                  bool inlined = false) {
+    FrameId frame(const std::string& function, const std::string& file, std::uint32_t line, const std::string& module = "server",
+                  bool runtime = false, bool inlined = false) {
         findings_.frames.push_back({function, file, line, 0, module, inlined, runtime});
         return static_cast<FrameId>(findings_.frames.size() - 1);
     }
 
     /// A site that makes `allocations` blocks of `size` bytes, of which `live` are live at the peak and `leaked` for ever.
-    Site& site(std::vector<FrameId> frames, std::uint64_t size, std::uint64_t allocations, std::uint64_t live = 0, std::uint64_t leaked = 0) {
+    Site& site(std::vector<FrameId> frames, std::uint64_t size, std::uint64_t allocations, std::uint64_t live = 0,
+               std::uint64_t leaked = 0) {
         Site site;
         site.frames = std::move(frames);
         site.stack = static_cast<trace::StackId>(findings_.sites.size() + 1);
@@ -146,8 +149,8 @@ private:
     }
 
     void fill_threads_and_maps() {
-        findings_.threads.push_back({static_cast<trace::ThreadIndex>(1), 4711, "server", findings_.totals.allocations, findings_.totals.allocated_bytes,
-                                     findings_.totals.frees, 0, findings_.at_peak.live_requested});
+        findings_.threads.push_back({static_cast<trace::ThreadIndex>(1), 4711, "server", findings_.totals.allocations,
+                                     findings_.totals.allocated_bytes, findings_.totals.frees, 0, findings_.at_peak.live_requested});
         for (const char* label : {"peak", "end"}) {
             HeapMap map;
             map.label = label;
@@ -170,8 +173,8 @@ inline Findings sample_findings() {
     const FrameId serve = builder.frame("Server::serve(Request const&)", "/src/server.cpp", 120);
     const FrameId open = builder.frame("Session::open(std::string const&)", "/src/session.cpp", 42);
     const FrameId parse = builder.frame("void parse<Json>(Json const&)", "/src/parse.cpp", 7);
-    const FrameId vector = builder.frame("void std::vector<char>::_M_realloc_insert<char>(char&&)", "/usr/include/c++/12/bits/vector.tcc", 440, "server",
-                                         true, true);
+    const FrameId vector = builder.frame("void std::vector<char>::_M_realloc_insert<char>(char&&)", "/usr/include/c++/12/bits/vector.tcc",
+                                         440, "server", true, true);
     const FrameId append = builder.frame("Buffer::append(char)", "/src/buffer.cpp", 33);
 
     Site& sessions = builder.site({malloc, open, serve, main, start}, 48, 10'000, 8'000, 500);

@@ -6,14 +6,13 @@
 
 #include <heapwright/study/report/detail/text_sections.hpp>
 #include <heapwright/study/report/summary.hpp>
+
 #include <tests/study/report/sample_findings.hpp>
 
 namespace heapwright::study {
 namespace {
 
-bool has(const std::string& text, std::string_view part) {
-    return text.find(part) != std::string::npos;
-}
+bool has(const std::string& text, std::string_view part) { return text.find(part) != std::string::npos; }
 
 std::string report_of(const Findings& findings, std::vector<Section> sections, std::size_t width = 100) {
     TextOptions options;

@@ -1,13 +1,14 @@
 #include <heapwright/study/symbols/debug_units.hpp>
 
-#include <doctest/doctest.h>
-
 #include <fcntl.h>
 #include <unistd.h>
+
+#include <doctest/doctest.h>
 
 #include <elfutils/libdwfl.h>
 
 #include <heapwright/study/symbols/function_table.hpp>
+
 #include <tests/study/symbols/fixture.hpp>
 
 namespace heapwright::study {
@@ -19,7 +20,9 @@ using test::line_of;
 /// The fixture's DWARF, read without any of the layers above.
 class FixtureDwarf {
 public:
-    FixtureDwarf() : fd_(open(HEAPWRIGHT_FIXTURE, O_RDONLY | O_CLOEXEC)), dwarf_(dwarf_begin(fd_, DWARF_C_READ)) { REQUIRE(dwarf_ != nullptr); }
+    FixtureDwarf() : fd_(open(HEAPWRIGHT_FIXTURE, O_RDONLY | O_CLOEXEC)), dwarf_(dwarf_begin(fd_, DWARF_C_READ)) {
+        REQUIRE(dwarf_ != nullptr);
+    }
     ~FixtureDwarf() {
         dwarf_end(dwarf_);
         close(fd_);

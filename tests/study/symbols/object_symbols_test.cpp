@@ -3,6 +3,7 @@
 #include <doctest/doctest.h>
 
 #include <heapwright/study/symbols/debug_files.hpp>
+
 #include <tests/study/symbols/fixture.hpp>
 
 namespace heapwright::study {

@@ -44,7 +44,8 @@ void check_inlined_chain(const std::vector<Frame>& frames) {
 }
 
 // A copy of the fixture without its debug information, which goes to `debug`.
-void split_debug(const std::string& original, const std::string& stripped, const std::string& debug, const char* strip_option = "--strip-all") {
+void split_debug(const std::string& original, const std::string& stripped, const std::string& debug,
+                 const char* strip_option = "--strip-all") {
     run("objcopy --only-keep-debug '" + original + "' '" + debug + "'");
     run("objcopy " + std::string(strip_option) + " '" + original + "' '" + stripped + "'");
 }
@@ -172,7 +173,8 @@ TEST_CASE("a function without any symbol is named by where it starts") {
     CHECK(std::stoull(frames[0].function, nullptr, 16) + frames[0].offset == address - 1 - fixture.bias());
     CHECK(frames[0].offset > 0);
 
-    const std::vector<Frame> exported = frames_of(symbolizer, fixture.module(folder / "stripped.so"), fixture.address_of("fixture_here") + 2);
+    const std::vector<Frame> exported =
+        frames_of(symbolizer, fixture.module(folder / "stripped.so"), fixture.address_of("fixture_here") + 2);
     CHECK(exported[0].function == "fixture_here");
 }
 
@@ -181,7 +183,8 @@ TEST_CASE("the small symbol table that Fedora packs into .gnu_debugdata is read"
     const TemporaryFolder folder;
     split_debug(fixture.path(), folder / "stripped.so", folder / "unused");
     run("objcopy --strip-debug '" + fixture.path() + "' '" + (folder / "mini") + "'");
-    run("objcopy --only-keep-debug '" + (folder / "mini") + "' '" + (folder / "mini.debug") + "' && xz -k '" + (folder / "mini.debug") + "'");
+    run("objcopy --only-keep-debug '" + (folder / "mini") + "' '" + (folder / "mini.debug") + "' && xz -k '" + (folder / "mini.debug") +
+        "'");
     run("objcopy --add-section .gnu_debugdata='" + (folder / "mini.debug.xz") + "' '" + (folder / "stripped.so") + "'");
     Symbolizer symbolizer({.debug_roots = {}});
     const std::vector<Frame> frames = frames_of(symbolizer, fixture.module(folder / "stripped.so"), fixture.call("fixture_inlined"));

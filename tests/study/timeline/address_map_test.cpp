@@ -1,14 +1,16 @@
 // The table of live blocks against std::map, and the arrays below it.
-#include <doctest/doctest.h>
+#include <heapwright/study/timeline/address_map.hpp>
 
 #include <map>
 #include <vector>
 
-#include <heapwright/study/timeline/address_map.hpp>
+#include <doctest/doctest.h>
+
 #include <heapwright/study/timeline/fetch.hpp>
 #include <heapwright/study/timeline/live_blocks.hpp>
 #include <heapwright/study/timeline/pages_array.hpp>
 #include <heapwright/study/timeline/wide.hpp>
+
 #include <tests/support/death.hpp>
 #include <tests/support/random.hpp>
 

@@ -1,15 +1,17 @@
 // One order out of many threads, metadata first, memory maps in between.
-#include <doctest/doctest.h>
+#include <heapwright/study/timeline/play.hpp>
 
 #include <algorithm>
 #include <cstring>
 #include <string>
 #include <vector>
 
+#include <doctest/doctest.h>
+
 #include <heapwright/study/timeline/event_merger.hpp>
-#include <heapwright/study/timeline/play.hpp>
 #include <heapwright/study/timeline/stamp.hpp>
 #include <heapwright/study/timeline/tick_clock.hpp>
+
 #include <tests/support/random.hpp>
 #include <tests/trace/read/trace_builder.hpp>
 
@@ -32,7 +34,8 @@ struct Listener : SinkDefaults {
     void on_usable(std::span<const UsableSize> pairs) { heard.push_back("usable " + std::to_string(pairs.size())); }
     void on_samples(std::span<const Sample> samples) { heard.push_back("samples " + std::to_string(samples.size())); }
     void on_mappings(Tick tick, std::span<const MapLine> lines) {
-        heard.push_back("map at " + std::to_string(tick) + " with " + std::to_string(lines.size()) + " after " + std::to_string(events.size()));
+        heard.push_back("map at " + std::to_string(tick) + " with " + std::to_string(lines.size()) + " after " +
+                        std::to_string(events.size()));
     }
     void on_events(std::span<const Event> batch) { events.insert(events.end(), batch.begin(), batch.end()); }
 };

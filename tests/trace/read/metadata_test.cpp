@@ -1,12 +1,14 @@
 // The chunks other than events come back as they were written, and damage ends them where it stands.
-#include <doctest/doctest.h>
+#include <heapwright/trace/read/metadata.hpp>
 
 #include <vector>
+
+#include <doctest/doctest.h>
 
 #include <heapwright/trace/bytes.hpp>
 #include <heapwright/trace/read/decompressor.hpp>
 #include <heapwright/trace/read/framing.hpp>
-#include <heapwright/trace/read/metadata.hpp>
+
 #include <tests/support/random.hpp>
 
 namespace heapwright::test {
@@ -95,10 +97,13 @@ TEST_CASE("text keeps newlines and backslashes, and a repeated key its last valu
 
 TEST_CASE("threads, samples and maps come back whole") {
     std::vector<ThreadInfo> threads;
-    REQUIRE(decode_threads(header_of(1), payload_of([](ByteWriter& out) {
-                               write_thread(out, {.thread = static_cast<ThreadIndex>(3), .tid = 77, .first_tick = 5, .last_tick = 9, .finished = true, .name = "worker"});
-                           }),
-                           threads));
+    REQUIRE(decode_threads(
+        header_of(1), payload_of([](ByteWriter& out) {
+            write_thread(
+                out,
+                {.thread = static_cast<ThreadIndex>(3), .tid = 77, .first_tick = 5, .last_tick = 9, .finished = true, .name = "worker"});
+        }),
+        threads));
     CHECK(threads[0].name == "worker");
     CHECK(threads[0].tid == 77);
     CHECK(threads[0].finished);
@@ -106,18 +111,32 @@ TEST_CASE("threads, samples and maps come back whole") {
     std::vector<Sample> samples;
     REQUIRE(decode_samples(header_of(2), payload_of([](ByteWriter& out) {
                                SampleWriter writer;
-                               writer.write(out, {.tick = 10, .monotonic_ns = 1000, .resident_pages = 5, .file_pages = 1, .minor_faults = 2, .major_faults = 0, .cpu_ns = 9});
-                               writer.write(out, {.tick = 20, .monotonic_ns = 1500, .resident_pages = 3, .file_pages = 1, .minor_faults = 4, .major_faults = 1, .cpu_ns = 19});
+                               writer.write(out, {.tick = 10,
+                                                  .monotonic_ns = 1000,
+                                                  .resident_pages = 5,
+                                                  .file_pages = 1,
+                                                  .minor_faults = 2,
+                                                  .major_faults = 0,
+                                                  .cpu_ns = 9});
+                               writer.write(out, {.tick = 20,
+                                                  .monotonic_ns = 1500,
+                                                  .resident_pages = 3,
+                                                  .file_pages = 1,
+                                                  .minor_faults = 4,
+                                                  .major_faults = 1,
+                                                  .cpu_ns = 19});
                            }),
                            samples));
     CHECK(samples[1].resident_pages == 3);
     CHECK(samples[1].monotonic_ns == 1500);
 
     std::vector<MapLine> map;
-    REQUIRE(decode_mappings(header_of(1), payload_of([](ByteWriter& out) {
-                                MappingWriter().write(out, {.begin = 0x1000, .bytes = 0x3000, .resident_bytes = 0x1000, .anonymous_bytes = 0, .permissions = 3}, "[heap]");
-                            }),
-                            map));
+    REQUIRE(decode_mappings(
+        header_of(1), payload_of([](ByteWriter& out) {
+            MappingWriter().write(out, {.begin = 0x1000, .bytes = 0x3000, .resident_bytes = 0x1000, .anonymous_bytes = 0, .permissions = 3},
+                                  "[heap]");
+        }),
+        map));
     CHECK(map[0].end() == 0x4000);
     CHECK(map[0].name == "[heap]");
 }

@@ -1,12 +1,14 @@
 // Files of any bytes: what is whole is read, what is not is counted, and nothing is believed unchecked.
-#include <doctest/doctest.h>
+#include <heapwright/trace/read/reader.hpp>
 
 #include <algorithm>
 #include <cstring>
 #include <vector>
 
+#include <doctest/doctest.h>
+
 #include <heapwright/trace/read/event_cursor.hpp>
-#include <heapwright/trace/read/reader.hpp>
+
 #include <tests/support/random.hpp>
 #include <tests/trace/read/trace_builder.hpp>
 
@@ -239,8 +241,8 @@ TEST_CASE("for_each_chunk hands out every whole chunk in file order") {
         kinds.push_back(chunk.header.kind);
         CHECK(payload.size() == chunk.header.plain_bytes);
     }));
-    CHECK(kinds == std::vector<ChunkKind>{ChunkKind::info, ChunkKind::stacks, ChunkKind::events, ChunkKind::events,
-                                          ChunkKind::watermark, ChunkKind::events, ChunkKind::end});
+    CHECK(kinds == std::vector<ChunkKind>{ChunkKind::info, ChunkKind::stacks, ChunkKind::events, ChunkKind::events, ChunkKind::watermark,
+                                          ChunkKind::events, ChunkKind::end});
 }
 
 TEST_CASE("ticks of a chunk never run backwards") {

@@ -9,6 +9,7 @@
 #include <stdexcept>
 
 #include <unistd.h>
+
 #include <zstd.h>
 
 #include <heapwright/trace/event_codec.hpp>
@@ -101,8 +102,7 @@ TraceBuilder& TraceBuilder::chunk(ChunkHeader header, std::span<const std::uint8
 
 void TraceBuilder::put(ChunkKind kind, std::uint32_t items, std::span<const std::uint8_t> payload, Tick first, Tick last,
                        std::uint32_t thread) {
-    const std::vector<std::uint8_t> stored =
-        compressed_ ? compress(payload) : std::vector<std::uint8_t>(payload.begin(), payload.end());
+    const std::vector<std::uint8_t> stored = compressed_ ? compress(payload) : std::vector<std::uint8_t>(payload.begin(), payload.end());
     ChunkHeader header{};
     header.magic = kChunkMagic;
     header.kind = kind;
@@ -136,7 +136,10 @@ TraceBuilder& TraceBuilder::modules(const std::vector<ModuleInfo>& modules) {
     put(ChunkKind::modules, static_cast<std::uint32_t>(modules.size()), payload_of([&](ByteWriter& out) {
             ModuleWriter writer;
             for (const ModuleInfo& module : modules) {
-                writer.write(out, Module{.begin = module.begin, .end = module.end, .bias = module.bias, .path = module.path, .build_id = module.build_id});
+                writer.write(
+                    out,
+                    Module{
+                        .begin = module.begin, .end = module.end, .bias = module.bias, .path = module.path, .build_id = module.build_id});
             }
         }));
     return *this;
@@ -179,8 +182,7 @@ TraceBuilder& TraceBuilder::samples(const std::vector<Sample>& samples) {
 }
 
 TraceBuilder& TraceBuilder::mappings(Tick tick, const std::vector<MapLine>& lines) {
-    put(
-        ChunkKind::mappings, static_cast<std::uint32_t>(lines.size()), payload_of([&](ByteWriter& out) {
+    put(ChunkKind::mappings, static_cast<std::uint32_t>(lines.size()), payload_of([&](ByteWriter& out) {
             MappingWriter writer;
             for (const MapLine& line : lines) {
                 writer.write(out, line.where, line.name);
@@ -227,8 +229,8 @@ TraceBuilder& TraceBuilder::event(const Event& event) {
     return *this;
 }
 
-TraceBuilder& TraceBuilder::allocate(std::uint32_t thread, Tick tick, std::uint64_t address, std::uint64_t size, StackId stack,
-                                     Call call, std::uint8_t alignment_log2) {
+TraceBuilder& TraceBuilder::allocate(std::uint32_t thread, Tick tick, std::uint64_t address, std::uint64_t size, StackId stack, Call call,
+                                     std::uint8_t alignment_log2) {
     Event made;
     made.kind = EventKind::allocate;
     made.call = call;
@@ -251,8 +253,8 @@ TraceBuilder& TraceBuilder::release(std::uint32_t thread, Tick tick, std::uint64
     return event(made);
 }
 
-TraceBuilder& TraceBuilder::resize(std::uint32_t thread, Tick from_tick, Tick to_tick, std::uint64_t old_address,
-                                   std::uint64_t address, std::uint64_t size, StackId stack) {
+TraceBuilder& TraceBuilder::resize(std::uint32_t thread, Tick from_tick, Tick to_tick, std::uint64_t old_address, std::uint64_t address,
+                                   std::uint64_t size, StackId stack) {
     Event made;
     made.call = Call::realloc;
     made.thread = static_cast<ThreadIndex>(thread);
@@ -304,8 +306,6 @@ const std::vector<std::uint8_t>& TraceBuilder::bytes() {
     return bytes_;
 }
 
-std::string TraceBuilder::write(const std::string& name) {
-    return write_bytes(name, bytes());
-}
+std::string TraceBuilder::write(const std::string& name) { return write_bytes(name, bytes()); }
 
 }  // namespace heapwright::test

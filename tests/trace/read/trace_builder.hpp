@@ -44,8 +44,8 @@ public:
                            trace::StackId stack = trace::StackId::none, trace::Call call = trace::Call::malloc,
                            std::uint8_t alignment_log2 = 0);
     TraceBuilder& release(std::uint32_t thread, trace::Tick tick, std::uint64_t address, trace::Call call = trace::Call::free);
-    TraceBuilder& resize(std::uint32_t thread, trace::Tick from_tick, trace::Tick to_tick, std::uint64_t old_address,
-                         std::uint64_t address, std::uint64_t size, trace::StackId stack = trace::StackId::none);
+    TraceBuilder& resize(std::uint32_t thread, trace::Tick from_tick, trace::Tick to_tick, std::uint64_t old_address, std::uint64_t address,
+                         std::uint64_t size, trace::StackId stack = trace::StackId::none);
     TraceBuilder& flush(std::uint32_t thread);
     /// All threads.
     TraceBuilder& flush();
@@ -57,8 +57,8 @@ public:
 
 private:
     TraceBuilder& text(trace::ChunkKind kind, const std::map<std::string, std::string>& lines);
-    void put(trace::ChunkKind kind, std::uint32_t items, std::span<const std::uint8_t> payload, trace::Tick first = 0,
-             trace::Tick last = 0, std::uint32_t thread = 0);
+    void put(trace::ChunkKind kind, std::uint32_t items, std::span<const std::uint8_t> payload, trace::Tick first = 0, trace::Tick last = 0,
+             std::uint32_t thread = 0);
     void flush_stacks();
 
     bool compressed_;

@@ -24,8 +24,9 @@ std::string path_of(const Options& options, std::uint32_t pid, unsigned attempt)
 
 TEST_CASE("every option is read, in any order") {
     const auto options = std::make_unique<Options>();
-    CHECK(options->parse("depth=12,out=/t/a.hwtrace,first=77,stack=frames,sample=4096,max_size=1000000,duration_ms=250,"
-                         "mappings=1,children=0,fallback=/t/f"));
+    CHECK(
+        options->parse("depth=12,out=/t/a.hwtrace,first=77,stack=frames,sample=4096,max_size=1000000,duration_ms=250,"
+                       "mappings=1,children=0,fallback=/t/f"));
     CHECK(std::string(options->out) == "/t/a.hwtrace");
     CHECK(std::string(options->fallback) == "/t/f");
     CHECK(options->first_pid == 77);

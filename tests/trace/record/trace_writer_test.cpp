@@ -27,7 +27,9 @@ class Name {
 public:
     Name() {
         static int number = 0;
-        path_ = (std::filesystem::temp_directory_path() / ("heapwright-writer-" + std::to_string(::getpid()) + "-" + std::to_string(++number))).string();
+        path_ =
+            (std::filesystem::temp_directory_path() / ("heapwright-writer-" + std::to_string(::getpid()) + "-" + std::to_string(++number)))
+                .string();
         std::filesystem::remove(path_);
     }
     Name(const Name&) = delete;
@@ -79,7 +81,11 @@ TEST_CASE("chunks of any content come back, compressed where that helps") {
     std::vector<std::vector<std::uint8_t>> payloads;
     for (std::size_t at = 0; at < 40; ++at) {
         payloads.push_back(payload_of(at == 0 ? 0 : random.below(60000), at % 3 == 0 ? 256 : 5, random));
-        REQUIRE(writer->write({.kind = ChunkKind::events, .items = static_cast<std::uint32_t>(at), .thread = ThreadIndex{2}, .first_tick = at, .last_tick = at + 1},
+        REQUIRE(writer->write({.kind = ChunkKind::events,
+                               .items = static_cast<std::uint32_t>(at),
+                               .thread = ThreadIndex{2},
+                               .first_tick = at,
+                               .last_tick = at + 1},
                               payloads.back()));
     }
     CHECK(writer->chunks() == 40);

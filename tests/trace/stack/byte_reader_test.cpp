@@ -1,9 +1,9 @@
 // Reading numbers from bytes: values, ends, encodings.
-#include <doctest/doctest.h>
+#include <heapwright/trace/stack/detail/byte_reader.hpp>
 
 #include <array>
 
-#include <heapwright/trace/stack/detail/byte_reader.hpp>
+#include <doctest/doctest.h>
 
 using heapwright::trace::stack::detail::ByteReader;
 

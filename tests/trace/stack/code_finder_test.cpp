@@ -1,5 +1,5 @@
 // What an address of code belongs to, asked of the loader and of the memory map; and damaged unwind tables.
-#include <doctest/doctest.h>
+#include <heapwright/trace/stack/code_finder.hpp>
 
 #include <array>
 #include <cstring>
@@ -8,10 +8,12 @@
 #include <sys/auxv.h>
 #include <sys/mman.h>
 
+#include <doctest/doctest.h>
+
 #include <heapwright/os/maps.hpp>
-#include <heapwright/trace/stack/code_finder.hpp>
 #include <heapwright/trace/stack/detail/frame_program.hpp>
 #include <heapwright/trace/stack/detail/frame_table.hpp>
+
 #include <tests/support/random.hpp>
 
 using namespace heapwright::trace::stack;

@@ -1,11 +1,13 @@
 // Call frame instructions written by hand, and random ones: the rules they amount to.
-#include <doctest/doctest.h>
+#include <heapwright/trace/stack/detail/frame_program.hpp>
 
 #include <initializer_list>
 #include <vector>
 
-#include <heapwright/trace/stack/detail/frame_program.hpp>
+#include <doctest/doctest.h>
+
 #include <heapwright/trace/stack/rule.hpp>
+
 #include <tests/support/random.hpp>
 
 using namespace heapwright::trace::stack;
@@ -74,18 +76,16 @@ TEST_CASE("a procedure linkage table's rule depends on the address") {
     CHECK(rule_at(function, 0x1b) == Rule::of(RuleKind::from_rsp, 16));
 }
 
-TEST_CASE("an undefined return address ends the stack") {
-    CHECK(rule_at({0x07, 16}, 0) == Rule::of(RuleKind::end));
-}
+TEST_CASE("an undefined return address ends the stack") { CHECK(rule_at({0x07, 16}, 0) == Rule::of(RuleKind::end)); }
 
 TEST_CASE("what a rule cannot say is left to the frame pointer") {
     const Rule by_frame_pointer = Rule::of(RuleKind::frame_pointer);
-    CHECK(rule_at({0x0c, 3, 16}, 0) == by_frame_pointer);                // CFA from rbx
-    CHECK(rule_at({0x90, 2}, 0) == by_frame_pointer);                    // return address elsewhere
-    CHECK(rule_at({0x0f, 2, 0x70, 0}, 0) == by_frame_pointer);           // expression over rax
-    CHECK(rule_at({0x09, 6, 3}, 0) == by_frame_pointer);                 // rbp in another register
-    CHECK(rule_at({0x0e, 16, 0x86, 1}, 0) == by_frame_pointer);          // rbp where the return address is
-    CHECK(rule_at({0x0f, 3, 0x77, 0, 0x06}, 0) == by_frame_pointer);     // CFA = *rsp
+    CHECK(rule_at({0x0c, 3, 16}, 0) == by_frame_pointer);             // CFA from rbx
+    CHECK(rule_at({0x90, 2}, 0) == by_frame_pointer);                 // return address elsewhere
+    CHECK(rule_at({0x0f, 2, 0x70, 0}, 0) == by_frame_pointer);        // expression over rax
+    CHECK(rule_at({0x09, 6, 3}, 0) == by_frame_pointer);              // rbp in another register
+    CHECK(rule_at({0x0e, 16, 0x86, 1}, 0) == by_frame_pointer);       // rbp where the return address is
+    CHECK(rule_at({0x0f, 3, 0x77, 0, 0x06}, 0) == by_frame_pointer);  // CFA = *rsp
 }
 
 TEST_CASE("an rbp that was restored already is unchanged") {

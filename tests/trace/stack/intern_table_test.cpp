@@ -1,12 +1,13 @@
 // Interning: numbers without gaps, one per key, also when threads race and memory ends.
-#include <doctest/doctest.h>
+#include <heapwright/trace/stack/intern_table.hpp>
 
 #include <atomic>
 #include <map>
 #include <thread>
 #include <vector>
 
-#include <heapwright/trace/stack/intern_table.hpp>
+#include <doctest/doctest.h>
+
 #include <tests/support/random.hpp>
 
 using heapwright::test::Random;

@@ -1,5 +1,5 @@
 // The tree of stacks: numbers, parents, limits, threads, fork.
-#include <doctest/doctest.h>
+#include <heapwright/trace/stack/node_tree.hpp>
 
 #include <array>
 #include <atomic>
@@ -9,8 +9,10 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <doctest/doctest.h>
+
 #include <heapwright/os/maps.hpp>
-#include <heapwright/trace/stack/node_tree.hpp>
+
 #include <tests/support/random.hpp>
 
 using namespace heapwright::trace;

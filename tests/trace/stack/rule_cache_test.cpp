@@ -1,5 +1,5 @@
 // Rules of return addresses: learnt, kept, forgotten.
-#include <doctest/doctest.h>
+#include <heapwright/trace/stack/rule_cache.hpp>
 
 #include <array>
 #include <thread>
@@ -8,8 +8,9 @@
 #include <dlfcn.h>
 #include <sys/mman.h>
 
+#include <doctest/doctest.h>
+
 #include <heapwright/os/maps.hpp>
-#include <heapwright/trace/stack/rule_cache.hpp>
 
 using namespace heapwright::trace::stack;
 
@@ -24,9 +25,7 @@ struct Cache : RuleCache {
     }
 };
 
-__attribute__((noinline)) std::uintptr_t return_address() {
-    return reinterpret_cast<std::uintptr_t>(__builtin_return_address(0));
-}
+__attribute__((noinline)) std::uintptr_t return_address() { return reinterpret_cast<std::uintptr_t>(__builtin_return_address(0)); }
 
 }  // namespace
 

@@ -1,5 +1,5 @@
 // Where stacks end: the main thread's, another thread's, a foreign one.
-#include <doctest/doctest.h>
+#include <heapwright/trace/stack/stack_bounds.hpp>
 
 #include <array>
 #include <thread>
@@ -8,8 +8,9 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <doctest/doctest.h>
+
 #include <heapwright/os/maps.hpp>
-#include <heapwright/trace/stack/stack_bounds.hpp>
 
 using namespace heapwright::trace::stack;
 

@@ -1,7 +1,6 @@
 // Captured stacks against libgcc's, inside one process: the same frames, in the same order.
-#include <doctest/doctest.h>
+#include <heapwright/trace/stack/stack_capture.hpp>
 
-#include <alloca.h>
 #include <array>
 #include <csetjmp>
 #include <csignal>
@@ -9,11 +8,14 @@
 #include <thread>
 #include <vector>
 
+#include <doctest/doctest.h>
+
+#include <alloca.h>
 #include <ucontext.h>
 #include <unwind.h>
 
 #include <heapwright/trace/stack/call_site.hpp>
-#include <heapwright/trace/stack/stack_capture.hpp>
+
 #include <tests/support/random.hpp>
 
 using namespace heapwright::trace;
@@ -134,7 +136,11 @@ TEST_NOINLINE void through_many_registers(Checker& checker, Random& random, int 
     for (int i = 0; i < 2; ++i) {
         wander(checker, random, depth - 1);
         checker.check();
-        a += b; b ^= c; c += d; d ^= e; e += a;
+        a += b;
+        b ^= c;
+        c += d;
+        d ^= e;
+        e += a;
     }
     sink = sink + static_cast<unsigned>(a + b + c + d + e);
 }
@@ -224,8 +230,8 @@ TEST_CASE("a handler's stack goes on into the code that it interrupted") {
     stack.ss_size = alternate.size();
     stack_t old{};
     REQUIRE(sigaltstack(&stack, &old) == 0);
-    struct sigaction action {};
-    struct sigaction before {};
+    struct sigaction action{};
+    struct sigaction before{};
     action.sa_handler = &handle;
     for (const int flags : {0, SA_ONSTACK}) {
         action.sa_flags = flags;

@@ -17,15 +17,24 @@ struct Known {
     Unit unit;
 };
 
-constexpr std::array<Known, kQuantityCount> kKnown = {{{"peak", Unit::bytes},          {"usable", Unit::bytes},
-                                                       {"rss", Unit::bytes},           {"leak", Unit::bytes},
-                                                       {"leaked_blocks", Unit::count}, {"allocations", Unit::count},
-                                                       {"allocated", Unit::bytes},     {"temporary", Unit::count},
-                                                       {"temporary_share", Unit::share}, {"fragmentation", Unit::share},
-                                                       {"internal", Unit::share},      {"retained", Unit::bytes},
-                                                       {"pinned", Unit::bytes},        {"reallocs", Unit::count},
-                                                       {"faults", Unit::count},        {"mismatched", Unit::count},
-                                                       {"failed", Unit::count},        {"cpu", Unit::ns},
+constexpr std::array<Known, kQuantityCount> kKnown = {{{"peak", Unit::bytes},
+                                                       {"usable", Unit::bytes},
+                                                       {"rss", Unit::bytes},
+                                                       {"leak", Unit::bytes},
+                                                       {"leaked_blocks", Unit::count},
+                                                       {"allocations", Unit::count},
+                                                       {"allocated", Unit::bytes},
+                                                       {"temporary", Unit::count},
+                                                       {"temporary_share", Unit::share},
+                                                       {"fragmentation", Unit::share},
+                                                       {"internal", Unit::share},
+                                                       {"retained", Unit::bytes},
+                                                       {"pinned", Unit::bytes},
+                                                       {"reallocs", Unit::count},
+                                                       {"faults", Unit::count},
+                                                       {"mismatched", Unit::count},
+                                                       {"failed", Unit::count},
+                                                       {"cpu", Unit::ns},
                                                        {"duration", Unit::ns}}};
 
 struct Scale {
@@ -34,9 +43,19 @@ struct Scale {
 };
 
 constexpr double kKi = 1024;
-constexpr std::array<Scale, 13> kByteScales = {{{"", 1}, {"b", 1}, {"k", kKi}, {"kb", kKi}, {"kib", kKi}, {"m", kKi* kKi}, {"mb", kKi* kKi},
-                                                {"mib", kKi* kKi}, {"g", kKi* kKi* kKi}, {"gb", kKi* kKi* kKi}, {"gib", kKi* kKi* kKi},
-                                                {"t", kKi* kKi* kKi* kKi}, {"tib", kKi* kKi* kKi* kKi}}};
+constexpr std::array<Scale, 13> kByteScales = {{{"", 1},
+                                                {"b", 1},
+                                                {"k", kKi},
+                                                {"kb", kKi},
+                                                {"kib", kKi},
+                                                {"m", kKi* kKi},
+                                                {"mb", kKi* kKi},
+                                                {"mib", kKi* kKi},
+                                                {"g", kKi* kKi* kKi},
+                                                {"gb", kKi* kKi* kKi},
+                                                {"gib", kKi* kKi* kKi},
+                                                {"t", kKi* kKi* kKi* kKi},
+                                                {"tib", kKi* kKi* kKi* kKi}}};
 constexpr std::array<Scale, 4> kCountScales = {{{"", 1}, {"k", 1e3}, {"m", 1e6}, {"g", 1e9}}};
 constexpr std::array<Scale, 2> kShareScales = {{{"", 1}, {"%", 0.01}}};
 constexpr std::array<Scale, 5> kTimeScales = {{{"ns", 1}, {"us", 1e3}, {"ms", 1e6}, {"s", 1e9}, {"min", 60e9}}};
@@ -85,8 +104,12 @@ struct Operator {
 };
 
 // Longer ones first: ">=" starts with ">".
-constexpr std::array<Operator, 7> kOperators = {{{">=", Relation::greater_equal}, {"<=", Relation::less_equal}, {"==", Relation::equal},
-                                                 {"!=", Relation::not_equal}, {">", Relation::greater}, {"<", Relation::less},
+constexpr std::array<Operator, 7> kOperators = {{{">=", Relation::greater_equal},
+                                                 {"<=", Relation::less_equal},
+                                                 {"==", Relation::equal},
+                                                 {"!=", Relation::not_equal},
+                                                 {">", Relation::greater},
+                                                 {"<", Relation::less},
                                                  {"=", Relation::equal}}};
 
 std::optional<Quantity> quantity_of(std::string_view name) {
@@ -139,7 +162,8 @@ std::expected<Limit, std::string> parse_limit(std::string_view text) {
         return std::unexpected(unknown_name(name));
     }
     if (at == std::string_view::npos) {
-        return std::unexpected("bad limit '" + std::string(text) + "' in --fail-on: it has no comparison; write " + name + ">" + example_of(unit_of(*quantity)));
+        return std::unexpected("bad limit '" + std::string(text) + "' in --fail-on: it has no comparison; write " + name + ">" +
+                               example_of(unit_of(*quantity)));
     }
     for (const Operator& known : kOperators) {
         if (text.substr(at).starts_with(known.text)) {
@@ -178,13 +202,9 @@ std::string shown(double measured, Unit unit) {
 
 }  // namespace
 
-std::string_view name_of(Quantity quantity) {
-    return kKnown[static_cast<std::size_t>(quantity)].name;
-}
+std::string_view name_of(Quantity quantity) { return kKnown[static_cast<std::size_t>(quantity)].name; }
 
-Unit unit_of(Quantity quantity) {
-    return kKnown[static_cast<std::size_t>(quantity)].unit;
-}
+Unit unit_of(Quantity quantity) { return kKnown[static_cast<std::size_t>(quantity)].unit; }
 
 std::expected<std::vector<Limit>, std::string> parse_limits(std::string_view text) {
     std::vector<Limit> limits;
@@ -195,7 +215,8 @@ std::expected<std::vector<Limit>, std::string> parse_limits(std::string_view tex
         const std::size_t comma = text.find(',');
         const std::string_view part = trimmed(text.substr(0, comma));
         if (part.empty()) {
-            return std::unexpected(std::string("empty limit in --fail-on: nothing stands beside a comma; write limits such as peak>200MiB,leak>0"));
+            return std::unexpected(
+                std::string("empty limit in --fail-on: nothing stands beside a comma; write limits such as peak>200MiB,leak>0"));
         }
         auto limit = parse_limit(part);
         if (!limit) {
@@ -242,8 +263,8 @@ std::vector<Excess> exceeded(const Findings& findings, const std::vector<Limit>&
         const double measured = measure(findings, limit.quantity);
         if (holds(measured, limit.relation, limit.value)) {
             excesses.push_back({limit, measured,
-                                std::string(name_of(limit.quantity)) + " is " + shown(measured, unit_of(limit.quantity)) + ", which '" + limit.text +
-                                    "' does not allow"});
+                                std::string(name_of(limit.quantity)) + " is " + shown(measured, unit_of(limit.quantity)) + ", which '" +
+                                    limit.text + "' does not allow"});
         }
     }
     return excesses;

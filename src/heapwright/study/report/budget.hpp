@@ -13,25 +13,25 @@ namespace heapwright::study {
 
 /// What a limit can be set on.
 enum class Quantity : std::uint8_t {
-    peak,              ///< bytes: highest requested
-    usable,            ///< bytes: highest usable
-    rss,               ///< bytes: highest resident
-    leak,              ///< bytes never freed
-    leaked_blocks,     ///< blocks never freed
-    allocations,       ///< blocks ever
-    allocated,         ///< bytes ever
-    temporary,         ///< blocks freed before the same thread's next allocation
-    temporary_share,   ///< their share of all allocations
-    fragmentation,     ///< share at the peak: free bytes on pages in use
-    internal,          ///< share at the peak: usable minus requested
-    retained,          ///< bytes at the end: resident pages of the heap without any live block
-    pinned,            ///< bytes at the end: free bytes on pages in use
-    reallocs,          ///< resizes
-    faults,            ///< page faults, minor and major
-    mismatched,        ///< blocks freed by the wrong function
-    failed,            ///< requests that the allocator refused
-    cpu,               ///< ns of CPU time
-    duration,          ///< ns
+    peak,             ///< bytes: highest requested
+    usable,           ///< bytes: highest usable
+    rss,              ///< bytes: highest resident
+    leak,             ///< bytes never freed
+    leaked_blocks,    ///< blocks never freed
+    allocations,      ///< blocks ever
+    allocated,        ///< bytes ever
+    temporary,        ///< blocks freed before the same thread's next allocation
+    temporary_share,  ///< their share of all allocations
+    fragmentation,    ///< share at the peak: free bytes on pages in use
+    internal,         ///< share at the peak: usable minus requested
+    retained,         ///< bytes at the end: resident pages of the heap without any live block
+    pinned,           ///< bytes at the end: free bytes on pages in use
+    reallocs,         ///< resizes
+    faults,           ///< page faults, minor and major
+    mismatched,       ///< blocks freed by the wrong function
+    failed,           ///< requests that the allocator refused
+    cpu,              ///< ns of CPU time
+    duration,         ///< ns
 };
 inline constexpr std::size_t kQuantityCount = 19;
 

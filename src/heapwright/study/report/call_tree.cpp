@@ -49,7 +49,7 @@ CallTree::CallTree(const Findings& before, const Findings& after) : nodes_(1), c
 }
 
 void CallTree::add(Children& children, const Findings& findings, const std::vector<FunctionKeys::Key>& keys, std::int32_t first_frame,
-                   Weights Node::*column) {
+                   Weights Node::* column) {
     for (const Site& site : findings.sites) {
         std::int32_t node = 0;
         for (auto frame = site.frames.rbegin(); frame != site.frames.rend(); ++frame) {
@@ -64,7 +64,7 @@ void CallTree::add(Children& children, const Findings& findings, const std::vect
     }
 }
 
-void CallTree::sum_up(Weights Node::*column) {
+void CallTree::sum_up(Weights Node::* column) {
     for (std::size_t i = nodes_.size(); i-- > 1;) {
         Weights& above = nodes_[static_cast<std::size_t>(nodes_[i].parent)].*column;
         const Weights& values = nodes_[i].*column;
@@ -102,9 +102,9 @@ bool CallTree::keep_most_important(const std::vector<double>& importance, std::s
     std::vector<std::uint32_t> order(nodes_.size());
     std::iota(order.begin(), order.end(), 0U);
     // Ties go to the smaller index, so a parent is never cut before its child.
-    std::nth_element(order.begin(), order.begin() + static_cast<std::ptrdiff_t>(keep) - 1, order.end(), [&](std::uint32_t a, std::uint32_t b) {
-        return importance[a] != importance[b] ? importance[a] > importance[b] : a < b;
-    });
+    std::nth_element(
+        order.begin(), order.begin() + static_cast<std::ptrdiff_t>(keep) - 1, order.end(),
+        [&](std::uint32_t a, std::uint32_t b) { return importance[a] != importance[b] ? importance[a] > importance[b] : a < b; });
     std::vector<bool> kept(nodes_.size(), false);
     for (std::size_t i = 0; i < keep; ++i) {
         kept[order[i]] = true;

@@ -19,14 +19,14 @@ namespace heapwright::study {
 /// Siblings that are one function of one module are one node, whatever their lines.
 class CallTree {
 public:
-    static constexpr std::int32_t kRoot = -1;          ///< frame of node 0
+    static constexpr std::int32_t kRoot = -1;           ///< frame of node 0
     static constexpr std::int32_t kSmallerStacks = -2;  ///< frame of a node that stands for what prune() cut below its parent
 
     struct Node {
         std::int32_t parent = -1;
         std::int32_t frame = kRoot;  ///< index into the findings' frames (of the first findings added that have the function)
         Weights values{};
-        Weights before{};            ///< of the first trace, in a comparison
+        Weights before{};  ///< of the first trace, in a comparison
     };
 
     /// The tree of one trace.
@@ -52,8 +52,8 @@ private:
     class Children;  // (parent, key) -> node, while the tree grows
 
     void add(Children& children, const Findings& findings, const std::vector<FunctionKeys::Key>& keys, std::int32_t first_frame,
-             Weights Node::*column);
-    void sum_up(Weights Node::*column);
+             Weights Node::* column);
+    void sum_up(Weights Node::* column);
     [[nodiscard]] std::vector<double> importance() const;
     bool keep_most_important(const std::vector<double>& importance, std::size_t keep, std::size_t limit);
 

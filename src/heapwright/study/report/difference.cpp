@@ -102,7 +102,8 @@ void add_numbers(Site& sum, const Site& part) {
     sum.pinned_free_bytes_at_end += part.pinned_free_bytes_at_end;
 }
 
-TraceDifference::TraceDifference(const Findings& before_findings, const Findings& after_findings) : before(before_findings), after(after_findings) {
+TraceDifference::TraceDifference(const Findings& before_findings, const Findings& after_findings)
+    : before(before_findings), after(after_findings) {
     frames = after.frames;
     frames.insert(frames.end(), before.frames.begin(), before.frames.end());
     FunctionKeys keys;

@@ -124,7 +124,8 @@ void write_parts(Parts parts, const DocumentExtras& extras, const std::string& t
     }
     if (extras.comparison != nullptr) {
         json.key("comparison");
-        detail::write_comparison(json, *extras.comparison, [&](const std::string& label) { return detail::experiment_of(extras.suggestions, label); });
+        detail::write_comparison(json, *extras.comparison,
+                                 [&](const std::string& label) { return detail::experiment_of(extras.suggestions, label); });
     }
     if (parts.before != nullptr) {
         write_before(json, *parts.before);

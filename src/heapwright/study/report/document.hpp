@@ -29,8 +29,8 @@ struct DocumentLimits {
 
 /// What stands in a document besides the findings. Pointers may be null: the part is then left out.
 struct DocumentExtras {
-    std::string title = {};                          ///< empty: title_of(findings)
-    std::string generator = "heapwright";            ///< with its version
+    std::string title = {};                ///< empty: title_of(findings)
+    std::string generator = "heapwright";  ///< with its version
     const std::vector<Suggestion>* suggestions = nullptr;
     const Comparison* comparison = nullptr;
 };

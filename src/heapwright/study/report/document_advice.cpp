@@ -1,9 +1,8 @@
 // The document's `suggestions`: what the advice found, each with its evidence, its experiment and its verdict.
-#include <heapwright/study/report/detail/document_parts.hpp>
-
 #include <string_view>
 
 #include <heapwright/study/advice/suggestion.hpp>
+#include <heapwright/study/report/detail/document_parts.hpp>
 
 namespace heapwright::study::detail {
 namespace {
@@ -112,7 +111,8 @@ std::string experiment_of(const std::vector<Suggestion>* suggestions, const std:
         }
     }
     for (const Suggestion& suggestion : *suggestions) {  // settings are tried under the name that the user would type
-        const bool by_target = suggestion.experiment.kind == Experiment::Kind::allocator || suggestion.experiment.kind == Experiment::Kind::setting;
+        const bool by_target =
+            suggestion.experiment.kind == Experiment::Kind::allocator || suggestion.experiment.kind == Experiment::Kind::setting;
         if (by_target && suggestion.experiment.target == label) {
             return suggestion.experiment.id;
         }

@@ -76,8 +76,9 @@ std::vector<std::uint64_t> merits_of(const SiteRow& row) {
     const auto merits = [](const Site& site) {
         const Weights weights = weights_of(site);
         std::vector<std::uint64_t> values(weights.begin(), weights.end());
-        values.insert(values.end(), {site.peak_bytes, site.realloc_copied_bytes, site.cross_thread_frees, site.same_frame, site.short_lived,
-                                     site.over_aligned, site.realloc_chain_max, site.live_at_peak.usable_bytes - site.live_at_peak.requested_bytes});
+        values.insert(values.end(),
+                      {site.peak_bytes, site.realloc_copied_bytes, site.cross_thread_frees, site.same_frame, site.short_lived,
+                       site.over_aligned, site.realloc_chain_max, site.live_at_peak.usable_bytes - site.live_at_peak.requested_bytes});
         return values;
     };
     std::vector<std::uint64_t> values = merits(*row.numbers);
@@ -226,7 +227,7 @@ void write_tree(JsonWriter& json, const CallTree& tree, FrameNumbers& numbers) {
         json.value(node.frame < 0 ? node.frame : numbers(static_cast<std::size_t>(node.frame)));
     }
     json.end_array();
-    const auto columns = [&](std::string_view name, Weights CallTree::Node::*values) {
+    const auto columns = [&](std::string_view name, Weights CallTree::Node::* values) {
         json.key(name);
         json.begin_object();
         for (const Weight weight : kWeights) {

@@ -67,7 +67,7 @@ void write_threads(JsonWriter& json, const std::vector<ThreadRow>& threads) {
 }
 
 void write_timeline(JsonWriter& json, const std::vector<Moment>& timeline) {
-    const auto column = [&](const char* name, auto Moment::*value) {
+    const auto column = [&](const char* name, auto Moment::* value) {
         json.key(name);
         json.begin_array();
         for (const Moment& moment : timeline) {

@@ -1,6 +1,4 @@
 // The document's `comparison`: what replaying the trace through other allocators and settings measured.
-#include <heapwright/study/report/detail/document_parts.hpp>
-
 #include <algorithm>
 #include <array>
 #include <cstddef>
@@ -10,13 +8,14 @@
 #include <vector>
 
 #include <heapwright/study/replay/comparison.hpp>
+#include <heapwright/study/report/detail/document_parts.hpp>
 
 namespace heapwright::study::detail {
 namespace {
 
 struct Measure {
     std::string_view name;
-    std::uint64_t TrialRun::*value;
+    std::uint64_t TrialRun::* value;
 };
 
 constexpr std::array<Measure, 13> kMeasures = {{{"peak_rss_bytes", &TrialRun::peak_rss_bytes},
@@ -33,7 +32,7 @@ constexpr std::array<Measure, 13> kMeasures = {{{"peak_rss_bytes", &TrialRun::pe
                                                 {"involuntary_switches", &TrialRun::involuntary_switches},
                                                 {"syscalls", &TrialRun::system_calls}}};
 
-std::vector<double> values_of(const TrialSummary& trial, std::uint64_t TrialRun::*value) {
+std::vector<double> values_of(const TrialSummary& trial, std::uint64_t TrialRun::* value) {
     std::vector<double> values;
     bool counted = false;
     for (const TrialRun& run : trial.runs) {

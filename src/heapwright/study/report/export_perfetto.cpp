@@ -1,10 +1,9 @@
 // The timeline as Chrome trace events: a format that Perfetto's UI and chrome://tracing open.
-#include <heapwright/study/report/exports.hpp>
-
 #include <cstdint>
 #include <string_view>
 
 #include <heapwright/study/report/document.hpp>
+#include <heapwright/study/report/exports.hpp>
 #include <heapwright/study/report/json_writer.hpp>
 
 namespace heapwright::study {

@@ -1,6 +1,4 @@
 // pprof's profile.proto, written field by field.
-#include <heapwright/study/report/exports.hpp>
-
 #include <array>
 #include <cstdint>
 #include <map>
@@ -11,6 +9,7 @@
 #include <protozero/pbf_writer.hpp>
 
 #include <heapwright/study/report/document.hpp>
+#include <heapwright/study/report/exports.hpp>
 #include <heapwright/study/report/gzip.hpp>
 
 namespace heapwright::study {
@@ -18,13 +17,29 @@ namespace {
 
 // Field numbers of github.com/google/pprof/proto/profile.proto.
 enum class ProfileField : protozero::pbf_tag_type {
-    sample_type = 1, sample = 2, mapping = 3, location = 4, function = 5, string_table = 6,
-    duration_nanos = 10, period_type = 11, period = 12, comment = 13, default_sample_type = 14
+    sample_type = 1,
+    sample = 2,
+    mapping = 3,
+    location = 4,
+    function = 5,
+    string_table = 6,
+    duration_nanos = 10,
+    period_type = 11,
+    period = 12,
+    comment = 13,
+    default_sample_type = 14
 };
 enum class ValueTypeField : protozero::pbf_tag_type { type = 1, unit = 2 };
 enum class SampleField : protozero::pbf_tag_type { location_id = 1, value = 2 };
 enum class MappingField : protozero::pbf_tag_type {
-    id = 1, memory_start = 2, memory_limit = 3, filename = 5, has_functions = 7, has_filenames = 8, has_line_numbers = 9, has_inline_frames = 10
+    id = 1,
+    memory_start = 2,
+    memory_limit = 3,
+    filename = 5,
+    has_functions = 7,
+    has_filenames = 8,
+    has_line_numbers = 9,
+    has_inline_frames = 10
 };
 enum class LocationField : protozero::pbf_tag_type { id = 1, mapping_id = 2, line = 4 };
 enum class LineField : protozero::pbf_tag_type { function_id = 1, line = 2 };
@@ -39,14 +54,23 @@ struct SampleType {
     const char* name;
     const char* unit;
 };
-constexpr std::array<SampleType, 7> kSampleTypes = {{{"alloc_objects", "count"}, {"alloc_space", "bytes"}, {"inuse_objects", "count"},
-                                                     {"inuse_space", "bytes"}, {"leaked_space", "bytes"}, {"pinned_space", "bytes"},
+constexpr std::array<SampleType, 7> kSampleTypes = {{{"alloc_objects", "count"},
+                                                     {"alloc_space", "bytes"},
+                                                     {"inuse_objects", "count"},
+                                                     {"inuse_space", "bytes"},
+                                                     {"leaked_space", "bytes"},
+                                                     {"pinned_space", "bytes"},
                                                      {"pinned_free_space", "bytes"}}};
 constexpr std::size_t kDefaultSampleType = 3;
 
 std::array<std::uint64_t, kSampleTypes.size()> values_of(const Site& site) {
-    return {site.allocations,           site.allocated_bytes,      site.live_at_peak.blocks,      site.live_at_peak.requested_bytes,
-            site.leaked.requested_bytes, site.pinned_bytes_at_peak, site.pinned_free_bytes_at_peak};
+    return {site.allocations,
+            site.allocated_bytes,
+            site.live_at_peak.blocks,
+            site.live_at_peak.requested_bytes,
+            site.leaked.requested_bytes,
+            site.pinned_bytes_at_peak,
+            site.pinned_free_bytes_at_peak};
 }
 
 class ProfileWriter {
@@ -86,9 +110,7 @@ private:
         return entry->second;
     }
 
-    std::uint64_t module_of(const Frame& frame) {
-        return modules_.try_emplace(frame.module, modules_.size() + 1).first->second;
-    }
+    std::uint64_t module_of(const Frame& frame) { return modules_.try_emplace(frame.module, modules_.size() + 1).first->second; }
 
     void write_value_type(ProfileField field, const SampleType& type) {
         protozero::pbf_writer value_type(profile_, tag(field));

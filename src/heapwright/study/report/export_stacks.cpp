@@ -1,11 +1,10 @@
 // Collapsed stacks and speedscope: text formats that list stacks outermost function first.
-#include <heapwright/study/report/exports.hpp>
-
 #include <cstdint>
 #include <vector>
 
 #include <heapwright/study/report/call_tree.hpp>
 #include <heapwright/study/report/document.hpp>
+#include <heapwright/study/report/exports.hpp>
 #include <heapwright/study/report/json_writer.hpp>
 
 namespace heapwright::study {

@@ -16,17 +16,15 @@ struct Gzip::Stream {
 };
 
 Gzip::Gzip() : stream_(std::make_unique<Stream>()) {
-    constexpr int kLevel = 6;              // level 9 takes four times as long for 1 % less
-    constexpr int kGzipWindow = 15 + 16;   // the largest window, with gzip's header
+    constexpr int kLevel = 6;             // level 9 takes four times as long for 1 % less
+    constexpr int kGzipWindow = 15 + 16;  // the largest window, with gzip's header
     constexpr int kMemory = 8;
     if (deflateInit2(&stream_->z, kLevel, Z_DEFLATED, kGzipWindow, kMemory, Z_DEFAULT_STRATEGY) != Z_OK) {
         throw std::bad_alloc();
     }
 }
 
-Gzip::~Gzip() {
-    deflateEnd(&stream_->z);
-}
+Gzip::~Gzip() { deflateEnd(&stream_->z); }
 
 void Gzip::add(std::string_view piece) {
     while (!piece.empty()) {

@@ -87,9 +87,10 @@ std::string assemble_html(std::string_view page, std::string_view title, std::st
         std::string_view marker;
         std::string text;
     };
-    const std::array<Part, 3> parts = {{{kTitleMarker, escaped(title)},
-                                        {kNoscriptMarker, std::string(noscript)},
-                                        {kDataMarker, "<script type=\"application/octet-stream\" id=\"heapwright-data\">" + data + "</script>"}}};
+    const std::array<Part, 3> parts = {
+        {{kTitleMarker, escaped(title)},
+         {kNoscriptMarker, std::string(noscript)},
+         {kDataMarker, "<script type=\"application/octet-stream\" id=\"heapwright-data\">" + data + "</script>"}}};
     std::string out;
     out.reserve(page.size() + data.size() + noscript.size() + 256);
     std::size_t at = 0;
@@ -104,12 +105,8 @@ std::string assemble_html(std::string_view page, std::string_view title, std::st
     return out;
 }
 
-std::string html_text(const Findings& findings, const DocumentExtras& extras) {
-    return page_of(findings, extras);
-}
+std::string html_text(const Findings& findings, const DocumentExtras& extras) { return page_of(findings, extras); }
 
-std::string html_text(const TraceDifference& difference, const DocumentExtras& extras) {
-    return page_of(difference, extras);
-}
+std::string html_text(const TraceDifference& difference, const DocumentExtras& extras) { return page_of(difference, extras); }
 
 }  // namespace heapwright::study

@@ -67,7 +67,8 @@ void JsonWriter::open(char bracket) {
 }
 
 void JsonWriter::close(char bracket) {
-    HEAPWRIGHT_CHECK(!levels_.empty() && levels_.back().bracket == (bracket == '}' ? '{' : '['), "JSON containers close in the order they opened");
+    HEAPWRIGHT_CHECK(!levels_.empty() && levels_.back().bracket == (bracket == '}' ? '{' : '['),
+                     "JSON containers close in the order they opened");
     const bool lines = levels_.size() <= line_depth_ && !levels_.back().empty;
     levels_.pop_back();
     if (lines) {
@@ -78,7 +79,8 @@ void JsonWriter::close(char bracket) {
 }
 
 void JsonWriter::key(std::string_view name) {
-    HEAPWRIGHT_CHECK(!levels_.empty() && levels_.back().bracket == '{' && !levels_.back().has_key, "a JSON key stands in an object, before its value");
+    HEAPWRIGHT_CHECK(!levels_.empty() && levels_.back().bracket == '{' && !levels_.back().has_key,
+                     "a JSON key stands in an object, before its value");
     Level& level = levels_.back();
     if (!level.empty) {
         buffer_ += ',';

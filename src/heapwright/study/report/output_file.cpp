@@ -49,7 +49,7 @@ Result<void> write_and_close(int fd, std::string_view text) {
 
 Result<void> write_output(const std::string& path, std::string_view text) {
     constexpr mode_t kMode = 0666;  // the user's umask decides
-    struct stat there {};
+    struct stat there{};
     if (stat(path.c_str(), &there) == 0 && !S_ISREG(there.st_mode)) {
         const int fd = open(path.c_str(), O_WRONLY | O_CLOEXEC);
         return fd < 0 ? fail_with(kind_of(errno), 0, errno) : write_and_close(fd, text);

@@ -13,13 +13,9 @@ const Frame& frame_of(const Findings& findings, const Site& site, std::size_t po
     return findings.frames[static_cast<std::size_t>(site.frames[position])];
 }
 
-bool opens(char c) {
-    return c == '(' || c == '<' || c == '{' || c == '[';
-}
+bool opens(char c) { return c == '(' || c == '<' || c == '{' || c == '['; }
 
-bool closes(char c) {
-    return c == ')' || c == '>' || c == '}' || c == ']';
-}
+bool closes(char c) { return c == ')' || c == '>' || c == '}' || c == ']'; }
 
 // Position of the bracket that the one at `close` closes, or npos.
 std::size_t matching_open(std::string_view text, std::size_t close) {
@@ -161,7 +157,8 @@ std::vector<SiteGroup> group_by_user_frame(const Findings& findings) {
     std::vector<std::size_t> by_frame(findings.frames.size() + 1, 0);  // position in groups + 1; the last is "no stack"
     for (std::size_t i = 0; i < findings.sites.size(); ++i) {
         const Site& site = findings.sites[i];
-        const std::size_t frame_index = site.frames.empty() ? findings.frames.size() : static_cast<std::size_t>(site.frames[user_frame(findings, site)]);
+        const std::size_t frame_index =
+            site.frames.empty() ? findings.frames.size() : static_cast<std::size_t>(site.frames[user_frame(findings, site)]);
         std::size_t& known = by_frame[frame_index];
         if (known == 0) {
             SiteGroup group;

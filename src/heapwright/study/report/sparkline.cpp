@@ -13,9 +13,7 @@ constexpr std::array<std::string_view, 9> kRising = {" ", "▁", "▂", "▃", "
 constexpr std::array<std::string_view, 9> kRisingAscii = {" ", ".", ":", "-", "=", "+", "*", "#", "@"};
 constexpr std::array<std::string_view, 9> kGrowing = {" ", "▏", "▎", "▍", "▌", "▋", "▊", "▉", "█"};
 
-std::size_t eighths(double share) {
-    return static_cast<std::size_t>(std::lround(std::clamp(share, 0.0, 1.0) * 8));
-}
+std::size_t eighths(double share) { return static_cast<std::size_t>(std::lround(std::clamp(share, 0.0, 1.0) * 8)); }
 
 }  // namespace
 
@@ -31,7 +29,8 @@ std::string sparkline(std::span<const std::uint64_t> values, std::size_t columns
     for (std::size_t column = 0; column < columns; ++column) {
         const std::size_t begin = column * values.size() / columns;
         const std::size_t end = std::max(begin + 1, (column + 1) * values.size() / columns);
-        const std::uint64_t value = *std::max_element(values.begin() + static_cast<std::ptrdiff_t>(begin), values.begin() + static_cast<std::ptrdiff_t>(end));
+        const std::uint64_t value =
+            *std::max_element(values.begin() + static_cast<std::ptrdiff_t>(begin), values.begin() + static_cast<std::ptrdiff_t>(end));
         std::size_t height = eighths(static_cast<double>(value) / static_cast<double>(highest));
         height = value > 0 ? std::max<std::size_t>(height, 1) : 0;  // little is not nothing
         line += terminal.unicode ? kRising[height] : kRisingAscii[height];

@@ -10,12 +10,11 @@ constexpr double kModerate = 0.15;
 constexpr double kHigh = 0.35;
 constexpr double kWorthASentence = 0.03;
 
-std::string of_total(std::uint64_t bytes, std::uint64_t total) {
-    return bytes_text(bytes) + " (" + share_text(bytes, total) + ")";
-}
+std::string of_total(std::uint64_t bytes, std::uint64_t total) { return bytes_text(bytes) + " (" + share_text(bytes, total) + ")"; }
 
 std::string gaps_sentence(const Findings& findings, std::uint64_t external, std::uint64_t total) {
-    std::string text = "gaps: " + of_total(external, total) + " are free bytes on pages that also hold live blocks, so no trim can return them";
+    std::string text =
+        "gaps: " + of_total(external, total) + " are free bytes on pages that also hold live blocks, so no trim can return them";
     const std::vector<SiteGroup> top = leading(group_by_user_frame(findings), pinned_free_at_peak, 1);
     if (!top.empty() && top[0].pinned_free_bytes_at_peak * 20 >= external) {
         text += "; " + top[0].function + (top[0].place.empty() ? "" : " (" + top[0].place + ")") + " alone keeps " +
@@ -30,8 +29,8 @@ std::string sparse_pages_sentence(const Fragmentation& moment) {
     if (moment.occupied_pages == 0 || sparse * 10 < moment.occupied_pages) {
         return {};
     }
-    return "of the " + count_text(moment.occupied_pages) + " pages in use, " + count_text(sparse) + " (" + share_text(sparse, moment.occupied_pages) +
-           ") are less than a tenth full";
+    return "of the " + count_text(moment.occupied_pages) + " pages in use, " + count_text(sparse) + " (" +
+           share_text(sparse, moment.occupied_pages) + ") are less than a tenth full";
 }
 
 std::string end_sentence(const Findings& findings) {
@@ -75,8 +74,8 @@ Composition composition_of(const Fragmentation& moment) {
 std::vector<Fact> facts_of(const Findings& findings) {
     const Totals& totals = findings.totals;
     std::vector<Fact> facts;
-    facts.push_back({"peak requested", exact_bytes_text(totals.peak_requested) + " in " + counted(findings.at_peak.live_blocks, "block") + ", after " +
-                                           duration_text(totals.peak_time_ns) + " of " + duration_text(totals.duration_ns)});
+    facts.push_back({"peak requested", exact_bytes_text(totals.peak_requested) + " in " + counted(findings.at_peak.live_blocks, "block") +
+                                           ", after " + duration_text(totals.peak_time_ns) + " of " + duration_text(totals.duration_ns)});
     facts.push_back({"usable then", exact_bytes_text(totals.peak_usable)});
     facts.push_back({"pages in use then", exact_bytes_text(findings.at_peak.occupied_pages * kPageBytes)});
     if (findings.at_peak.resident_bytes != 0) {
@@ -108,7 +107,8 @@ MemoryVerdict verdict_of(const Findings& findings) {
 
     std::vector<std::pair<std::uint64_t, std::string>> causes;
     causes.emplace_back(parts.internal, "rounding: " + of_total(parts.internal, total) + ", because the allocator gives " +
-                                            bytes_text(findings.at_peak.live_usable) + " for the " + bytes_text(parts.requested) + " requested");
+                                            bytes_text(findings.at_peak.live_usable) + " for the " + bytes_text(parts.requested) +
+                                            " requested");
     causes.emplace_back(parts.external, gaps_sentence(findings, parts.external, total));
     causes.emplace_back(parts.retained, "retention: " + of_total(parts.retained, total) +
                                             " are resident pages without any live block, which the allocator has not given back");

@@ -24,13 +24,13 @@ struct Fact {
 
 /// What resident memory at one moment is made of. The parts add up to `resident` unless nothing was sampled.
 struct Composition {
-    std::uint64_t requested = 0;   ///< bytes that the program asked for and holds
-    std::uint64_t internal = 0;    ///< rounding up: usable minus requested
-    std::uint64_t external = 0;    ///< free bytes on pages that also hold live bytes
-    std::uint64_t retained = 0;    ///< resident heap pages without any live byte: the allocator keeps them
-    std::uint64_t other = 0;       ///< not heap: program files, stacks, mappings of the program's own
-    std::uint64_t untouched = 0;   ///< live or free bytes above that were never touched, and so are not resident
-    std::uint64_t resident = 0;    ///< RSS; 0 when nothing was sampled
+    std::uint64_t requested = 0;  ///< bytes that the program asked for and holds
+    std::uint64_t internal = 0;   ///< rounding up: usable minus requested
+    std::uint64_t external = 0;   ///< free bytes on pages that also hold live bytes
+    std::uint64_t retained = 0;   ///< resident heap pages without any live byte: the allocator keeps them
+    std::uint64_t other = 0;      ///< not heap: program files, stacks, mappings of the program's own
+    std::uint64_t untouched = 0;  ///< live or free bytes above that were never touched, and so are not resident
+    std::uint64_t resident = 0;   ///< RSS; 0 when nothing was sampled
 
     /// Bytes that are resident for nothing: rounding, gaps and retention.
     [[nodiscard]] std::uint64_t overhead() const { return internal + external + retained; }
@@ -61,20 +61,10 @@ template <class Value>
     return groups;
 }
 
-[[nodiscard]] inline std::uint64_t peak_bytes(const SiteGroup& group) {
-    return group.live_at_peak.requested_bytes;
-}
-[[nodiscard]] inline std::uint64_t leaked_bytes(const SiteGroup& group) {
-    return group.leaked.requested_bytes;
-}
-[[nodiscard]] inline std::uint64_t temporary_blocks(const SiteGroup& group) {
-    return group.temporary;
-}
-[[nodiscard]] inline std::uint64_t pinned_free_at_peak(const SiteGroup& group) {
-    return group.pinned_free_bytes_at_peak;
-}
-[[nodiscard]] inline std::uint64_t pinned_free_at_end(const SiteGroup& group) {
-    return group.pinned_free_bytes_at_end;
-}
+[[nodiscard]] inline std::uint64_t peak_bytes(const SiteGroup& group) { return group.live_at_peak.requested_bytes; }
+[[nodiscard]] inline std::uint64_t leaked_bytes(const SiteGroup& group) { return group.leaked.requested_bytes; }
+[[nodiscard]] inline std::uint64_t temporary_blocks(const SiteGroup& group) { return group.temporary; }
+[[nodiscard]] inline std::uint64_t pinned_free_at_peak(const SiteGroup& group) { return group.pinned_free_bytes_at_peak; }
+[[nodiscard]] inline std::uint64_t pinned_free_at_end(const SiteGroup& group) { return group.pinned_free_bytes_at_end; }
 
 }  // namespace heapwright::study

@@ -27,9 +27,7 @@ void Table::add(std::vector<std::string> cells, Ink ink) {
     rows_.push_back({std::move(cells), ink, false});
 }
 
-void Table::add_note(std::string text, Ink ink) {
-    rows_.push_back({{harmless(text)}, ink, true});
-}
+void Table::add_note(std::string text, Ink ink) { rows_.push_back({{harmless(text)}, ink, true}); }
 
 std::vector<std::size_t> Table::widths(const Terminal& terminal) const {
     std::vector<std::size_t> widths;
@@ -77,7 +75,8 @@ std::string Table::text(const Terminal& terminal) const {
     for (const Row& row : rows_) {
         if (row.note) {
             const std::size_t left = terminal.width > note_indent ? terminal.width - note_indent : 0;
-            out += inked(terminal, row.ink, std::string(note_indent, ' ') + shortened(row.cells[0], std::max(left, kNarrowestFlexible))) + '\n';
+            out += inked(terminal, row.ink, std::string(note_indent, ' ') + shortened(row.cells[0], std::max(left, kNarrowestFlexible))) +
+                   '\n';
         } else {
             line(row.cells, row.ink);
         }

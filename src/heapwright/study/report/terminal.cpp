@@ -29,9 +29,7 @@ bool locale_is_ascii() {
     return false;
 }
 
-bool continues_character(char c) {
-    return (static_cast<unsigned char>(c) & 0xc0U) == 0x80U;
-}
+bool continues_character(char c) { return (static_cast<unsigned char>(c) & 0xc0U) == 0x80U; }
 
 // Bytes of the first `columns` characters.
 std::size_t bytes_of_head(std::string_view text, std::size_t columns) {

@@ -12,7 +12,7 @@ namespace heapwright::study {
 struct Terminal {
     std::size_t width = 100;  ///< columns
     bool colour = false;
-    bool unicode = true;      ///< block characters for sparklines and bars
+    bool unicode = true;  ///< block characters for sparklines and bars
 };
 
 /// What `fd` is: colours only on a terminal, and not when NO_COLOR is set or TERM is "dumb"; width from the terminal, else COLUMNS.

@@ -32,9 +32,7 @@ constexpr std::array<KnownSection, kSections.size()> kKnown = {{{"summary", deta
 
 }  // namespace
 
-std::string_view name_of(Section section) {
-    return kKnown[static_cast<std::size_t>(section)].name;
-}
+std::string_view name_of(Section section) { return kKnown[static_cast<std::size_t>(section)].name; }
 
 std::optional<Section> section_of(std::string_view name) {
     for (const Section section : kSections) {
@@ -69,9 +67,7 @@ std::string bullet(const TextOptions& options, std::string_view sentence) {
            wrapped(harmless(sentence), options.terminal.width - kIndent, kIndent) + '\n';
 }
 
-std::string power_of_two_ns(std::size_t bucket) {
-    return duration_text(std::uint64_t{1} << bucket);
-}
+std::string power_of_two_ns(std::size_t bucket) { return duration_text(std::uint64_t{1} << bucket); }
 
 }  // namespace detail
 }  // namespace heapwright::study

@@ -1,6 +1,4 @@
 // The comparison of two traces as text: totals first, then the functions that changed most, with signs.
-#include <heapwright/study/report/text.hpp>
-
 #include <algorithm>
 #include <string>
 #include <unordered_map>
@@ -11,6 +9,7 @@
 #include <heapwright/study/report/function_keys.hpp>
 #include <heapwright/study/report/site_names.hpp>
 #include <heapwright/study/report/table.hpp>
+#include <heapwright/study/report/text.hpp>
 #include <heapwright/study/report/units.hpp>
 #include <heapwright/study/report/weight.hpp>
 
@@ -28,9 +27,7 @@ struct Group {
     bool in_after = false;
 };
 
-Ink ink_of(std::int64_t change) {
-    return change > 0 ? Ink::bad : change < 0 ? Ink::good : Ink::plain;
-}
+Ink ink_of(std::int64_t change) { return change > 0 ? Ink::bad : change < 0 ? Ink::good : Ink::plain; }
 
 std::string relative(std::uint64_t before, std::uint64_t after) {
     if (before == after) {
@@ -47,15 +44,22 @@ std::string relative(std::uint64_t before, std::uint64_t after) {
 }
 
 std::string totals_table(const TraceDifference& difference, const Terminal& terminal) {
-    Table table({{"", Table::Align::left}, {"before", Table::Align::right}, {"after", Table::Align::right}, {"change", Table::Align::right},
+    Table table({{"", Table::Align::left},
+                 {"before", Table::Align::right},
+                 {"after", Table::Align::right},
+                 {"change", Table::Align::right},
                  {"", Table::Align::right}});
     const auto add = [&](const char* name, std::uint64_t before, std::uint64_t after, std::string (*show)(std::uint64_t),
                          std::string (*show_change)(std::int64_t)) {
         const std::int64_t change = study::difference(after, before);
         table.add({name, show(before), show(after), show_change(change), relative(before, after)}, ink_of(change));
     };
-    const auto bytes = [&](const char* name, std::uint64_t before, std::uint64_t after) { add(name, before, after, bytes_text, signed_bytes_text); };
-    const auto count = [&](const char* name, std::uint64_t before, std::uint64_t after) { add(name, before, after, count_text, signed_count_text); };
+    const auto bytes = [&](const char* name, std::uint64_t before, std::uint64_t after) {
+        add(name, before, after, bytes_text, signed_bytes_text);
+    };
+    const auto count = [&](const char* name, std::uint64_t before, std::uint64_t after) {
+        add(name, before, after, count_text, signed_count_text);
+    };
     const Totals& a = difference.before.totals;
     const Totals& b = difference.after.totals;
     const Fragmentation& peak_a = difference.before.at_peak;
@@ -115,7 +119,8 @@ std::vector<Group> groups_of(const TraceDifference& difference) {
 }
 
 std::uint64_t magnitude(const Group& group, std::size_t weight) {
-    return group.after[weight] > group.before[weight] ? group.after[weight] - group.before[weight] : group.before[weight] - group.after[weight];
+    return group.after[weight] > group.before[weight] ? group.after[weight] - group.before[weight]
+                                                      : group.before[weight] - group.after[weight];
 }
 
 std::string changes_table(std::vector<Group> groups, Weight weight, const char* title, const TextOptions& options) {
@@ -124,11 +129,16 @@ std::string changes_table(std::vector<Group> groups, Weight weight, const char* 
     if (groups.empty()) {
         return {};
     }
-    std::stable_sort(groups.begin(), groups.end(), [&](const Group& a, const Group& b) { return magnitude(a, column) > magnitude(b, column); });
+    std::stable_sort(groups.begin(), groups.end(),
+                     [&](const Group& a, const Group& b) { return magnitude(a, column) > magnitude(b, column); });
     const auto show = [&](std::uint64_t value) { return is_bytes(weight) ? bytes_text(value) : count_text(value); };
     const auto show_change = [&](std::int64_t value) { return is_bytes(weight) ? signed_bytes_text(value) : signed_count_text(value); };
-    Table table({{"change", Table::Align::right}, {"", Table::Align::right}, {"before", Table::Align::right}, {"after", Table::Align::right},
-                 {"function", Table::Align::flexible}, {"place", Table::Align::left}});
+    Table table({{"change", Table::Align::right},
+                 {"", Table::Align::right},
+                 {"before", Table::Align::right},
+                 {"after", Table::Align::right},
+                 {"function", Table::Align::flexible},
+                 {"place", Table::Align::left}});
     std::int64_t rest = 0;
     for (std::size_t i = 0; i < groups.size(); ++i) {
         const std::int64_t change = difference(groups[i].after[column], groups[i].before[column]);
@@ -142,7 +152,9 @@ std::string changes_table(std::vector<Group> groups, Weight weight, const char* 
     }
     std::string text = '\n' + detail::heading(options, title) + table.text(options.terminal);
     if (groups.size() > options.rows) {
-        text += inked(options.terminal, Ink::faint, "  and " + count_text(groups.size() - options.rows) + " more, together " + show_change(rest)) + '\n';
+        text += inked(options.terminal, Ink::faint,
+                      "  and " + count_text(groups.size() - options.rows) + " more, together " + show_change(rest)) +
+                '\n';
     }
     return text;
 }

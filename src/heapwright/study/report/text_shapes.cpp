@@ -1,8 +1,7 @@
 // The sections that look at memory from other sides than call sites: sizes, threads, lifetimes, pages, time, the trace.
-#include <heapwright/study/report/detail/text_sections.hpp>
-
 #include <algorithm>
 
+#include <heapwright/study/report/detail/text_sections.hpp>
 #include <heapwright/study/report/sparkline.hpp>
 #include <heapwright/study/report/summary.hpp>
 #include <heapwright/study/report/table.hpp>
@@ -21,8 +20,14 @@ std::string and_more(const TextOptions& options, std::size_t all, std::size_t sh
 
 std::string sizes_section(const Findings& findings, const TextOptions& options) {
     std::string text = heading(options, "Sizes by number of allocations", counted(findings.sizes.size(), "distinct size"));
-    Table table({{"size", Table::Align::right}, {"usable", Table::Align::right}, {"lost", Table::Align::right}, {"allocations", Table::Align::right},
-                 {"share", Table::Align::right}, {"live at peak", Table::Align::right}, {"leaked", Table::Align::right}, {"", Table::Align::flexible}});
+    Table table({{"size", Table::Align::right},
+                 {"usable", Table::Align::right},
+                 {"lost", Table::Align::right},
+                 {"allocations", Table::Align::right},
+                 {"share", Table::Align::right},
+                 {"live at peak", Table::Align::right},
+                 {"leaked", Table::Align::right},
+                 {"", Table::Align::flexible}});
     std::uint64_t most = 0;
     for (const SizeRow& row : findings.sizes) {
         most = std::max(most, row.allocations);
@@ -43,13 +48,21 @@ std::string threads_section(const Findings& findings, const TextOptions& options
     for (const ThreadRow& row : findings.threads) {
         rows.push_back(&row);
     }
-    std::stable_sort(rows.begin(), rows.end(), [](const ThreadRow* a, const ThreadRow* b) { return a->allocated_bytes > b->allocated_bytes; });
-    Table table({{"thread", Table::Align::right}, {"tid", Table::Align::right}, {"allocations", Table::Align::right}, {"bytes", Table::Align::right},
-                 {"frees", Table::Align::right}, {"of others", Table::Align::right}, {"live at peak", Table::Align::right}, {"name", Table::Align::flexible}});
+    std::stable_sort(rows.begin(), rows.end(),
+                     [](const ThreadRow* a, const ThreadRow* b) { return a->allocated_bytes > b->allocated_bytes; });
+    Table table({{"thread", Table::Align::right},
+                 {"tid", Table::Align::right},
+                 {"allocations", Table::Align::right},
+                 {"bytes", Table::Align::right},
+                 {"frees", Table::Align::right},
+                 {"of others", Table::Align::right},
+                 {"live at peak", Table::Align::right},
+                 {"name", Table::Align::flexible}});
     for (std::size_t i = 0; i < std::min(options.rows, rows.size()); ++i) {
         const ThreadRow& row = *rows[i];
         table.add({std::to_string(static_cast<std::uint32_t>(row.index)), std::to_string(row.tid), count_text(row.allocations),
-                   bytes_text(row.allocated_bytes), count_text(row.frees), count_text(row.cross_thread_frees), bytes_text(row.live_bytes_at_peak), row.name});
+                   bytes_text(row.allocated_bytes), count_text(row.frees), count_text(row.cross_thread_frees),
+                   bytes_text(row.live_bytes_at_peak), row.name});
     }
     return text + table.text(options.terminal) + and_more(options, rows.size(), options.rows);
 }
@@ -72,8 +85,12 @@ std::string lifetimes_section(const Findings& findings, const TextOptions& optio
     if (blocks == 0) {
         return text + "  no block was freed\n";
     }
-    Table table({{"from", Table::Align::right}, {"blocks", Table::Align::right}, {"share", Table::Align::right}, {"so far", Table::Align::right},
-                 {"bytes", Table::Align::right}, {"", Table::Align::flexible}});
+    Table table({{"from", Table::Align::right},
+                 {"blocks", Table::Align::right},
+                 {"share", Table::Align::right},
+                 {"so far", Table::Align::right},
+                 {"bytes", Table::Align::right},
+                 {"", Table::Align::flexible}});
     std::uint64_t so_far = 0;
     for (std::size_t bucket = first; bucket <= last; ++bucket) {
         const std::uint64_t here = findings.lifetimes[bucket];
@@ -88,9 +105,12 @@ std::string fragmentation_section(const Findings& findings, const TextOptions& o
     const Fragmentation& peak = findings.at_peak;
     const Fragmentation& end = findings.at_end;
     std::string text = heading(options, "Fragmentation");
-    Table table({{"", Table::Align::left}, {"at the peak", Table::Align::right}, {"bytes", Table::Align::right}, {"at the end", Table::Align::right},
+    Table table({{"", Table::Align::left},
+                 {"at the peak", Table::Align::right},
+                 {"bytes", Table::Align::right},
+                 {"at the end", Table::Align::right},
                  {"bytes", Table::Align::right}});
-    const auto bytes = [&](const char* name, std::uint64_t Fragmentation::*value) {
+    const auto bytes = [&](const char* name, std::uint64_t Fragmentation::* value) {
         table.add({name, bytes_text(peak.*value), count_text(peak.*value), bytes_text(end.*value), count_text(end.*value)});
     };
     bytes("live, requested", &Fragmentation::live_requested);
@@ -108,20 +128,30 @@ std::string fragmentation_section(const Findings& findings, const TextOptions& o
     text += table.text(options.terminal);
 
     text += '\n' + heading(options, "Pages in use by how full they are");
-    Table pages({{"live share", Table::Align::left}, {"at the peak", Table::Align::right}, {"", Table::Align::left}, {"at the end", Table::Align::right},
+    Table pages({{"live share", Table::Align::left},
+                 {"at the peak", Table::Align::right},
+                 {"", Table::Align::left},
+                 {"at the end", Table::Align::right},
                  {"", Table::Align::left}});
     for (std::size_t i = 0; i < peak.occupancy.size(); ++i) {
-        const std::string label = i == 10 ? "full" : (i == 0 ? "below 10 %" : std::to_string(i * 10) + " to " + std::to_string(i * 10 + 10) + " %");
-        pages.add({label, count_text(peak.occupancy[i]), bar(peak.occupancy[i], peak.occupied_pages, kBarColumns, options.terminal), count_text(end.occupancy[i]),
-                   bar(end.occupancy[i], end.occupied_pages, kBarColumns, options.terminal)});
+        const std::string label =
+            i == 10 ? "full" : (i == 0 ? "below 10 %" : std::to_string(i * 10) + " to " + std::to_string(i * 10 + 10) + " %");
+        pages.add({label, count_text(peak.occupancy[i]), bar(peak.occupancy[i], peak.occupied_pages, kBarColumns, options.terminal),
+                   count_text(end.occupancy[i]), bar(end.occupancy[i], end.occupied_pages, kBarColumns, options.terminal)});
     }
     return text + pages.text(options.terminal);
 }
 
 std::string timeline_section(const Findings& findings, const TextOptions& options) {
     std::string text = heading(options, "Timeline") + curves(findings, options);
-    Table table({{"time", Table::Align::right}, {"live", Table::Align::right}, {"usable", Table::Align::right}, {"on pages", Table::Align::right},
-                 {"RSS", Table::Align::right}, {"blocks", Table::Align::right}, {"fragmentation", Table::Align::right}, {"allocations", Table::Align::right}});
+    Table table({{"time", Table::Align::right},
+                 {"live", Table::Align::right},
+                 {"usable", Table::Align::right},
+                 {"on pages", Table::Align::right},
+                 {"RSS", Table::Align::right},
+                 {"blocks", Table::Align::right},
+                 {"fragmentation", Table::Align::right},
+                 {"allocations", Table::Align::right}});
     const std::size_t moments = findings.timeline.size();
     const std::size_t rows = std::min(options.rows, moments);
     for (std::size_t row = 0; row < rows; ++row) {
@@ -137,9 +167,9 @@ std::string timeline_section(const Findings& findings, const TextOptions& option
             resident = std::max(resident, findings.timeline[i].resident_bytes);
         }
         const Moment& moment = findings.timeline[best];
-        table.add({duration_text(moment.time_ns), bytes_text(moment.live_requested), bytes_text(moment.live_usable), bytes_text(moment.occupied_page_bytes),
-                   resident == 0 ? "-" : bytes_text(resident), count_text(moment.live_blocks), share_text(moment.fragmentation),
-                   count_text(allocations)});
+        table.add({duration_text(moment.time_ns), bytes_text(moment.live_requested), bytes_text(moment.live_usable),
+                   bytes_text(moment.occupied_page_bytes), resident == 0 ? "-" : bytes_text(resident), count_text(moment.live_blocks),
+                   share_text(moment.fragmentation), count_text(allocations)});
     }
     return text + '\n' + table.text(options.terminal);
 }
@@ -150,10 +180,12 @@ std::string health_section(const Findings& findings, const TextOptions& options)
     std::string text = heading(options, "The trace");
     Table table({{"what", Table::Align::left}, {"", Table::Align::flexible}});
     table.add({"ended in an orderly way", health.complete ? "yes" : "no: the program was killed, or is still running"});
-    table.add({"file", exact_bytes_text(health.file_bytes) + ", of which " + share_text(health.used_bytes, health.file_bytes) + " could be used"});
+    table.add({"file",
+               exact_bytes_text(health.file_bytes) + ", of which " + share_text(health.used_bytes, health.file_bytes) + " could be used"});
     table.add({"events", count_text(totals.events)});
     table.add({"events lost while recording", count_text(health.dropped_events)});
-    table.add({"sampling", health.sample_interval_bytes == 0 ? "none: every event was kept" : "every " + exact_bytes_text(health.sample_interval_bytes)});
+    table.add({"sampling", health.sample_interval_bytes == 0 ? "none: every event was kept"
+                                                             : "every " + exact_bytes_text(health.sample_interval_bytes)});
     table.add({"frees of unknown blocks", count_text(totals.unknown_frees)});
     table.add({"frees of a parent process's blocks", count_text(totals.inherited_frees)});
     table.add({"requests refused", count_text(totals.failed)});

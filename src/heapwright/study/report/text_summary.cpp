@@ -1,8 +1,7 @@
 // The first screen: what the memory is at the peak, what of it is wasted, who holds it, and what stays.
-#include <heapwright/study/report/detail/text_sections.hpp>
-
 #include <algorithm>
 
+#include <heapwright/study/report/detail/text_sections.hpp>
 #include <heapwright/study/report/document.hpp>
 #include <heapwright/study/report/sparkline.hpp>
 #include <heapwright/study/report/summary.hpp>
@@ -36,7 +35,10 @@ std::string ladder(const Findings& findings, const TextOptions& options) {
     const Composition parts = composition_of(peak);
     const std::uint64_t pages = peak.occupied_pages * kPageBytes;
     const std::uint64_t scale = std::max({peak.resident_bytes, pages + parts.retained, peak.live_usable});
-    Table table({{"at the peak", Table::Align::left}, {"", Table::Align::right}, {"bytes", Table::Align::right}, {"", Table::Align::left},
+    Table table({{"at the peak", Table::Align::left},
+                 {"", Table::Align::right},
+                 {"bytes", Table::Align::right},
+                 {"", Table::Align::left},
                  {"", Table::Align::flexible}});
     const auto step = [&](const char* name, std::uint64_t bytes, const std::string& remark) {
         table.add({name, bytes_text(bytes), count_text(bytes), bar(bytes, scale, kBarColumns, options.terminal), remark});
@@ -68,19 +70,24 @@ std::string verdict_lines(const Findings& findings, const TextOptions& options) 
 }
 
 template <class Value>
-std::string top_groups(const std::vector<SiteGroup>& groups, const TextOptions& options, const char* title, Value value, std::uint64_t total,
-                       bool bytes, const char* of_what) {
+std::string top_groups(const std::vector<SiteGroup>& groups, const TextOptions& options, const char* title, Value value,
+                       std::uint64_t total, bool bytes, const char* of_what) {
     const std::vector<SiteGroup> top = leading(groups, value, options.summary_rows);
     if (top.empty()) {
         return {};
     }
-    Table table({{bytes ? "bytes" : "blocks", Table::Align::right}, {"share", Table::Align::right}, {"", Table::Align::left},
-                 {"stacks", Table::Align::right}, {"function", Table::Align::flexible}, {"place", Table::Align::left}});
+    Table table({{bytes ? "bytes" : "blocks", Table::Align::right},
+                 {"share", Table::Align::right},
+                 {"", Table::Align::left},
+                 {"stacks", Table::Align::right},
+                 {"function", Table::Align::flexible},
+                 {"place", Table::Align::left}});
     constexpr std::size_t kSmallBar = 8;
     for (const SiteGroup& group : top) {
         const std::uint64_t amount = value(group);
-        table.add({bytes ? bytes_text(amount) : count_text(amount), share_text(amount, total), bar(amount, total, kSmallBar, options.terminal),
-                   count_text(group.sites.size()), group.function, shortened(group.place, options.terminal.width / 3)});
+        table.add({bytes ? bytes_text(amount) : count_text(amount), share_text(amount, total),
+                   bar(amount, total, kSmallBar, options.terminal), count_text(group.sites.size()), group.function,
+                   shortened(group.place, options.terminal.width / 3)});
     }
     return '\n' + heading(options, title, of_what) + table.text(options.terminal);
 }
@@ -144,12 +151,17 @@ std::string summary_section(const Findings& findings, const TextOptions& options
                        exact_bytes_text(findings.at_peak.live_requested).c_str());
     text += top_groups(groups, options, "Never freed", leaked_bytes, totals.leaked.requested_bytes, true,
                        (exact_bytes_text(totals.leaked.requested_bytes) + " in " + counted(totals.leaked.blocks, "block")).c_str());
-    text += top_groups(groups, options, "Temporary", temporary_blocks, totals.temporary, false,
-                       (counted(totals.temporary, "block") + " of " + count_text(totals.allocations) + " freed before the thread's next allocation").c_str());
+    text += top_groups(
+        groups, options, "Temporary", temporary_blocks, totals.temporary, false,
+        (counted(totals.temporary, "block") + " of " + count_text(totals.allocations) + " freed before the thread's next allocation")
+            .c_str());
     text += top_groups(groups, options, "Pages pinned at the peak", pinned_free_at_peak, findings.at_peak.external_bytes, true,
                        "free bytes on pages that hold live blocks of this function only");
     if (totals.mismatched != 0) {
-        text += '\n' + inked(options.terminal, Ink::bad, counted(totals.mismatched, "block") + " freed by the wrong function (new by free, malloc by delete ...)") + '\n';
+        text += '\n' +
+                inked(options.terminal, Ink::bad,
+                      counted(totals.mismatched, "block") + " freed by the wrong function (new by free, malloc by delete ...)") +
+                '\n';
     }
     if (totals.failed != 0) {
         text += '\n' + inked(options.terminal, Ink::bad, counted(totals.failed, "request") + " refused by the allocator") + '\n';

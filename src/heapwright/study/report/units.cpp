@@ -35,9 +35,7 @@ std::string bytes_text(std::uint64_t bytes) {
     return decimal(value, 1) + std::string(kUnits[unit]);
 }
 
-std::string signed_bytes_text(std::int64_t bytes) {
-    return (bytes > 0 ? "+" : bytes < 0 ? "-" : "") + bytes_text(magnitude(bytes));
-}
+std::string signed_bytes_text(std::int64_t bytes) { return (bytes > 0 ? "+" : bytes < 0 ? "-" : "") + bytes_text(magnitude(bytes)); }
 
 std::string exact_bytes_text(std::uint64_t bytes) {
     if (bytes < 1024) {
@@ -55,9 +53,7 @@ std::string count_text(std::uint64_t count) {
     return digits;
 }
 
-std::string signed_count_text(std::int64_t count) {
-    return (count > 0 ? "+" : count < 0 ? "-" : "") + count_text(magnitude(count));
-}
+std::string signed_count_text(std::int64_t count) { return (count > 0 ? "+" : count < 0 ? "-" : "") + count_text(magnitude(count)); }
 
 std::string share_text(double share) {
     constexpr double kSmallest = 0.0005;
@@ -93,8 +89,6 @@ std::string duration_text(std::uint64_t ns) {
     return count_text(seconds / 60) + " min " + std::to_string(seconds % 60) + " s";
 }
 
-std::string counted(std::uint64_t count, const char* noun) {
-    return count_text(count) + " " + noun + (count == 1 ? "" : "s");
-}
+std::string counted(std::uint64_t count, const char* noun) { return count_text(count) + " " + noun + (count == 1 ? "" : "s"); }
 
 }  // namespace heapwright::study

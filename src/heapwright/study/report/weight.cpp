@@ -17,9 +17,7 @@ std::optional<Weight> weight_of(std::string_view name) {
     return std::nullopt;
 }
 
-bool is_bytes(Weight weight) {
-    return weight != Weight::allocations && weight != Weight::temporary;
-}
+bool is_bytes(Weight weight) { return weight != Weight::allocations && weight != Weight::temporary; }
 
 std::uint64_t value_of(const Site& site, Weight weight) {
     switch (weight) {

@@ -22,8 +22,9 @@ enum class Weight : std::uint8_t {
     pinned_free_end,   ///< the same at the end
 };
 inline constexpr std::size_t kWeightCount = 7;
-inline constexpr std::array<Weight, kWeightCount> kWeights = {Weight::peak,      Weight::leaked,           Weight::allocated,      Weight::allocations,
-                                                              Weight::temporary, Weight::pinned_free_peak, Weight::pinned_free_end};
+inline constexpr std::array<Weight, kWeightCount> kWeights = {Weight::peak,           Weight::leaked,    Weight::allocated,
+                                                              Weight::allocations,    Weight::temporary, Weight::pinned_free_peak,
+                                                              Weight::pinned_free_end};
 
 /// One value for each weight, in their order.
 using Weights = std::array<std::uint64_t, kWeightCount>;

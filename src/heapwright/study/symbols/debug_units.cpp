@@ -108,8 +108,10 @@ void DebugUnits::index_functions(Dwarf_Die* parent, const Context& context, Unit
             case DW_TAG_module:
                 name = dwarf_diename(&child);
                 // A class in an unnamed namespace has methods without linkage names.
-                index_functions(&child, {context.prefix + (name == nullptr ? "(anonymous namespace)" : name) + "::", context.types_too || name == nullptr},
-                                unit);
+                index_functions(
+                    &child,
+                    {context.prefix + (name == nullptr ? "(anonymous namespace)" : name) + "::", context.types_too || name == nullptr},
+                    unit);
                 break;
             case DW_TAG_structure_type:
             case DW_TAG_class_type:

@@ -23,7 +23,7 @@ class DebugUnits {
 public:
     /// One function of the chain at an address.
     struct Scope {
-        std::string symbol;   ///< linkage name where there is one, else the source name after its namespaces and classes
+        std::string symbol;  ///< linkage name where there is one, else the source name after its namespaces and classes
         std::string file;
         std::uint32_t line = 0;
         bool inlined = false;
@@ -53,8 +53,8 @@ private:
     };
     /// What encloses the entries that are being indexed.
     struct Context {
-        std::string prefix;       // "fixture::(anonymous namespace)::"
-        bool types_too = false;   // functions may stand in the types below
+        std::string prefix;      // "fixture::(anonymous namespace)::"
+        bool types_too = false;  // functions may stand in the types below
     };
     struct UnitRange {
         Dwarf_Addr begin;

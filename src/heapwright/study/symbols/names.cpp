@@ -14,7 +14,8 @@ namespace {
 
 // Clones of one function that the optimiser made: ".isra.0", ".constprop.3", ".part.1", ".cold", ".lto_priv.7", ".llvm.123".
 std::string_view without_clone_suffix(std::string_view symbol) {
-    static constexpr std::array<std::string_view, 7> kClones = {".isra.", ".constprop.", ".part.", ".cold", ".lto_priv.", ".llvm.", ".localalias"};
+    static constexpr std::array<std::string_view, 7> kClones = {".isra.",     ".constprop.", ".part.",     ".cold",
+                                                                ".lto_priv.", ".llvm.",      ".localalias"};
     std::size_t cut = symbol.size();
     for (const std::string_view clone : kClones) {
         cut = std::min(cut, symbol.find(clone));
@@ -42,9 +43,7 @@ void drop_rust_hash(std::string& name) {
     name.resize(at);
 }
 
-bool is_name_char(char c) {
-    return std::isalnum(static_cast<unsigned char>(c)) != 0 || c == '_' || c == ':';
-}
+bool is_name_char(char c) { return std::isalnum(static_cast<unsigned char>(c)) != 0 || c == '_' || c == ':'; }
 
 // Drops the arguments that the standard library defaults: std::vector<int, std::allocator<int> > becomes std::vector<int>.
 class DefaultsDropper {
@@ -65,9 +64,9 @@ public:
 private:
     struct Open {
         char bracket;
-        bool standard;          // a template of the standard library
-        bool first = true;      // still in the first argument
-        std::size_t argument;   // where the present argument begins in out_
+        bool standard;         // a template of the standard library
+        bool first = true;     // still in the first argument
+        std::size_t argument;  // where the present argument begins in out_
     };
 
     void step(char c) {
@@ -102,7 +101,7 @@ private:
 
     void finish_argument() {
         static constexpr std::array<std::string_view, 6> kDefaults = {"std::allocator<", "std::char_traits<", "std::less<",
-                                                                      "std::hash<", "std::equal_to<", "std::default_delete<"};
+                                                                      "std::hash<",      "std::equal_to<",    "std::default_delete<"};
         const Open& open = open_.back();
         if (!open.standard || open.first) {
             return;
@@ -136,7 +135,8 @@ private:
 
     // The characters of operator<, operator-> and the like are no brackets.
     std::size_t copy_operator(std::size_t i) {
-        static constexpr std::array<std::string_view, 12> kOperators = {"<<=", ">>=", "->*", "<=>", "<<", ">>", "<=", ">=", "->", "()", "<", ">"};
+        static constexpr std::array<std::string_view, 12> kOperators = {"<<=", ">>=", "->*", "<=>", "<<", ">>",
+                                                                        "<=",  ">=",  "->",  "()",  "<",  ">"};
         for (const std::string_view symbol : kOperators) {
             if (name_.substr(i).starts_with(symbol)) {
                 out_ += symbol;
@@ -158,8 +158,8 @@ struct FreeDeleter {
 
 bool is_runtime_module(std::string_view module) {
     static constexpr std::array<std::string_view, 15> kModules = {
-        "libc.so", "libc-2", "libstdc++.so", "libgcc_s.so", "libc++.so", "libc++abi.so", "libpthread", "ld-linux", "ld-2",
-        "libjemalloc", "libmimalloc", "libtcmalloc", "libtbbmalloc", "libheapwright-record", "[vdso]"};
+        "libc.so", "libc-2",      "libstdc++.so", "libgcc_s.so", "libc++.so",    "libc++abi.so",         "libpthread", "ld-linux",
+        "ld-2",    "libjemalloc", "libmimalloc",  "libtcmalloc", "libtbbmalloc", "libheapwright-record", "[vdso]"};
     for (const std::string_view known : kModules) {
         if (module.starts_with(known)) {
             return true;
@@ -189,8 +189,8 @@ bool is_runtime_mangled(std::string_view symbol) {
             rest.remove_prefix(1);
         }
     }
-    static constexpr std::array<std::string_view, 12> kNamespaces = {"St", "Sa", "Ss", "Sb", "Si", "So", "Sd", "9__gnu_cxx", "10__cxxabiv1",
-                                                                     "5alloc5alloc", "5alloc7raw_vec", "3std2rt"};
+    static constexpr std::array<std::string_view, 12> kNamespaces = {
+        "St", "Sa", "Ss", "Sb", "Si", "So", "Sd", "9__gnu_cxx", "10__cxxabiv1", "5alloc5alloc", "5alloc7raw_vec", "3std2rt"};
     for (const std::string_view prefix : kNamespaces) {
         if (rest.starts_with(prefix)) {
             return true;
@@ -220,7 +220,8 @@ bool is_malloc_wrapper(std::string_view symbol) {
             }
         }
     }
-    static constexpr std::array<std::string_view, 8> kWords = {"malloc", "calloc", "zalloc", "realloc", "reallocarray", "memalign", "strdup", "strndup"};
+    static constexpr std::array<std::string_view, 8> kWords = {"malloc",       "calloc",   "zalloc", "realloc",
+                                                               "reallocarray", "memalign", "strdup", "strndup"};
     for (const std::string_view word : kWords) {
         if (name.ends_with(word)) {
             return true;
@@ -268,14 +269,15 @@ bool is_runtime_function(std::string_view symbol, std::string_view module) {
         return is_runtime_mangled(bare);
     }
     static constexpr std::array<std::string_view, 15> kNames = {
-        "_start", "__libc_start_main", "__libc_start_call_main", "start_thread", "clone", "clone3", "__clone3", "free", "cfree", "valloc",
-        "pvalloc", "aligned_alloc", "asprintf", "vasprintf", "getline"};
+        "_start", "__libc_start_main", "__libc_start_call_main", "start_thread", "clone",     "clone3", "__clone3", "free", "cfree",
+        "valloc", "pvalloc",           "aligned_alloc",          "asprintf",     "vasprintf", "getline"};
     for (const std::string_view name : kNames) {
         if (bare == name) {
             return true;
         }
     }
-    return bare.starts_with("std::") || bare.starts_with("__gnu_cxx::") || bare.starts_with("__cxa_") || bare.starts_with("__rust_") || bare.starts_with("__rdl_") || is_malloc_wrapper(bare);
+    return bare.starts_with("std::") || bare.starts_with("__gnu_cxx::") || bare.starts_with("__cxa_") || bare.starts_with("__rust_") ||
+           bare.starts_with("__rdl_") || is_malloc_wrapper(bare);
 }
 
 }  // namespace heapwright::study

@@ -84,12 +84,12 @@ struct ObjectSymbols::Parts {
     State state = State::missing;
     std::string module_name;  // what frames show
     std::string present_build_id;
-    std::string debug_path;   // callbacks keep a pointer to its text
+    std::string debug_path;  // callbacks keep a pointer to its text
     char* debug_path_text = nullptr;
     Dwfl_Callbacks callbacks{};
     Dwfl* dwfl = nullptr;
     Dwfl_Module* module = nullptr;
-    GElf_Addr file_bias = 0;   // module address minus file address
+    GElf_Addr file_bias = 0;    // module address minus file address
     Dwarf_Addr dwarf_bias = 0;  // module address minus DWARF address
     std::optional<FunctionTable> functions;
     std::optional<DebugUnits> units;
@@ -158,13 +158,9 @@ ObjectSymbols::ObjectSymbols(const std::string& path, const std::vector<std::uin
 
 ObjectSymbols::~ObjectSymbols() = default;
 
-ObjectSymbols::State ObjectSymbols::state() const {
-    return parts_->state;
-}
+ObjectSymbols::State ObjectSymbols::state() const { return parts_->state; }
 
-const std::string& ObjectSymbols::present_build_id() const {
-    return parts_->present_build_id;
-}
+const std::string& ObjectSymbols::present_build_id() const { return parts_->present_build_id; }
 
 Frame ObjectSymbols::Parts::frame_by_table(std::uint64_t file_address) const {
     Frame frame;

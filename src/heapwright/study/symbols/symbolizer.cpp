@@ -56,7 +56,8 @@ std::span<const FrameId> Symbolizer::resolve(ModuleListId list, std::uint64_t re
 std::span<const FrameId> Symbolizer::resolve_exact(ModuleListId list, std::uint64_t pc) {
     HEAPWRIGHT_CHECK(static_cast<std::size_t>(list) < lists_.size(), "resolve() needs a list that add_modules() made");
     const std::vector<Placed>& placed = lists_[static_cast<std::size_t>(list)];
-    const auto after = std::upper_bound(placed.begin(), placed.end(), pc, [](std::uint64_t value, const Placed& place) { return value < place.begin; });
+    const auto after =
+        std::upper_bound(placed.begin(), placed.end(), pc, [](std::uint64_t value, const Placed& place) { return value < place.begin; });
     if (after == placed.begin() || pc >= std::prev(after)->end) {
         return frames_at(*nowhere_, pc);
     }
@@ -72,7 +73,8 @@ void Symbolizer::open(Object& object) {
     switch (object.symbols->state()) {
         case ObjectSymbols::State::ready: break;
         case ObjectSymbols::State::missing:
-            complaints_.push_back("no names for '" + object.path + "': the file is gone or unreadable; its functions are shown as addresses");
+            complaints_.push_back("no names for '" + object.path +
+                                  "': the file is gone or unreadable; its functions are shown as addresses");
             break;
         case ObjectSymbols::State::changed:
             complaints_.push_back("no names for '" + object.path + "': it has changed since the recording (build-id " +
@@ -80,7 +82,8 @@ void Symbolizer::open(Object& object) {
                                   "); record again or put the recorded build back");
             break;
         case ObjectSymbols::State::not_an_elf:
-            complaints_.push_back("no names for '" + object.path + "': it is no ELF file that can be read; its functions are shown as addresses");
+            complaints_.push_back("no names for '" + object.path +
+                                  "': it is no ELF file that can be read; its functions are shown as addresses");
             break;
     }
 }

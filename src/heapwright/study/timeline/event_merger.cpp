@@ -20,9 +20,7 @@ constexpr std::size_t kSmallChunk = 1024;
 
 constexpr auto later = [](const auto& a, const auto& b) { return b < a; };
 
-bool gives_back(EventKind kind) {
-    return kind == EventKind::release || kind == EventKind::resize_from;
-}
+bool gives_back(EventKind kind) { return kind == EventKind::release || kind == EventKind::resize_from; }
 
 }  // namespace
 

@@ -45,7 +45,7 @@ private:
     struct Source {
         std::uint32_t first_chunk = 0;  // of chunk_order_
         std::uint32_t last_chunk = 0;
-        trace::Tick tick = 0;           // last one decoded
+        trace::Tick tick = 0;  // last one decoded
         std::unique_ptr<trace::EventCursor> cursor;
         std::vector<trace::Event> batch;
         std::size_t head = 0;
@@ -74,7 +74,7 @@ private:
     trace::Reader& reader_;
     std::vector<std::uint32_t> chunk_order_;  // event chunks by thread, then as in the file
     std::vector<Source> sources_;
-    std::vector<Turn> turns_;                 // a min-heap
+    std::vector<Turn> turns_;  // a min-heap
     std::vector<std::unique_ptr<trace::EventCursor>> idle_cursors_;
     std::vector<trace::Event> merged_;
     std::vector<trace::Event> scratch_;

@@ -7,8 +7,6 @@ namespace heapwright::study {
 ///
 /// Not __builtin_prefetch: g++ 12 takes a function that does nothing but prefetch for one without effect, and drops its
 /// calls without a word.
-inline void fetch_line(const void* address) {
-    asm volatile("prefetchw %0" : : "m"(*static_cast<const char*>(address)));
-}
+inline void fetch_line(const void* address) { asm volatile("prefetchw %0" : : "m"(*static_cast<const char*>(address))); }
 
 }  // namespace heapwright::study

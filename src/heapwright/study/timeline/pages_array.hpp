@@ -1,14 +1,14 @@
 // An array of plain values on pages of its own: it starts as zeros, grows without a second copy, and gives back parts.
 #pragma once
 
-#include <sys/mman.h>
-
 #include <algorithm>
 #include <cstddef>
 #include <cstdint>
 #include <new>
 #include <type_traits>
 #include <utility>
+
+#include <sys/mman.h>
 
 namespace heapwright::study {
 

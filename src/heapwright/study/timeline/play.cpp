@@ -19,9 +19,8 @@ Result<bool> MetadataPlayer::load(const trace::ChunkRef& chunk) {
 }
 
 std::vector<trace::StackNode> MetadataPlayer::decode_nodes(const trace::ChunkRef& chunk) {
-    auto nodes = decode<trace::StackNode>(chunk, [&](const auto& header, const auto& plain, auto& out) {
-        return trace::decode_stacks(header, plain, nodes_ + 1, out);
-    });
+    auto nodes = decode<trace::StackNode>(
+        chunk, [&](const auto& header, const auto& plain, auto& out) { return trace::decode_stacks(header, plain, nodes_ + 1, out); });
     // Later chunks count on these numbers. A node takes at least two bytes, so a header cannot ask for more than that.
     const std::size_t promised = std::min<std::size_t>(chunk.header.items, chunk.header.plain_bytes);
     if (nodes.size() < promised) {

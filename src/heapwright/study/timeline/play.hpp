@@ -19,8 +19,8 @@ using Progress = std::function<void(double done_fraction, std::uint64_t events)>
 /// What a sink may hear. A sink derives from this, hides what it wants to hear, and must have
 /// `void on_events(std::span<const trace::Event>)`: batches, so that it can look ahead and fetch memory early.
 struct SinkDefaults {
-    void on_info(const trace::InfoLines&) {}                            ///< info and end chunks
-    void on_modules(std::vector<trace::ModuleInfo>) {}                ///< everything that is loaded from now on
+    void on_info(const trace::InfoLines&) {}            ///< info and end chunks
+    void on_modules(std::vector<trace::ModuleInfo>) {}  ///< everything that is loaded from now on
     /// New nodes of the stack tree. The k-th node of all calls has number k, from 1.
     void on_stacks(std::span<const trace::StackNode>) {}
     void on_threads(std::span<const trace::ThreadInfo>) {}

@@ -16,13 +16,12 @@ TickClock::TickClock(const std::vector<trace::Sample>& readings, trace::Tick ori
     if (readings.size() < 2) {
         return;
     }
-    const auto [first, last] = std::minmax_element(readings.begin(), readings.end(),
-                                                   [](const auto& a, const auto& b) { return a.tick < b.tick; });
+    const auto [first, last] =
+        std::minmax_element(readings.begin(), readings.end(), [](const auto& a, const auto& b) { return a.tick < b.tick; });
     if (first->tick == last->tick || first->monotonic_ns >= last->monotonic_ns) {
         return;
     }
-    const double rate =
-        static_cast<double>(last->monotonic_ns - first->monotonic_ns) / static_cast<double>(last->tick - first->tick);
+    const double rate = static_cast<double>(last->monotonic_ns - first->monotonic_ns) / static_cast<double>(last->tick - first->tick);
     if (rate >= kFastestTickNs && rate <= kSlowestTickNs) {
         ns_per_tick_ = rate;
     }

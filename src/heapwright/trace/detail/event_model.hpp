@@ -25,7 +25,7 @@ enum class AddressMode : std::uint8_t {
     next = 1,      // just behind the last allocation                as many events ago as for the last release
     distance = 2,  // that of the event so many before this one (column `distances`), both alike
     delta = 3,     // difference to the address allocated last       difference to the address released last
-};                 // (column `addresses`)                           (column `addresses`)
+};  // (column `addresses`)                           (column `addresses`)
 
 /// The names in the low four bits of an op byte: a Call, or one of these.
 inline constexpr std::uint8_t kOpResizeFrom = 11;
@@ -53,9 +53,7 @@ public:
     void reset() noexcept { *this = EventModel{}; }
 
     [[nodiscard]] HEAPWRIGHT_ALWAYS_INLINE StackId expected_stack() const noexcept { return next_stack_[slot_of(last_stack_)]; }
-    [[nodiscard]] HEAPWRIGHT_ALWAYS_INLINE std::uint64_t expected_size(StackId stack) const noexcept {
-        return size_at_[context_of(stack)];
-    }
+    [[nodiscard]] HEAPWRIGHT_ALWAYS_INLINE std::uint64_t expected_size(StackId stack) const noexcept { return size_at_[context_of(stack)]; }
     [[nodiscard]] std::uint64_t allocated_last() const noexcept { return allocated_last_; }
     [[nodiscard]] std::uint64_t released_last() const noexcept { return released_last_; }
     [[nodiscard]] std::uint64_t behind_last() const noexcept { return behind_last_; }

@@ -49,8 +49,6 @@ inline constexpr std::uint32_t kMaxFileHeaderBytes = 4096;
     return header.compression != Compression::none || header.stored_bytes == header.plain_bytes;
 }
 
-[[nodiscard]] constexpr bool is_known(ChunkKind kind) {
-    return kind >= ChunkKind::info && kind <= ChunkKind::end;
-}
+[[nodiscard]] constexpr bool is_known(ChunkKind kind) { return kind >= ChunkKind::info && kind <= ChunkKind::end; }
 
 }  // namespace heapwright::trace

@@ -26,8 +26,8 @@ struct ChunkRef {
 /// What the headers alone say about a trace.
 struct Outline {
     std::uint64_t chunks = 0;
-    std::uint64_t events = 0;       ///< as the headers promise
-    Tick first_tick = 0;            ///< over all event chunks; 0 when there is none
+    std::uint64_t events = 0;  ///< as the headers promise
+    Tick first_tick = 0;       ///< over all event chunks; 0 when there is none
     Tick last_tick = 0;
     std::uint64_t valid_bytes = 0;  ///< the file up to the end of its last whole chunk
     bool damaged = false;           ///< something follows that is not a whole chunk
@@ -37,12 +37,12 @@ struct Outline {
 /// How much of the file could be used. Filled in by outline() and by each load().
 struct Health {
     std::uint64_t file_bytes = 0;
-    std::uint64_t used_bytes = 0;       ///< header and whole chunks, less the chunks below
-    std::uint64_t damaged_at = 0;       ///< offset of the first damage; meaningful when damaged()
-    std::uint64_t damaged_chunks = 0;   ///< whole chunks whose payload does not stand up to its check
-    std::uint64_t lost_events = 0;      ///< promised by the headers of those chunks
-    std::uint64_t skipped_chunks = 0;   ///< of a kind that this version does not know
-    std::uint64_t tail_bytes = 0;       ///< after the last whole chunk
+    std::uint64_t used_bytes = 0;      ///< header and whole chunks, less the chunks below
+    std::uint64_t damaged_at = 0;      ///< offset of the first damage; meaningful when damaged()
+    std::uint64_t damaged_chunks = 0;  ///< whole chunks whose payload does not stand up to its check
+    std::uint64_t lost_events = 0;     ///< promised by the headers of those chunks
+    std::uint64_t skipped_chunks = 0;  ///< of a kind that this version does not know
+    std::uint64_t tail_bytes = 0;      ///< after the last whole chunk
     bool has_end = false;
 
     [[nodiscard]] bool damaged() const { return damaged_chunks > 0 || tail_bytes > 0; }

@@ -28,15 +28,13 @@ public:
     void enter(const void* address) noexcept {
         auto& counter = counters_[slot_of(address)];
         std::uint8_t count = counter.load(std::memory_order_relaxed);  // see the class
-        while (count != kStuck && !counter.compare_exchange_weak(count, static_cast<std::uint8_t>(count + 1), std::memory_order_relaxed)) {
-        }
+        while (count != kStuck && !counter.compare_exchange_weak(count, static_cast<std::uint8_t>(count + 1), std::memory_order_relaxed)) {}
     }
     void leave(const void* address) noexcept {
         auto& counter = counters_[slot_of(address)];
         std::uint8_t count = counter.load(std::memory_order_relaxed);  // see the class
         while (count != 0 && count != kStuck &&
-               !counter.compare_exchange_weak(count, static_cast<std::uint8_t>(count - 1), std::memory_order_relaxed)) {
-        }
+               !counter.compare_exchange_weak(count, static_cast<std::uint8_t>(count - 1), std::memory_order_relaxed)) {}
     }
     /// For addresses that never leave.
     void stick(const void* address) noexcept {

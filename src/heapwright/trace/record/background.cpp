@@ -82,8 +82,8 @@ void Background::forget_after_fork() noexcept {
 
 bool Background::obey(Order order, const char* reason, std::uint64_t timeout_ns) noexcept {
     const os::LockGuard guard(one_order_);
-    const std::uint32_t before = answered_.load(std::memory_order_relaxed);  // changes only while an order is pending
-    reason_.store(reason, std::memory_order_relaxed);                        // the next store releases it
+    const std::uint32_t before = answered_.load(std::memory_order_relaxed);      // changes only while an order is pending
+    reason_.store(reason, std::memory_order_relaxed);                            // the next store releases it
     order_.store(static_cast<std::uint32_t>(order), std::memory_order_release);  // pairs with the acquire in run()
     ring();
     const std::uint64_t deadline = os::monotonic_ns() + timeout_ns;
@@ -194,7 +194,7 @@ void Background::run() noexcept {
         give_up("cannot-write");
     }
     while (true) {
-        const std::uint32_t heard = bell_.load(std::memory_order_acquire);  // pairs with the release in ring()
+        const std::uint32_t heard = bell_.load(std::memory_order_acquire);              // pairs with the release in ring()
         const auto order = static_cast<Order>(order_.load(std::memory_order_acquire));  // pairs with obey()
         if (order != Order::none) {
             carry_out(order);
@@ -339,8 +339,7 @@ void Background::carry_out(Order order) noexcept {
             cpu_before_ns_ += os::thread_cpu_ns();
             file_.file().close();
             break;
-        case Order::none:
-            break;
+        case Order::none: break;
     }
     order_.store(0, std::memory_order_relaxed);         // the next line releases it
     answered_.fetch_add(1, std::memory_order_release);  // pairs with the acquire in obey()

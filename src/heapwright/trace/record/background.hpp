@@ -93,7 +93,7 @@ private:
     std::atomic<std::uint32_t> order_{0};     // Order
     std::atomic<std::uint32_t> answered_{0};  // counts orders carried out
     std::atomic<const char*> reason_{""};
-    os::SpinLock one_order_;                  // held by the thread whose order is pending
+    os::SpinLock one_order_;  // held by the thread whose order is pending
 
     // The background thread's.
     TraceWriter file_;
@@ -101,16 +101,16 @@ private:
     Sampler sampler_;
     char path_[kPathBytesMax] = "";
     int handed_over_ = -1;
-    std::atomic<std::uint32_t> named_{0};     // path_ holds the file's name, or there will be none
+    std::atomic<std::uint32_t> named_{0};  // path_ holds the file's name, or there will be none
     std::atomic<std::uint32_t> took_over_{0};
     bool later_ = false;
-    bool ended_ = false;                      // the closing chunk is written
+    bool ended_ = false;  // the closing chunk is written
     std::uint64_t began_ns_ = 0;
     std::uint64_t create_at_ns_ = 0;
     std::uint64_t next_beat_ns_ = 0;
     std::uint64_t beat_ns_ = 0;
     std::uint64_t last_drain_ns_ = 0;
-    std::uint64_t cpu_before_ns_ = 0;         // of threads before this one
+    std::uint64_t cpu_before_ns_ = 0;  // of threads before this one
 };
 
 }  // namespace heapwright::trace::record

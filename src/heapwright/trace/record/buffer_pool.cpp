@@ -9,7 +9,7 @@ bool BufferPool::grow() noexcept {
     if (blocks_ == kMaxBlocks) {
         return false;
     }
-    auto* block = static_cast<Buffer*>(os::map_pages(kPerBlock * sizeof(Buffer), "heapwright buffers"));
+    auto* block = static_cast<Buffer*>(os::map_observer_pages(kPerBlock * sizeof(Buffer), "heapwright buffers"));
     if (block == nullptr) {
         return false;
     }

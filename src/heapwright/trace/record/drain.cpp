@@ -33,8 +33,9 @@ Result<void> Drain::prepare() noexcept {
         return {};
     }
     constexpr std::size_t encoder_bytes = os::round_to_pages(sizeof(EventEncoder));
-    constexpr std::size_t bytes = encoder_bytes + EventEncoder::kRoomBytes + EventEncoder::kPayloadBytesMax + kSmallBytes + kUsableRoom + kThreadsRoom;
-    auto* memory = static_cast<std::uint8_t*>(os::map_pages(bytes, "heapwright encoder"));
+    constexpr std::size_t bytes =
+        encoder_bytes + EventEncoder::kRoomBytes + EventEncoder::kPayloadBytesMax + kSmallBytes + kUsableRoom + kThreadsRoom;
+    auto* memory = static_cast<std::uint8_t*>(os::map_observer_pages(bytes, "heapwright encoder"));
     if (memory == nullptr) {
         return fail_with(Errc::out_of_memory, bytes);
     }

@@ -70,15 +70,15 @@ private:
 
     EventEncoder* encoder_ = nullptr;
     std::uint8_t* payload_ = nullptr;
-    std::uint8_t* small_ = nullptr;    // room for one small chunk
-    ByteWriter usable_;                // pairs not yet written
+    std::uint8_t* small_ = nullptr;  // room for one small chunk
+    ByteWriter usable_;              // pairs not yet written
     std::uint32_t usable_items_ = 0;
     ByteWriter threads_;
     std::uint32_t thread_items_ = 0;
     std::array<std::array<std::uint64_t, 2>, kUsableKnown> usable_known_{};
     std::uint32_t written_nodes_ = 0;
     std::uint32_t threads_seen_ = 0;
-    Tick run_began_ = 0;               // of the run before
+    Tick run_began_ = 0;  // of the run before
     Tick watermark_ = 0;
     std::uint64_t events_ = 0;
     std::uint64_t last_events_ = 0;

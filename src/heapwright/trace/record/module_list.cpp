@@ -136,7 +136,7 @@ ModuleList read_modules(std::uint64_t& loaded, std::uint64_t& unloaded) noexcept
     reading.loaded = loaded;
     reading.unloaded = unloaded;
     reading.program = program.c_str();
-    reading.list.payload = static_cast<std::uint8_t*>(os::map_pages(kListBytes, "heapwright modules"));
+    reading.list.payload = static_cast<std::uint8_t*>(os::map_observer_pages(kListBytes, "heapwright modules"));
     if (reading.list.payload == nullptr) {
         return {};
     }

@@ -14,7 +14,7 @@ struct ModuleList {
     std::size_t mapped_bytes = 0;
     std::size_t payload_bytes = 0;
     std::uint32_t modules = 0;
-    std::uint32_t stack_nodes = 0;    ///< nodes up to this number belong to the list before
+    std::uint32_t stack_nodes = 0;  ///< nodes up to this number belong to the list before
 
     void free() noexcept;
 };

@@ -22,9 +22,9 @@ struct Options {
     std::uint32_t first_pid = 0;                        ///< this process writes to `out` as it stands
     stack::StackMode stack = stack::StackMode::full;
     unsigned depth = kDefaultDepth;
-    std::uint64_t sample_interval_bytes = 0;            ///< 0: record every event
-    std::uint64_t max_file_bytes = 0;                   ///< 0: no limit
-    std::uint64_t duration_ns = 0;                      ///< 0: no limit
+    std::uint64_t sample_interval_bytes = 0;  ///< 0: record every event
+    std::uint64_t max_file_bytes = 0;         ///< 0: no limit
+    std::uint64_t duration_ns = 0;            ///< 0: no limit
     bool mappings = false;
     bool children = true;
 

@@ -3,8 +3,9 @@
 
 #include <string_view>
 
-#include <gnu/libc-version.h>
 #include <sys/syscall.h>
+
+#include <gnu/libc-version.h>
 
 #include <heapwright/base/text.hpp>
 #include <heapwright/base/version.hpp>

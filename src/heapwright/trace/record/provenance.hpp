@@ -12,8 +12,8 @@ namespace heapwright::trace::record {
 /// What the recorder itself knows for the info chunk; the rest is asked of the kernel.
 struct Provenance {
     std::uint32_t pid = 0;
-    std::uint32_t parent_pid = 0;         ///< 0: ask the kernel
-    const char* parent_trace = "";        ///< the file of the process that this one was forked from
+    std::uint32_t parent_pid = 0;   ///< 0: ask the kernel
+    const char* parent_trace = "";  ///< the file of the process that this one was forked from
     const ModuleOf* allocator = nullptr;
 };
 

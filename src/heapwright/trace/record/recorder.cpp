@@ -41,8 +41,8 @@ std::uint64_t events_in(const Word* from, const Word* to) noexcept {
         const Op op = op_of(*from++);
         const bool is_event = op <= Op::resize_from;
         events += is_event ? 1 : 0;
-        const bool has_second = is_event ? op != Op::resize_from && kind_of(static_cast<Call>(op)) != EventKind::release
-                                         : op == Op::wide || op == Op::usable;
+        const bool has_second =
+            is_event ? op != Op::resize_from && kind_of(static_cast<Call>(op)) != EventKind::release : op == Op::wide || op == Op::usable;
         from += has_second ? 1 : 0;
     }
     return events;
@@ -75,7 +75,7 @@ bool Recorder::start(const Options& options, const Host& host) noexcept {
     begin_log(process_log_);
     mark_process();
     refresh_modules();
-    void* memory = os::map_pages(sizeof(Background), "heapwright background");
+    void* memory = os::map_observer_pages(sizeof(Background), "heapwright background");
     background_ = memory == nullptr ? nullptr : new (memory) Background;
     // Running before the thread is: it looks at the state first.
     state_.store(State::running, std::memory_order_release);  // pairs with state()
@@ -158,7 +158,7 @@ ThreadLog* Recorder::new_log() noexcept {
             return log;
         }
     }
-    void* memory = os::map_pages(sizeof(ThreadLog), "heapwright thread");
+    void* memory = os::map_observer_pages(sizeof(ThreadLog), "heapwright thread");
     return memory == nullptr ? nullptr : new (memory) ThreadLog;
 }
 

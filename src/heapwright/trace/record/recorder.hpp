@@ -177,15 +177,15 @@ private:
     ThreadLog* spare_logs_ = nullptr;
     std::uint32_t attached_ = 0;
     std::uint32_t full_buffers_ = 0;
-    ModuleList modules_;                  // read, not yet in the file
-    ModuleList known_modules_;            // the last one in the file, for a child of fork
-    std::uint64_t modules_loaded_ = 0;    // the loader's counters when the list was read
+    ModuleList modules_;                // read, not yet in the file
+    ModuleList known_modules_;          // the last one in the file, for a child of fork
+    std::uint64_t modules_loaded_ = 0;  // the loader's counters when the list was read
     std::uint64_t modules_unloaded_ = 0;
 
     std::atomic<std::uint32_t> module_looks_{0};  // how many more times the list is to be read
     std::atomic<std::uint32_t> given_back_{0};    // changes when buffers become free; producers without one sleep on it
     std::atomic<std::uint64_t> dropped_{0};
-    os::SpinLock start_lock_;                     // held while the background thread is started
+    os::SpinLock start_lock_;  // held while the background thread is started
 
     os::SpinLock process_lock_;
     ThreadLog process_log_;

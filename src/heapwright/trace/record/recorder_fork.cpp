@@ -1,6 +1,4 @@
 // A recording at fork: what the parent holds still, what the child forgets and begins anew.
-#include <heapwright/trace/record/recorder.hpp>
-
 #include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/syscall.h>
@@ -9,6 +7,7 @@
 #include <heapwright/os/pages.hpp>
 #include <heapwright/os/syscall.hpp>
 #include <heapwright/os/thread.hpp>
+#include <heapwright/trace/record/recorder.hpp>
 
 namespace heapwright::trace::record {
 
@@ -32,7 +31,7 @@ bool Recorder::ensure_background() noexcept {
 
 void Recorder::mark_process() noexcept {
     if (process_mark_ == nullptr) {
-        void* page = os::map_pages(os::kPageBytes, "heapwright process");
+        void* page = os::map_observer_pages(os::kPageBytes, "heapwright process");
         if (page == nullptr || os::is_failure(os::raw_syscall(SYS_madvise, page, os::kPageBytes, MADV_WIPEONFORK))) {
             return;
         }

@@ -1,6 +1,4 @@
 // The list of loaded modules: read when the loader has changed it, kept for the background thread.
-#include <heapwright/trace/record/recorder.hpp>
-
 #include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/syscall.h>
@@ -9,6 +7,7 @@
 #include <heapwright/os/pages.hpp>
 #include <heapwright/os/syscall.hpp>
 #include <heapwright/os/thread.hpp>
+#include <heapwright/trace/record/recorder.hpp>
 
 namespace heapwright::trace::record {
 

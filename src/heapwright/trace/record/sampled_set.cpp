@@ -17,7 +17,7 @@ SampledSet::Place* SampledSet::table_at(std::size_t index) noexcept {
     const os::LockGuard guard(lock_);
     table = tables_[index].load(std::memory_order_relaxed);  // written under this lock only
     if (table == nullptr) {
-        table = static_cast<Place*>(os::map_pages(places_of(index) * sizeof(Place), "heapwright samples"));
+        table = static_cast<Place*>(os::map_observer_pages(places_of(index) * sizeof(Place), "heapwright samples"));
         tables_[index].store(table, std::memory_order_release);  // pairs with the acquire above
     }
     return table;
@@ -26,8 +26,7 @@ SampledSet::Place* SampledSet::table_at(std::size_t index) noexcept {
 void SampledSet::count(std::uint64_t hash, int step) noexcept {
     auto& counter = filter_[hash >> 48];
     std::uint8_t count = counter.load(std::memory_order_relaxed);  // only the sum matters
-    while (count != kStuck && !counter.compare_exchange_weak(count, static_cast<std::uint8_t>(count + step), std::memory_order_relaxed)) {
-    }
+    while (count != kStuck && !counter.compare_exchange_weak(count, static_cast<std::uint8_t>(count + step), std::memory_order_relaxed)) {}
 }
 
 bool SampledSet::enter(std::uint64_t address) noexcept {

@@ -20,8 +20,13 @@ std::uint32_t permissions_of(const os::Mapping& mapping) noexcept {
     return (mapping.readable ? 1U : 0U) | (mapping.writable ? 2U : 0U) | (mapping.executable ? 4U : 0U) | (mapping.shared ? 8U : 0U);
 }
 
-bool is_own(std::string_view name) noexcept {
-    return name.starts_with("[anon:heapwright") || name.find("libheapwright-record") != std::string_view::npos;
+bool is_own(const os::Mapping& mapping) noexcept {
+    return mapping.is_observers || mapping.path.find("libheapwright-record") != std::string_view::npos;
+}
+
+/// What the recorder mapped has a name in the trace, also where the kernel cannot give it one.
+std::string_view name_of(const os::Mapping& mapping) noexcept {
+    return mapping.is_observers && mapping.path.empty() ? "[anon:heapwright]" : mapping.path;
 }
 
 }  // namespace
@@ -31,7 +36,7 @@ Result<void> Sampler::prepare() noexcept {
         return {};
     }
     constexpr std::size_t bytes = kMapRoom + kReadRoom + kSamplesRoom;
-    auto* memory = static_cast<std::uint8_t*>(os::map_pages(bytes, "heapwright sampler"));
+    auto* memory = static_cast<std::uint8_t*>(os::map_observer_pages(bytes, "heapwright sampler"));
     if (memory == nullptr) {
         return fail_with(Errc::out_of_memory, bytes);
     }
@@ -115,12 +120,12 @@ void Sampler::write_map(TraceWriter& file) noexcept {
                       .resident_bytes = mapping.resident_bytes,
                       .anonymous_bytes = mapping.anonymous_bytes,
                       .permissions = permissions_of(mapping)},
-                     mapping.path);
+                     name_of(mapping));
         if (out.overflowed()) {
             out.rewind(before);
             return false;
         }
-        own_bytes += is_own(mapping.path) ? mapping.resident_bytes : 0;
+        own_bytes += is_own(mapping) ? mapping.resident_bytes : 0;
         ++items;
         return true;
     };

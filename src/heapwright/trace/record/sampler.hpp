@@ -52,8 +52,8 @@ private:
     std::uint64_t sample_cost_ns_ = 0;
     std::uint8_t* map_room_ = nullptr;
     char* read_room_ = nullptr;
-    std::uint64_t mapped_pages_ = 0;      // resident pages at the last map
-    std::uint64_t map_costs_ns_ = 0;      // all maps together
+    std::uint64_t mapped_pages_ = 0;  // resident pages at the last map
+    std::uint64_t map_costs_ns_ = 0;  // all maps together
     std::uint64_t began_ns_ = 0;
     std::uint64_t own_resident_bytes_ = 0;
 };

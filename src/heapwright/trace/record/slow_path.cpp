@@ -1,8 +1,7 @@
 // Events that are not the usual case: first ones, large ones, sampled ones, aligned ones, and those of signal handlers.
-#include <heapwright/trace/record/hot_path.hpp>
-
 #include <heapwright/os/clock.hpp>
 #include <heapwright/os/pages.hpp>
+#include <heapwright/trace/record/hot_path.hpp>
 
 namespace heapwright::trace::record {
 
@@ -208,8 +207,8 @@ void note_allocation_slow(PlaceNumber limit, Request request, void* block, CallS
     if (!entry.is_open()) {
         return;
     }
-    if (samples() && (block == nullptr || !take_sample(entry.log(), request.size) ||
-                      !recorder.sampled.enter(reinterpret_cast<std::uintptr_t>(block)))) {
+    if (samples() &&
+        (block == nullptr || !take_sample(entry.log(), request.size) || !recorder.sampled.enter(reinterpret_cast<std::uintptr_t>(block)))) {
         return;
     }
     put_usable_size(entry, request, block, usable);
@@ -278,8 +277,8 @@ void note_resize_to(Departure departure, void* old, void* block, std::size_t siz
         put_request(entry, request, nullptr, site);
         return;
     }
-    if (samples() && (block == nullptr || !take_sample(entry.log(), size) ||
-                      !recorder.sampled.enter(reinterpret_cast<std::uintptr_t>(block)))) {
+    if (samples() &&
+        (block == nullptr || !take_sample(entry.log(), size) || !recorder.sampled.enter(reinterpret_cast<std::uintptr_t>(block)))) {
         if (departure == Departure::noted) {
             // The new block is none of the sampled: for the reader the old one is gone.
             request.size = 0;

@@ -40,21 +40,21 @@ struct alignas(kCacheLineBytes) ThreadLog {
     std::atomic<PlaceNumber> limit{kNoRoom};
     std::atomic<PlaceNumber> cursor{kNowhere};
     Tick last_tick = 0;
-    std::uint32_t quiet_left = 1;       ///< events until the next stamp while the process has one thread
+    std::uint32_t quiet_left = 1;  ///< events until the next stamp while the process has one thread
     // The owner's slow path and the background thread, under the recorder's lock: what limit becomes after an event.
     std::atomic<PlaceNumber> resume_limit{kNoRoom};
 
     // Set when the thread is attached.
     std::uint32_t depth = 0;
     stack::StackMode stack_mode = stack::StackMode::none;
-    std::uint64_t plain_sizes = 0;      ///< requests of this size and more take the slow way
+    std::uint64_t plain_sizes = 0;  ///< requests of this size and more take the slow way
     stack::StackCapture stacks;
 
     // The owner, on rare events.
     ExponentialDraw draw;
-    std::int64_t sample_left = 0;       ///< bytes until the next sampled one
-    std::uint64_t look_credit = 0;      ///< cycles that measuring touched bytes may still cost
-    std::uint64_t look_cycles = 0;      ///< when the credit was last filled
+    std::int64_t sample_left = 0;   ///< bytes until the next sampled one
+    std::uint64_t look_credit = 0;  ///< cycles that measuring touched bytes may still cost
+    std::uint64_t look_cycles = 0;  ///< when the credit was last filled
 
     // Under the recorder's lock.
     ThreadLog* next = nullptr;
@@ -62,21 +62,21 @@ struct alignas(kCacheLineBytes) ThreadLog {
     Buffer* full_first = nullptr;
     Buffer* full_last = nullptr;
     std::uint32_t tid = 0;
-    bool finished = false;              ///< the thread is gone, the log waits to be drained
+    bool finished = false;  ///< the thread is gone, the log waits to be drained
     char name[16] = "";
 
     // The background thread.
     ThreadIndex index = ThreadIndex::process;
-    Tick stamp_tick = 0;                ///< the last stamp that was read
-    Tick drained_tick = 0;              ///< the last tick in the file: not before stamp_tick and the watermark
+    Tick stamp_tick = 0;    ///< the last stamp that was read
+    Tick drained_tick = 0;  ///< the last tick in the file: not before stamp_tick and the watermark
     Tick first_tick = 0;
-    std::uint64_t departed = 0;         ///< the address of a resize_from whose resize_to has not come yet
-    Buffer* taken_first = nullptr;      ///< what the last collection found
+    std::uint64_t departed = 0;     ///< the address of a resize_from whose resize_to has not come yet
+    Buffer* taken_first = nullptr;  ///< what the last collection found
     Buffer* taken_current = nullptr;
     const Word* taken_to = nullptr;
     bool taken_finished = false;
     bool taken_busy = false;
-    bool announced = false;             ///< a threads chunk knows it
+    bool announced = false;  ///< a threads chunk knows it
 
     /// Begins an event. Returns: the limit that was found; kBusy: the thread is inside an event already.
     HEAPWRIGHT_ALWAYS_INLINE PlaceNumber enter() noexcept {

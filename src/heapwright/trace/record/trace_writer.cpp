@@ -27,10 +27,10 @@ bool set_parameters(ZSTD_CCtx* compressor) noexcept {
     const struct {
         ZSTD_cParameter name;
         unsigned value;
-    } settings[] = {{ZSTD_c_windowLog, kCompression.windowLog},       {ZSTD_c_hashLog, kCompression.hashLog},
-                    {ZSTD_c_chainLog, kCompression.chainLog},         {ZSTD_c_searchLog, kCompression.searchLog},
-                    {ZSTD_c_minMatch, kCompression.minMatch},         {ZSTD_c_targetLength, kCompression.targetLength},
-                    {ZSTD_c_strategy, kCompression.strategy},         {ZSTD_c_checksumFlag, 1}};
+    } settings[] = {{ZSTD_c_windowLog, kCompression.windowLog}, {ZSTD_c_hashLog, kCompression.hashLog},
+                    {ZSTD_c_chainLog, kCompression.chainLog},   {ZSTD_c_searchLog, kCompression.searchLog},
+                    {ZSTD_c_minMatch, kCompression.minMatch},   {ZSTD_c_targetLength, kCompression.targetLength},
+                    {ZSTD_c_strategy, kCompression.strategy},   {ZSTD_c_checksumFlag, 1}};
     for (const auto& setting : settings) {
         if (ZSTD_isError(ZSTD_CCtx_setParameter(compressor, setting.name, static_cast<int>(setting.value)))) {
             return false;
@@ -48,8 +48,8 @@ Result<void> TraceWriter::prepare() noexcept {
     const std::size_t workspace_bytes = ZSTD_estimateCCtxSize_usingCParams(kCompression);
     if (workspace_ == nullptr) {
         out_bytes_ = sizeof(ChunkHeader) + ZSTD_compressBound(kMaxPlainBytes);
-        workspace_ = os::map_pages(workspace_bytes, "heapwright compressor");
-        out_ = static_cast<std::uint8_t*>(os::map_pages(out_bytes_, "heapwright chunk"));
+        workspace_ = os::map_observer_pages(workspace_bytes, "heapwright compressor");
+        out_ = static_cast<std::uint8_t*>(os::map_observer_pages(out_bytes_, "heapwright chunk"));
     }
     if (workspace_ == nullptr || out_ == nullptr) {
         return fail_with(Errc::out_of_memory, workspace_bytes + out_bytes_);

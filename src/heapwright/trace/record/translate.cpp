@@ -17,27 +17,16 @@ struct Drain::Prefixes {
 const Word* Drain::read_prefix(Word word, const Word* next, Prefixes& prefixes, Tick& tick) noexcept {
     const std::uint64_t value = address_of(word);
     switch (op_of(word)) {
-        case Op::tick:
-            tick = word & kTickMask;
-            return next;
-        case Op::claimed:
-            prefixes.claimed = value;
-            return next;
-        case Op::usable:
-            note_usable(*next, value);
-            return next + 1;
-        case Op::touched:
-            prefixes.touched = value;
-            break;
-        case Op::alignment:
-            prefixes.alignment_log2 = static_cast<std::uint8_t>(value);
-            break;
+        case Op::tick: tick = word & kTickMask; return next;
+        case Op::claimed: prefixes.claimed = value; return next;
+        case Op::usable: note_usable(*next, value); return next + 1;
+        case Op::touched: prefixes.touched = value; break;
+        case Op::alignment: prefixes.alignment_log2 = static_cast<std::uint8_t>(value); break;
         case Op::wide:
             prefixes.wide_size = *next++;
             prefixes.has_wide_size = true;
             break;
-        case Op::resize_from:
-            break;  // an event: never comes here
+        case Op::resize_from: break;  // an event: never comes here
     }
     prefixes.any = true;
     return next;
@@ -99,7 +88,8 @@ bool Drain::encode(TraceWriter& file, ThreadLog& log, const Word* from, const Wo
                                             1U << static_cast<unsigned>(Call::delete_array);
         if ((kPlainRequests >> op & 1) != 0 && !prefixes.any) {
             const Word second = *from++;
-            encoder_->add_allocation(static_cast<Call>(op), address_of(word), second & kLargestSmallSize, static_cast<StackId>(second >> 32));
+            encoder_->add_allocation(static_cast<Call>(op), address_of(word), second & kLargestSmallSize,
+                                     static_cast<StackId>(second >> 32));
         } else if ((kPlainReleases >> op & 1) != 0 && !prefixes.any) {
             encoder_->add_release(static_cast<Call>(op), address_of(word), prefixes.claimed);
             prefixes.claimed = 0;

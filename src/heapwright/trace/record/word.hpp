@@ -41,9 +41,7 @@ inline constexpr std::uint64_t kLargestSmallSize = 0xFFFFFFFF;
 inline constexpr unsigned kMaxEventWords = 10;
 
 constexpr Word word_of(Op op, std::uint64_t value) noexcept { return static_cast<Word>(op) << kOpShift | value; }
-constexpr Word word_of(Call call, std::uint64_t address) noexcept {
-    return static_cast<Word>(call) << kOpShift | (address & kAddressMask);
-}
+constexpr Word word_of(Call call, std::uint64_t address) noexcept { return static_cast<Word>(call) << kOpShift | (address & kAddressMask); }
 constexpr Op op_of(Word word) noexcept { return static_cast<Op>(word >> kOpShift); }
 constexpr Word step_of(Word word) noexcept { return word >> kStepShift & kStepMask; }
 constexpr std::uint64_t address_of(Word word) noexcept { return word & kAddressMask; }

@@ -20,8 +20,7 @@ struct CallSite {
 /// Cost: the enclosing function is given a frame pointer; three loads.
 HEAPWRIGHT_ALWAYS_INLINE CallSite call_site_here() noexcept {
     const auto* frame = static_cast<const std::uintptr_t*>(__builtin_frame_address(0));
-    return {reinterpret_cast<std::uintptr_t>(__builtin_return_address(0)),
-            reinterpret_cast<std::uintptr_t>(__builtin_dwarf_cfa()), *frame};
+    return {reinterpret_cast<std::uintptr_t>(__builtin_return_address(0)), reinterpret_cast<std::uintptr_t>(__builtin_dwarf_cfa()), *frame};
 }
 
 }  // namespace heapwright::trace::stack

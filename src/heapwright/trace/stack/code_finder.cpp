@@ -63,8 +63,8 @@ MapsAnswer ask_maps(std::uintptr_t pc, std::span<char> buffer) noexcept {
             answer.is_file = mapping.inode != 0 || mapping.path == "[vdso]";
             answer.begin = mapping.start;
             answer.end = mapping.end;
-            if (answer.is_file && first.start != 0 && first.inode == mapping.inode &&
-                first.device_major == mapping.device_major && first.device_minor == mapping.device_minor) {
+            if (answer.is_file && first.start != 0 && first.inode == mapping.inode && first.device_major == mapping.device_major &&
+                first.device_minor == mapping.device_minor) {
                 answer.file_begin = first.start;
                 answer.file_begin_end = first.end;
             }
@@ -92,8 +92,8 @@ CodeKind read_program_headers(std::uintptr_t begin, std::size_t readable_bytes, 
     ElfW(Ehdr) header;
     const auto* const bytes = reinterpret_cast<const char*>(begin);
     std::memcpy(&header, bytes, sizeof header);
-    if (header.e_phentsize != sizeof(ElfW(Phdr)) ||
-        header.e_phoff > readable_bytes || header.e_phnum > (readable_bytes - header.e_phoff) / sizeof(ElfW(Phdr))) {
+    if (header.e_phentsize != sizeof(ElfW(Phdr)) || header.e_phoff > readable_bytes ||
+        header.e_phnum > (readable_bytes - header.e_phoff) / sizeof(ElfW(Phdr))) {
         return CodeKind::none;
     }
     const auto segment = [&](unsigned number) noexcept {
@@ -137,9 +137,7 @@ CodeKind read_program_headers(std::uintptr_t begin, std::size_t readable_bytes, 
 
 }  // namespace detail
 
-void CodeFinder::open() noexcept {
-    find_object_ = reinterpret_cast<FindObject>(dlsym(RTLD_DEFAULT, "_dl_find_object"));
-}
+void CodeFinder::open() noexcept { find_object_ = reinterpret_cast<FindObject>(dlsym(RTLD_DEFAULT, "_dl_find_object")); }
 
 bool CodeFinder::is_loaded(std::uintptr_t pc) const noexcept {
     FoundObject found;

@@ -69,8 +69,7 @@ namespace detail {
 ///
 /// Requires: [begin, begin + readable_bytes) is readable.
 /// Returns:  none when it is not a loaded ELF file or `pc` is in no executable segment of it.
-[[nodiscard]] CodeKind read_program_headers(std::uintptr_t begin, std::size_t readable_bytes, std::uintptr_t pc,
-                                            LoadedFile& file) noexcept;
+[[nodiscard]] CodeKind read_program_headers(std::uintptr_t begin, std::size_t readable_bytes, std::uintptr_t pc, LoadedFile& file) noexcept;
 
 }  // namespace detail
 

@@ -47,7 +47,7 @@ private:
                 default: break;
             }
             switch (instruction) {
-                case 0x00: continue;                                                              // nop
+                case 0x00: continue;                                                                     // nop
                 case 0x01: location = code.encoded(description_.pointer_encoding & 0x7fU, 0); continue;  // set_loc
                 case 0x02: location += code.take<std::uint8_t>() * step; continue;
                 case 0x03: location += code.take<std::uint16_t>() * step; continue;
@@ -75,11 +75,17 @@ private:
             case 0x0a: return {remember(), code};
             case 0x0b: return {recall(), code};
             case 0x0c: set_cfa(code.uleb(), [&] { return static_cast<std::int64_t>(code.uleb()); }); return {true, code};
-            case 0x0d: row_.cfa_register = code.uleb(); row_.cfa_is_expression = false; return {true, code};
-            case 0x0f: row_.cfa_is_expression = true; row_.cfa_expression = code.range(code.uleb()); return {true, code};
+            case 0x0d:
+                row_.cfa_register = code.uleb();
+                row_.cfa_is_expression = false;
+                return {true, code};
+            case 0x0f:
+                row_.cfa_is_expression = true;
+                row_.cfa_expression = code.range(code.uleb());
+                return {true, code};
             case 0x12: set_cfa(code.uleb(), [&] { return scaled(static_cast<std::uint64_t>(code.sleb())); }); return {true, code};
             case 0x13: row_.cfa_offset = scaled(static_cast<std::uint64_t>(code.sleb())); return {true, code};
-            case 0x2e: (void)code.uleb(); return {true, code};                                    // GNU_args_size
+            case 0x2e: (void)code.uleb(); return {true, code};  // GNU_args_size
             default: {
                 const bool understood = execute_register(instruction, code);
                 return {understood, code};
@@ -95,13 +101,25 @@ private:
             case 0x06: restore(number); return true;
             case 0x07: set(number, Kind::undefined, 0); return true;
             case 0x08: set(number, Kind::unchanged, 0); return true;
-            case 0x09: set(number, Kind::other, 0); (void)code.uleb(); return true;               // in a register
+            case 0x09:
+                set(number, Kind::other, 0);
+                (void)code.uleb();
+                return true;  // in a register
             case 0x10: set(number, Kind::at_expression, 0, code.range(code.uleb())); return true;
             case 0x11: set(number, Kind::at_cfa_offset, scaled(static_cast<std::uint64_t>(code.sleb()))); return true;
-            case 0x14: set(number, Kind::other, 0); (void)code.uleb(); return true;               // val_offset
-            case 0x15: set(number, Kind::other, 0); (void)code.sleb(); return true;
-            case 0x16: set(number, Kind::other, 0); code.skip(code.uleb()); return true;          // val_expression
-            case 0x2f: set(number, Kind::at_cfa_offset, scaled(0 - code.uleb())); return true;       // GNU_negative_offset
+            case 0x14:
+                set(number, Kind::other, 0);
+                (void)code.uleb();
+                return true;  // val_offset
+            case 0x15:
+                set(number, Kind::other, 0);
+                (void)code.sleb();
+                return true;
+            case 0x16:
+                set(number, Kind::other, 0);
+                code.skip(code.uleb());
+                return true;                                                                    // val_expression
+            case 0x2f: set(number, Kind::at_cfa_offset, scaled(0 - code.uleb())); return true;  // GNU_negative_offset
             default: return false;
         }
     }
@@ -125,7 +143,7 @@ private:
     }
 
     HEAPWRIGHT_ALWAYS_INLINE void set(std::uint64_t number, RegisterRule::Kind kind, std::int64_t offset,
-             ByteRange expression = {}) noexcept {
+                                      ByteRange expression = {}) noexcept {
         if (RegisterRule* const rule = rule_for(row_, number); rule != nullptr) {
             *rule = {kind, offset, expression};
         }
@@ -231,15 +249,21 @@ Place evaluate(ByteRange expression, std::uint64_t pc) noexcept {
                 const bool is_last = code.at_end() && stack.size() == 0 && !stack.failed();
                 return {value.base, value.number, true, is_last && value.base != 0};
             }
-            case 0x08: stack.push({0, code.take<std::uint8_t>()}); break;   // const1u
-            case 0x09: stack.push({0, code.take<std::int8_t>()}); break;    // const1s
+            case 0x08: stack.push({0, code.take<std::uint8_t>()}); break;  // const1u
+            case 0x09: stack.push({0, code.take<std::int8_t>()}); break;   // const1s
             case 0x1a: stack.combine([](auto left, auto right) { return left & right; }); break;
             case 0x22: stack.add(); break;
-            case 0x23: stack.push({0, static_cast<std::int64_t>(code.uleb())}); stack.add(); break;  // plus_uconst
-            case 0x24: stack.combine([](auto left, auto right) { return static_cast<std::int64_t>(static_cast<std::uint64_t>(left) << (right & 63)); }); break;
+            case 0x23:
+                stack.push({0, static_cast<std::int64_t>(code.uleb())});
+                stack.add();
+                break;  // plus_uconst
+            case 0x24:
+                stack.combine(
+                    [](auto left, auto right) { return static_cast<std::int64_t>(static_cast<std::uint64_t>(left) << (right & 63)); });
+                break;
             case 0x2a: stack.combine([](auto left, auto right) { return std::int64_t{left >= right}; }); break;
-            case 0x76: stack.push({kRbp, code.sleb()}); break;               // breg6
-            case 0x77: stack.push({kRsp, code.sleb()}); break;               // breg7
+            case 0x76: stack.push({kRbp, code.sleb()}); break;                                            // breg6
+            case 0x77: stack.push({kRsp, code.sleb()}); break;                                            // breg7
             case 0x80: stack.push({0, wrapping_sum(static_cast<std::int64_t>(pc), code.sleb())}); break;  // breg16: rip
             default: return {};
         }
@@ -254,8 +278,7 @@ Place evaluate(ByteRange expression, std::uint64_t pc) noexcept {
 constexpr bool fits(std::int64_t offset, std::int64_t limit) noexcept { return -limit <= offset && offset <= limit; }
 
 /// Adds where the caller's rbp lies. `base` is what the rule's offsets are relative to.
-Rule with_frame_pointer(Rule rule, const FrameRow& row, std::uint64_t base, bool cfa_is_relative_to_base,
-                        std::uint64_t pc) noexcept {
+Rule with_frame_pointer(Rule rule, const FrameRow& row, std::uint64_t base, bool cfa_is_relative_to_base, std::uint64_t pc) noexcept {
     using Kind = RegisterRule::Kind;
     const Rule unsayable = Rule::of(RuleKind::frame_pointer);
     std::int64_t offset = 0;
@@ -313,8 +336,7 @@ Rule rule_of(const FrameRow& row, std::uint64_t pc) noexcept {
     if (!cfa.understood || !fits(cfa.offset, kLargestCfaOffset) || (cfa.is_read && cfa.base != kRbp)) {
         return Rule::of(RuleKind::frame_pointer);
     }
-    const RuleKind kind = cfa.is_read ? RuleKind::from_memory
-                          : cfa.base == kRsp ? RuleKind::from_rsp : RuleKind::from_rbp;
+    const RuleKind kind = cfa.is_read ? RuleKind::from_memory : cfa.base == kRsp ? RuleKind::from_rsp : RuleKind::from_rbp;
     if (kind == RuleKind::from_rsp && cfa.offset < 8) {
         return Rule::of(RuleKind::frame_pointer);
     }

@@ -72,9 +72,7 @@ public:
     }
 
     /// Requires: open, key not 0. Returns: the record's number, 0: there is none.
-    [[nodiscard]] HEAPWRIGHT_ALWAYS_INLINE std::uint32_t find(std::uint64_t key) const noexcept {
-        return view().find(key);
-    }
+    [[nodiscard]] HEAPWRIGHT_ALWAYS_INLINE std::uint32_t find(std::uint64_t key) const noexcept { return view().find(key); }
 
     /// Requires: open, key not 0.
     /// Returns:  the record's number, made if need be; 0: full, or memory was refused.
@@ -105,9 +103,7 @@ private:
         Index* previous;     // smaller, kept because a reader may still stand in it; together they are no larger than this
         std::uint32_t mask;  // slots - 1
         std::uint32_t shift;
-        [[nodiscard]] std::atomic<std::uint32_t>* slots() noexcept {
-            return reinterpret_cast<std::atomic<std::uint32_t>*>(this + 1);
-        }
+        [[nodiscard]] std::atomic<std::uint32_t>* slots() noexcept { return reinterpret_cast<std::atomic<std::uint32_t>*>(this + 1); }
         [[nodiscard]] std::uint32_t home(std::uint64_t key) const noexcept {
             return static_cast<std::uint32_t>((key * kMultiplier) >> shift);
         }

@@ -7,14 +7,14 @@ namespace heapwright::trace::stack {
 
 /// What the rule word says.
 enum class RuleKind : std::uint8_t {
-    unknown = 0,         ///< not learnt yet
-    from_rsp = 1,        ///< CFA = rsp + offset
-    from_rbp = 2,        ///< CFA = rbp + offset
-    from_memory = 3,     ///< CFA = *(rbp + offset): a function that realigned its stack
-    signal = 4,          ///< the kernel's signal frame: registers are in the ucontext at rsp
-    end = 5,             ///< the outermost frame of a stack
-    frame_pointer = 6,   ///< no unwind table covers it: CFA = rbp + 16 if that is believable
-    not_code = 7,        ///< not an address of code at all: the frame that gave it was wrong
+    unknown = 0,        ///< not learnt yet
+    from_rsp = 1,       ///< CFA = rsp + offset
+    from_rbp = 2,       ///< CFA = rbp + offset
+    from_memory = 3,    ///< CFA = *(rbp + offset): a function that realigned its stack
+    signal = 4,         ///< the kernel's signal frame: registers are in the ucontext at rsp
+    end = 5,            ///< the outermost frame of a stack
+    frame_pointer = 6,  ///< no unwind table covers it: CFA = rbp + 16 if that is believable
+    not_code = 7,       ///< not an address of code at all: the frame that gave it was wrong
 };
 
 /// CFA (canonical frame address) is rsp as the caller will see it after the return; the return address lies below it.
@@ -29,8 +29,7 @@ public:
     constexpr explicit Rule(std::uint64_t word) noexcept : word_{word} {}
 
     static constexpr Rule of(RuleKind kind, std::int32_t cfa_offset = 0) noexcept {
-        return Rule{static_cast<std::uint64_t>(static_cast<std::uint32_t>(cfa_offset)) << 32 |
-                    static_cast<std::uint64_t>(kind)};
+        return Rule{static_cast<std::uint64_t>(static_cast<std::uint32_t>(cfa_offset)) << 32 | static_cast<std::uint64_t>(kind)};
     }
 
     static constexpr std::int64_t kLargestRbpOffset = (std::int64_t{1} << 23) - 1;

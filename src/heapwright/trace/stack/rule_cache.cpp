@@ -70,7 +70,7 @@ RuleCache::Known RuleCache::lookup(std::uintptr_t pc, std::span<char> buffer) no
     }
     // Relaxed, both: as above.
     table_.record(index).rule.store(rule.word(), std::memory_order_relaxed);
-    if (generation_.load(std::memory_order_acquire) != generation) {  // pairs with the release in forget()
+    if (generation_.load(std::memory_order_acquire) != generation) {    // pairs with the release in forget()
         table_.record(index).rule.store(0, std::memory_order_relaxed);  // learn it again next time
     }
     return {static_cast<PcIndex>(index), rule};

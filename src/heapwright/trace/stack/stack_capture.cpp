@@ -19,7 +19,7 @@ bool StackCapture::open(RuleCache& rules, NodeTree& nodes, StackMode mode) noexc
     if (mode == StackMode::none) {
         return true;
     }
-    space_ = static_cast<detail::CaptureSpace*>(os::map_pages(sizeof(detail::CaptureSpace), "heapwright last stack"));
+    space_ = static_cast<detail::CaptureSpace*>(os::map_observer_pages(sizeof(detail::CaptureSpace), "heapwright last stack"));
     if (space_ == nullptr) {
         return false;
     }
@@ -75,8 +75,8 @@ StackId StackCapture::capture_unprepared(std::uintptr_t pc, std::uintptr_t stack
 }
 
 /// No memo answered: walks.
-HEAPWRIGHT_READS_STACK StackId StackCapture::capture_slow(std::uintptr_t pc, std::uintptr_t stack_pointer,
-                                                          std::uintptr_t frame_pointer, unsigned depth) noexcept {
+HEAPWRIGHT_READS_STACK StackId StackCapture::capture_slow(std::uintptr_t pc, std::uintptr_t stack_pointer, std::uintptr_t frame_pointer,
+                                                          unsigned depth) noexcept {
     depth = depth < kMaxDepth ? depth : kMaxDepth;
     const detail::Position at{stack_pointer, pc, frame_pointer};
     ++counters_.walks;
@@ -140,8 +140,7 @@ StackId StackCapture::extend(Frame* top, const FreshFrame* end, const Check* out
         top->stack_pointer = fresh->stack_pointer;
         top->pc = fresh->pc;
         top->frame_pointer = fresh->frame_pointer;
-        top->frame_pointer_mask = fresh->rule.reads_rbp() ? ~std::uintptr_t{0}
-                                  : fresh->rule.saves_rbp() ? 0 : caller.frame_pointer_mask;
+        top->frame_pointer_mask = fresh->rule.reads_rbp() ? ~std::uintptr_t{0} : fresh->rule.saves_rbp() ? 0 : caller.frame_pointer_mask;
         top->check_end = check;
         top->node = nodes_->intern(caller.node, fresh->index);
     }

@@ -93,12 +93,12 @@ public:
 private:
     struct Walk;
 
-    [[nodiscard]] HEAPWRIGHT_NOINLINE StackId capture_at(std::uintptr_t pc, std::uintptr_t stack_pointer,
-                                                         std::uintptr_t frame_pointer, unsigned depth) noexcept;
-    [[nodiscard]] HEAPWRIGHT_NOINLINE StackId capture_slow(std::uintptr_t pc, std::uintptr_t stack_pointer,
-                                                           std::uintptr_t frame_pointer, unsigned depth) noexcept;
-    [[nodiscard]] HEAPWRIGHT_COLD StackId capture_unprepared(std::uintptr_t pc, std::uintptr_t stack_pointer,
-                                                             std::uintptr_t frame_pointer, unsigned depth) noexcept;
+    [[nodiscard]] HEAPWRIGHT_NOINLINE StackId capture_at(std::uintptr_t pc, std::uintptr_t stack_pointer, std::uintptr_t frame_pointer,
+                                                         unsigned depth) noexcept;
+    [[nodiscard]] HEAPWRIGHT_NOINLINE StackId capture_slow(std::uintptr_t pc, std::uintptr_t stack_pointer, std::uintptr_t frame_pointer,
+                                                           unsigned depth) noexcept;
+    [[nodiscard]] HEAPWRIGHT_COLD StackId capture_unprepared(std::uintptr_t pc, std::uintptr_t stack_pointer, std::uintptr_t frame_pointer,
+                                                             unsigned depth) noexcept;
     [[nodiscard]] bool prepare(std::uintptr_t stack_pointer) noexcept;
 
     [[nodiscard]] detail::Memo& place_for(const detail::Position& at, bool& is_last) const noexcept;

@@ -1,10 +1,9 @@
 // Pieces of stack that were walked before: looking them up, keeping them.
-#include <heapwright/trace/stack/stack_capture.hpp>
-
 #include <cstring>
 
 #include <heapwright/os/pages.hpp>
 #include <heapwright/trace/stack/detail/memo_search.hpp>
+#include <heapwright/trace/stack/stack_capture.hpp>
 
 namespace heapwright::trace::stack {
 
@@ -14,8 +13,8 @@ using detail::Memo;
 using detail::MemoKey;
 
 /// The usual case: a memo answers.
-HEAPWRIGHT_READS_STACK StackId StackCapture::capture_at(std::uintptr_t pc, std::uintptr_t stack_pointer,
-                                                        std::uintptr_t frame_pointer, unsigned depth) noexcept {
+HEAPWRIGHT_READS_STACK StackId StackCapture::capture_at(std::uintptr_t pc, std::uintptr_t stack_pointer, std::uintptr_t frame_pointer,
+                                                        unsigned depth) noexcept {
     // Both rare ways are tail calls with the same arguments, so that this function needs no frame of its own.
     if (HEAPWRIGHT_UNLIKELY(!range_.contains(stack_pointer) || generation_ != rules_->generation())) {
         return capture_unprepared(pc, stack_pointer, frame_pointer, depth);

@@ -1,7 +1,6 @@
 // The walk from the innermost frame outward, until the last stack is met or the stack ends.
-#include <heapwright/trace/stack/stack_capture.hpp>
-
 #include <heapwright/trace/stack/detail/walk.hpp>
+#include <heapwright/trace/stack/stack_capture.hpp>
 
 namespace heapwright::trace::stack {
 
@@ -65,8 +64,7 @@ HEAPWRIGHT_READS_STACK bool StackCapture::step_rare(Walk& walk, FreshFrame& fres
         }
         case RuleKind::frame_pointer:
             // On a foreign stack the limits are only as good as the memory map of some moment ago.
-            return walk.is_own && at.frame_pointer % 8 == 0 &&
-                   detail::step_by_table(at, fresh.rule, walk.high, fresh.return_slot);
+            return walk.is_own && at.frame_pointer % 8 == 0 && detail::step_by_table(at, fresh.rule, walk.high, fresh.return_slot);
         case RuleKind::signal: {
             using namespace detail::signal_frame;
             const std::uintptr_t frame = at.stack_pointer;

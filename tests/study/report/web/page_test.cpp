@@ -1,9 +1,9 @@
 // The page that the build made: complete, closed to the network, and with a place for each part of a report.
-#include <doctest/doctest.h>
+#include <heapwright/study/report/web/page.hpp>
 
 #include <string_view>
 
-#include <heapwright/study/report/web/page.hpp>
+#include <doctest/doctest.h>
 
 namespace heapwright::study {
 namespace {

@@ -17,6 +17,7 @@
 #include <pthread.h>
 #include <sys/mman.h>
 #include <unistd.h>
+
 #include <unwind.h>
 
 #include <heapwright/base/platform.hpp>
@@ -32,10 +33,10 @@ using trace::stack::CallSite;
 
 /// What the test reads; all of it 64-bit numbers in this order.
 struct Counts {
-    std::atomic<std::uint64_t> events;          // stacks taken
-    std::atomic<std::uint64_t> wrong;           // a frame within the depth differs
-    std::atomic<std::uint64_t> shorter;         // ours ends before libgcc's
-    std::atomic<std::uint64_t> longer;          // libgcc's ends first: code without tables, followed by frame pointer
+    std::atomic<std::uint64_t> events;   // stacks taken
+    std::atomic<std::uint64_t> wrong;    // a frame within the depth differs
+    std::atomic<std::uint64_t> shorter;  // ours ends before libgcc's
+    std::atomic<std::uint64_t> longer;   // libgcc's ends first: code without tables, followed by frame pointer
     std::atomic<std::uint64_t> walked_frames;
     std::atomic<std::uint64_t> walks;
     std::atomic<std::uint64_t> broken_splices;
@@ -153,9 +154,7 @@ void write_difference(const Reference& reference, const std::uintptr_t* ours, in
     (void)!::write(log_file, "----\n", 5);
 }
 
-void add(std::atomic<std::uint64_t>& counter, std::uint64_t number) noexcept {
-    counter.fetch_add(number, std::memory_order_relaxed);
-}
+void add(std::atomic<std::uint64_t>& counter, std::uint64_t number) noexcept { counter.fetch_add(number, std::memory_order_relaxed); }
 
 HEAPWRIGHT_NOINLINE void compare(const CallSite& site) noexcept {
     if (state.capture == nullptr) {

@@ -2,18 +2,13 @@
 // takes each stack twice; compiled with and without frame pointers.
 //
 // stack_torture [SEED [ROUNDS]]
-#include <alloca.h>
+#include <algorithm>
 #include <csetjmp>
 #include <csignal>
 #include <cstdint>
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
-#include <sys/wait.h>
-#include <ucontext.h>
-#include <unistd.h>
-
-#include <algorithm>
 #include <functional>
 #include <map>
 #include <stdexcept>
@@ -21,7 +16,12 @@
 #include <thread>
 #include <vector>
 
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <alloca.h>
 #include <immintrin.h>
+#include <ucontext.h>
 
 #define NOINLINE __attribute__((noinline))
 
@@ -98,7 +98,12 @@ NOINLINE void busy_registers(Random& random, int depth) {
     std::uint64_t a = random.next(), b = random.next(), c = random.next(), d = random.next(), e = random.next(), f = random.next();
     for (int i = 0; i < 3; ++i) {
         allocate(48);
-        a += b; b ^= c; c += d; d ^= e; e += f; f ^= a;
+        a += b;
+        b ^= c;
+        c += d;
+        d ^= e;
+        e += f;
+        f ^= a;
         if (i == 1) {
             walk(random, depth - 1);
         }
@@ -182,8 +187,8 @@ NOINLINE void signalled(Random& random, int depth) {
 
 void walk(Random& random, int depth) {
     using Way = void (*)(Random&, int);
-    static constexpr Way kWays[] = {&plain, &large_frame, &with_alloca, &with_array, &realigned, &realigned_array,
-                                    &busy_registers, &catcher, &with_jump, &called_back, &containers, &with_vectors, &signalled};
+    static constexpr Way kWays[] = {&plain,   &large_frame, &with_alloca, &with_array, &realigned,    &realigned_array, &busy_registers,
+                                    &catcher, &with_jump,   &called_back, &containers, &with_vectors, &signalled};
     if (depth <= 0) {
         allocate(80);
         return;
@@ -212,7 +217,7 @@ void install_handlers() {
     stack.ss_sp = alternate;
     stack.ss_size = sizeof alternate;
     sigaltstack(&stack, nullptr);
-    struct sigaction action {};
+    struct sigaction action{};
     action.sa_handler = &handler;
     sigaction(SIGUSR1, &action, nullptr);
     action.sa_flags = SA_ONSTACK;

@@ -34,32 +34,23 @@ Result<void> MetadataPlayer::play(Sink& sink) {
             return std::unexpected(loaded.error());
         }
         switch (chunk.header.kind) {
-        case trace::ChunkKind::info:
-        case trace::ChunkKind::end: {
-            trace::InfoLines lines;
-            trace::decode_text(plain_, lines);
-            sink.on_info(lines);
-            break;
-        }
-        case trace::ChunkKind::modules:
-            sink.on_modules(decode<trace::ModuleInfo>(chunk, trace::decode_modules));
-            break;
-        case trace::ChunkKind::stacks:
-            sink.on_stacks(decode_nodes(chunk));
-            break;
-        case trace::ChunkKind::samples:
-            std::ranges::copy(decode<trace::Sample>(chunk, trace::decode_samples), std::back_inserter(samples_));
-            break;
-        case trace::ChunkKind::usable:
-            sink.on_usable(decode<trace::UsableSize>(chunk, trace::decode_usable));
-            break;
-        case trace::ChunkKind::threads:
-            sink.on_threads(decode<trace::ThreadInfo>(chunk, trace::decode_threads));
-            break;
-        case trace::ChunkKind::mappings:
-        case trace::ChunkKind::events:
-        case trace::ChunkKind::watermark:
-            break;
+            case trace::ChunkKind::info:
+            case trace::ChunkKind::end: {
+                trace::InfoLines lines;
+                trace::decode_text(plain_, lines);
+                sink.on_info(lines);
+                break;
+            }
+            case trace::ChunkKind::modules: sink.on_modules(decode<trace::ModuleInfo>(chunk, trace::decode_modules)); break;
+            case trace::ChunkKind::stacks: sink.on_stacks(decode_nodes(chunk)); break;
+            case trace::ChunkKind::samples:
+                std::ranges::copy(decode<trace::Sample>(chunk, trace::decode_samples), std::back_inserter(samples_));
+                break;
+            case trace::ChunkKind::usable: sink.on_usable(decode<trace::UsableSize>(chunk, trace::decode_usable)); break;
+            case trace::ChunkKind::threads: sink.on_threads(decode<trace::ThreadInfo>(chunk, trace::decode_threads)); break;
+            case trace::ChunkKind::mappings:
+            case trace::ChunkKind::events:
+            case trace::ChunkKind::watermark: break;
         }
     }
     std::ranges::stable_sort(maps_, {}, &MapChunk::tick);

@@ -22,7 +22,7 @@ struct FrameRow {
     std::int64_t cfa_offset = 0;
     bool cfa_is_expression = false;
     ByteRange cfa_expression;
-    RegisterRule frame_pointer;   // rbp
+    RegisterRule frame_pointer;  // rbp
     RegisterRule return_address;
 };
 

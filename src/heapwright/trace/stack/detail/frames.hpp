@@ -18,9 +18,7 @@ namespace heapwright::trace::stack::detail {
 
 using StackWord [[gnu::may_alias]] = std::uintptr_t;
 
-HEAPWRIGHT_ALWAYS_INLINE std::uintptr_t read_word(std::uintptr_t address) noexcept {
-    return *reinterpret_cast<const StackWord*>(address);
-}
+HEAPWRIGHT_ALWAYS_INLINE std::uintptr_t read_word(std::uintptr_t address) noexcept { return *reinterpret_cast<const StackWord*>(address); }
 
 /// A word of the stack on which the way outward depended.
 struct Check {
@@ -73,12 +71,12 @@ struct alignas(64) Memo {
     std::uintptr_t frame_pointer_mask;
     std::uintptr_t base_stack_pointer;
     std::uintptr_t base_frame_pointer;
-    const Frame* base;         // where in CaptureSpace::frames it was
+    const Frame* base;  // where in CaptureSpace::frames it was
     StackId base_node;
     StackId node;              // of the innermost frame
     std::uint32_t all_frames;  // of the stack, as far as it was kept
     std::uint16_t check_count;
-    bool is_last;              // the search goes no further from here
+    bool is_last;  // the search goes no further from here
     std::array<Check, kMemoChecks> checks;
 };
 static_assert(sizeof(Memo) == 256, "four cache lines");

@@ -7,7 +7,7 @@ namespace heapwright::trace::stack {
 
 template <class Record>
 typename InternTable<Record>::Index* InternTable<Record>::make_index(unsigned slots_log2) noexcept {
-    auto* const index = static_cast<Index*>(os::map_pages(bytes_of_index(slots_log2), "heapwright stack index"));
+    auto* const index = static_cast<Index*>(os::map_observer_pages(bytes_of_index(slots_log2), "heapwright stack index"));
     if (index != nullptr) {
         index->mask = (std::uint32_t{1} << slots_log2) - 1;
         index->shift = 64 - slots_log2;
@@ -22,6 +22,7 @@ bool InternTable<Record>::open(std::uint32_t max_records, unsigned first_slots_l
         const std::size_t bytes = os::round_to_pages((std::size_t{records} + 1) * sizeof(Record));
         records_ = static_cast<Record*>(os::reserve(bytes, os::kPageBytes, name));
         if (records_ != nullptr) {
+            os::mark_observer_pages(records_, bytes);
             capacity_ = records + 1;
             break;
         }
@@ -84,8 +85,7 @@ std::uint32_t InternTable<Record>::intern(std::uint64_t key) noexcept {
         }
         std::uint64_t seen = 0;
         // Release on success pairs with the acquire of the failing side here, whose thread then finishes the record.
-        const bool claimed = records_[number].key.compare_exchange_strong(seen, key, std::memory_order_acq_rel,
-                                                                          std::memory_order_acquire);
+        const bool claimed = records_[number].key.compare_exchange_strong(seen, key, std::memory_order_acq_rel, std::memory_order_acquire);
         finish(number, claimed ? key : seen);
         if (claimed || seen == key) {
             return number;
@@ -131,8 +131,7 @@ void InternTable<Record>::enter(Index* index, std::uint32_t number, std::uint64_
     for (std::uint32_t at = index->home(key);; ++at) {
         std::uint32_t seen = 0;
         // Release pairs with the acquire in find_in(). On failure the other's number is compared, nothing behind it read.
-        if (index->slots()[at & index->mask].compare_exchange_strong(seen, number, std::memory_order_release,
-                                                                     std::memory_order_relaxed) ||
+        if (index->slots()[at & index->mask].compare_exchange_strong(seen, number, std::memory_order_release, std::memory_order_relaxed) ||
             seen == number) {
             return;
         }
@@ -189,8 +188,7 @@ const char* InternTable<Record>::broken_invariant() const noexcept {
         }
     }
     // Relaxed: as above.
-    if (last + 2 < committed_.load(std::memory_order_relaxed) &&
-        records_[last + 2].key.load(std::memory_order_relaxed) != 0) {
+    if (last + 2 < committed_.load(std::memory_order_relaxed) && records_[last + 2].key.load(std::memory_order_relaxed) != 0) {
         return "I2: a record was made behind a gap";
     }
     return nullptr;

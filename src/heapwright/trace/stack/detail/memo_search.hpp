@@ -13,9 +13,7 @@ namespace heapwright::trace::stack::detail {
 struct MemoKey {
     std::uint64_t hash;
 
-    HEAPWRIGHT_ALWAYS_INLINE static MemoKey of(const Position& at) noexcept {
-        return {(at.stack_pointer ^ (at.pc << 20)) * kMultiplier};
-    }
+    HEAPWRIGHT_ALWAYS_INLINE static MemoKey of(const Position& at) noexcept { return {(at.stack_pointer ^ (at.pc << 20)) * kMultiplier}; }
     [[nodiscard]] HEAPWRIGHT_ALWAYS_INLINE std::uint64_t place(std::uint64_t mask) const noexcept { return (hash >> 32) & mask; }
 
     [[nodiscard]] MemoKey after(const Check& failed) const noexcept {
