@@ -15,6 +15,7 @@
 #include <heapwright/alloc/pool/pool.hpp>
 #include <heapwright/alloc/pool/shared_pool.hpp>
 #include <heapwright/alloc/pool/typed_pool.hpp>
+#include <heapwright/alloc/slab/slab.hpp>
 #include <heapwright/os/page_source.hpp>
 
 namespace {
@@ -103,10 +104,26 @@ void count_pools() {
     });
 }
 
+template <class Key>
+void count_slab(const char* pair_name, const char* find_name) {
+    heapwright::Slab<Node, Key> slab{heapwright::os::kPages};
+    const Key lasting = slab.insert();
+    count(pair_name, [at = &slab] {
+        const Key key = at->try_insert();
+        escape(at);
+        at->erase(key);
+    });
+    volatile std::uint32_t index = lasting.index();
+    const Key key = Key::from_parts(index, lasting.generation());
+    count(find_name, [at = &slab, key] { escape(at->find(key)); });
+}
+
 }  // namespace
 
 int main() {
     count("nothing", [] { escape(nullptr); });
     count_arenas();
     count_pools();
+    count_slab<heapwright::SlabKey>("slab insert and erase", "slab.find");
+    count_slab<heapwright::WideSlabKey>("slab insert and erase, 64-bit generation", "slab.find, 64-bit generation");
 }
