@@ -37,7 +37,7 @@ constexpr std::array<Unit, 14> kUnits{{{"", 1},
 std::optional<std::uint64_t> parse_bytes(std::string_view text) {
     double number = 0;
     const auto [end, problem] = std::from_chars(text.data(), text.data() + text.size(), number);
-    if (problem != std::errc{} || number < 0) {
+    if (problem != std::errc{} || !(number >= 0)) {
         return std::nullopt;
     }
     std::string unit;
