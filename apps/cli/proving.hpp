@@ -23,4 +23,7 @@ struct Advice {
 /// Returns: the status to end with; a failure was explained and the suggestions are unchanged.
 [[nodiscard]] int try_by_replay(const std::string& trace, Advice& advice, const study::ReplayOptions& options);
 
+/// What went wrong with a replay of this trace, and what to do: "cannot replay 'x.hwtrace': ...".
+[[nodiscard]] std::string replay_sentence(const Error& error, const std::string& trace);
+
 }  // namespace heapwright::cli

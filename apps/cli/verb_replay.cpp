@@ -76,7 +76,7 @@ int replay_command(const ReplayCommand& command) {
     const auto comparison = study::replay(command.trace, specs, command.options,
                                           [&line](double fraction, std::uint64_t events) { line.update(fraction, events); });
     if (!comparison) {
-        return complain(status_for(comparison.error()), sentence_for(comparison.error(), "replay", command.trace));
+        return complain(status_for(comparison.error()), replay_sentence(comparison.error(), command.trace));
     }
     return deliver("", command.json ? comparison_json(*comparison) : comparison_text(*comparison, study::detect_terminal(STDOUT_FILENO)));
 }

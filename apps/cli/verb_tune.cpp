@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "progress.hpp"
+#include "proving.hpp"
 #include "record_options.hpp"
 #include "standard_streams.hpp"
 #include "status.hpp"
@@ -196,11 +197,11 @@ int Tune::prove() {
     if (auto comparison = study::replay(trace_, specs, {}, progress)) {
         tuning_.comparison = std::move(*comparison);
     } else {
-        remark(sentence_for(comparison.error(), "replay", trace_));
+        remark(replay_sentence(comparison.error(), trace_));
     }
     line_.rename("proving the advice");
     if (const auto proof = study::prove(trace_, tuning_.findings.provenance, tuning_.suggestions, {}, progress); !proof) {
-        remark(sentence_for(proof.error(), "replay", trace_) + "; the advice stays unproved");
+        remark(replay_sentence(proof.error(), trace_) + "; the advice stays unproved");
     }
     return 0;
 }

@@ -6,17 +6,17 @@
 
 #include <pthread.h>
 
+#include "meter.hpp"
+
 #include <heapwright/base/platform.hpp>
 #include <heapwright/study/replay/plan/format.hpp>
-
-#include "meter.hpp"
 
 namespace heapwright::replay_worker {
 
 /// Counted by one lane, added up at the end.
 struct LaneCounts {
-    ThreadUse use;                      // while it replayed, waiting for turns left out
-    std::uint64_t calls = 0;            // of the allocator
+    ThreadUse use;            // while it replayed, waiting for turns left out
+    std::uint64_t calls = 0;  // of the allocator
     std::uint64_t timed_calls = 0;
     std::uint64_t timed_ticks = 0;
     std::uint64_t slowest_ticks = 0;

@@ -6,13 +6,13 @@
 
 #include <dlfcn.h>
 
+#include "fixed_memory.hpp"
+#include "stage.hpp"
+
 #include <heapwright/os/file.hpp>
 #include <heapwright/os/report.hpp>
 #include <heapwright/os/thread.hpp>
 #include <heapwright/study/replay/plan/result.hpp>
-
-#include "fixed_memory.hpp"
-#include "stage.hpp"
 
 namespace heapwright::replay_worker {
 

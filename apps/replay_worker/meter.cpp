@@ -5,14 +5,13 @@
 
 #include <sys/mman.h>
 #include <sys/resource.h>
+#include <sys/syscall.h>
+
+#include "fixed_memory.hpp"
 
 #include <heapwright/os/clock.hpp>
 #include <heapwright/os/maps.hpp>
 #include <heapwright/os/syscall.hpp>
-
-#include <sys/syscall.h>
-
-#include "fixed_memory.hpp"
 
 #ifndef MADV_POPULATE_READ
 #define MADV_POPULATE_READ 22

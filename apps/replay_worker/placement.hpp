@@ -102,7 +102,7 @@ private:
     static void empty(ArenaPlace& place) noexcept;
 
     study::plan::Group group_[study::plan::kMaxGroups] = {};
-    ArenaPlace* arenas_ = nullptr;                         // lanes x groups
+    ArenaPlace* arenas_ = nullptr;  // lanes x groups
     PoolPlace* pools_[study::plan::kMaxGroups] = {};
     std::uint32_t groups_ = 0;
     std::uint32_t lanes_ = 0;

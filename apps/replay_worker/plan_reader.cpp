@@ -82,42 +82,25 @@ void PlanReader::check_words(const plan::Word* words, std::uint32_t count) const
         bool good = true;
         switch (op) {
             case plan::Op::malloc:
-            case plan::Op::calloc:
-                good = slot < header_.slots && field <= plan::kWholeBytes;
-                break;
-            case plan::Op::free:
-                good = slot < header_.slots;
-                break;
-            case plan::Op::wide:
-                good = slot < header_.slots && (field & 15) <= 2 && field >> 4 < 48 && words[i + 2] <= words[i + 1];
-                break;
-            case plan::Op::resize:
-                good = slot < header_.slots && words[i + 2] <= words[i + 3] && words[i + 3] <= words[i + 1];
-                break;
-            case plan::Op::touch:
-                good = slot < header_.slots && words[i + 1] <= words[i + 2];
-                break;
-            case plan::Op::arena_allocate:
-                good = slot < header_.groups && header_.group[slot].kind == plan::GroupKind::arena;
-                break;
+            case plan::Op::calloc: good = slot < header_.slots && field <= plan::kWholeBytes; break;
+            case plan::Op::free: good = slot < header_.slots; break;
+            case plan::Op::wide: good = slot < header_.slots && (field & 15) <= 2 && field >> 4 < 48 && words[i + 2] <= words[i + 1]; break;
+            case plan::Op::resize: good = slot < header_.slots && words[i + 2] <= words[i + 3] && words[i + 3] <= words[i + 1]; break;
+            case plan::Op::touch: good = slot < header_.slots && words[i + 1] <= words[i + 2]; break;
+            case plan::Op::arena_allocate: good = slot < header_.groups && header_.group[slot].kind == plan::GroupKind::arena; break;
             case plan::Op::arena_release:
                 good = slot < header_.lanes && field < header_.groups && header_.group[field].kind == plan::GroupKind::arena;
                 break;
             case plan::Op::pool_allocate:
-                good = slot < header_.slots && words[i + 1] < header_.groups &&
-                       header_.group[words[i + 1]].kind == plan::GroupKind::pool &&
+                good = slot < header_.slots && words[i + 1] < header_.groups && header_.group[words[i + 1]].kind == plan::GroupKind::pool &&
                        field <= header_.group[words[i + 1]].block_bytes;
                 break;
             case plan::Op::pool_release:
                 good = slot < header_.slots && words[i + 1] < header_.groups && header_.group[words[i + 1]].kind == plan::GroupKind::pool;
                 break;
-            case plan::Op::stack:
-                good = field <= plan::kWholeBytes;
-                break;
-            case plan::Op::trim:
-                break;
-            default:
-                good = false;
+            case plan::Op::stack: good = field <= plan::kWholeBytes; break;
+            case plan::Op::trim: break;
+            default: good = false;
         }
         if (!good) {
             refuse("an operation names what does not exist");

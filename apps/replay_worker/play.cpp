@@ -2,14 +2,14 @@
 
 #include <cstdlib>
 #include <cstring>
-#include <malloc.h>
 
 #include <dlfcn.h>
+#include <malloc.h>
+
+#include "fixed_memory.hpp"
 
 #include <heapwright/os/clock.hpp>
 #include <heapwright/os/thread.hpp>
-
-#include "fixed_memory.hpp"
 
 namespace heapwright::replay_worker {
 
@@ -135,7 +135,10 @@ void Player::keep(Lane& lane, std::uint32_t slot, void* block, std::uint64_t fro
 
 void Player::give_back(Lane& lane, std::uint32_t slot, std::uint32_t step) noexcept {
     void* const block = take(lane, slot, step);
-    measured(lane, [block] { std::free(block); return 0; });
+    measured(lane, [block] {
+        std::free(block);
+        return 0;
+    });
 }
 
 void Player::allocate_wide(Lane& lane, const plan::Word* word) noexcept {
@@ -143,16 +146,14 @@ void Player::allocate_wide(Lane& lane, const plan::Word* word) noexcept {
     const std::uint64_t size = word[1];
     void* const block = measured(lane, [&]() -> void* {
         switch (static_cast<plan::WideKind>(field & 15)) {
-            case plan::WideKind::calloc:
-                return std::calloc(1, size);
+            case plan::WideKind::calloc: return std::calloc(1, size);
             case plan::WideKind::aligned: {
                 std::size_t alignment = std::size_t{1} << (field >> 4);
                 alignment = alignment < sizeof(void*) ? sizeof(void*) : alignment;
                 void* result = nullptr;
                 return posix_memalign(&result, alignment, size) == 0 ? result : nullptr;
             }
-            default:
-                return std::malloc(size);
+            default: return std::malloc(size);
         }
     });
     keep(lane, plan::slot_of(word[0]), block, 0, word[2]);
@@ -195,21 +196,11 @@ HEAPWRIGHT_NOINLINE void Player::run_rare(Lane& lane, const plan::Word* word) no
             }
             break;
         }
-        case plan::Op::arena_release:
-            placement_.arena_release(lane.number, slot, field);
-            break;
-        case plan::Op::pool_allocate:
-            keep(lane, slot, placement_.pool_allocate(static_cast<std::uint32_t>(word[1])), 0, field);
-            break;
-        case plan::Op::pool_release:
-            placement_.pool_release(static_cast<std::uint32_t>(word[1]), take(lane, slot, field));
-            break;
-        case plan::Op::stack:
-            use_frame(field);
-            break;
-        default:
-            trim_allocator();
-            break;
+        case plan::Op::arena_release: placement_.arena_release(lane.number, slot, field); break;
+        case plan::Op::pool_allocate: keep(lane, slot, placement_.pool_allocate(static_cast<std::uint32_t>(word[1])), 0, field); break;
+        case plan::Op::pool_release: placement_.pool_release(static_cast<std::uint32_t>(word[1]), take(lane, slot, field)); break;
+        case plan::Op::stack: use_frame(field); break;
+        default: trim_allocator(); break;
     }
 }
 
@@ -268,7 +259,8 @@ bool trim_allocator() noexcept {
     // Each allocator has its own word for it; the first that is found in this process is the one under test, because
     // glibc's malloc_trim, which is always there, is asked last.
     static const auto collect = reinterpret_cast<void (*)(bool)>(dlsym(RTLD_DEFAULT, "mi_collect"));
-    static const auto control = reinterpret_cast<int (*)(const char*, void*, std::size_t*, void*, std::size_t)>(dlsym(RTLD_DEFAULT, "mallctl"));
+    static const auto control =
+        reinterpret_cast<int (*)(const char*, void*, std::size_t*, void*, std::size_t)>(dlsym(RTLD_DEFAULT, "mallctl"));
     static const auto release = reinterpret_cast<void (*)()>(dlsym(RTLD_DEFAULT, "MallocExtension_ReleaseFreeMemory"));
     static const auto command = reinterpret_cast<int (*)(int, void*)>(dlsym(RTLD_DEFAULT, "scalable_allocation_command"));
     if (collect != nullptr) {

@@ -4,10 +4,10 @@
 #include <atomic>
 #include <cstdint>
 
-#include <heapwright/study/replay/plan/format.hpp>
-
 #include "lane.hpp"
 #include "placement.hpp"
+
+#include <heapwright/study/replay/plan/format.hpp>
 
 namespace heapwright::replay_worker {
 

@@ -1,8 +1,8 @@
 #include "stage.hpp"
 
-#include <heapwright/os/thread.hpp>
-
 #include "fixed_memory.hpp"
+
+#include <heapwright/os/thread.hpp>
 
 namespace heapwright::replay_worker {
 
@@ -248,7 +248,8 @@ void Stage::fill(plan::WorkerResult& result) const noexcept {
     }
     const std::uint64_t empty = timed_calls * timer_ticks_;
     const double inside = timed_ticks > empty ? static_cast<double>(timed_ticks - empty) * ns_per_tick_ : 0;
-    result.allocator_ns = timed_calls == 0 ? 0 : static_cast<std::uint64_t>(inside * static_cast<double>(result.calls) / static_cast<double>(timed_calls));
+    result.allocator_ns =
+        timed_calls == 0 ? 0 : static_cast<std::uint64_t>(inside * static_cast<double>(result.calls) / static_cast<double>(timed_calls));
     result.slowest_call_ns = static_cast<std::uint64_t>(static_cast<double>(slowest) * ns_per_tick_);
     result.wall_ns = end_ns_ - begin_ns_ - dealing_ns_;
     result.events = reader_.header().events;

@@ -4,13 +4,13 @@
 #include <atomic>
 #include <cstdint>
 
-#include <heapwright/os/clock.hpp>
-#include <heapwright/study/replay/plan/result.hpp>
-
 #include "lane.hpp"
 #include "meter.hpp"
 #include "plan_reader.hpp"
 #include "play.hpp"
+
+#include <heapwright/os/clock.hpp>
+#include <heapwright/study/replay/plan/result.hpp>
 
 namespace heapwright::replay_worker {
 
@@ -57,7 +57,7 @@ private:
     Player player_;
     Meter meter_;
     Lane* lanes_ = nullptr;
-    char** stacks_ = nullptr;          // every stack
+    char** stacks_ = nullptr;  // every stack
     std::uint32_t* free_stacks_ = nullptr;
     std::uint32_t free_stack_count_ = 0;
     std::uint32_t* exited_ = nullptr;  // lanes to join before the next epoch
@@ -74,7 +74,7 @@ private:
     std::uint64_t dealing_ns_ = 0;
     double pace_ = 0;
     double ns_per_tick_ = 0;
-    std::uint64_t timer_ticks_ = 0;    // what an empty measurement shows
+    std::uint64_t timer_ticks_ = 0;  // what an empty measurement shows
     os::TickPoint first_point_{};
 };
 

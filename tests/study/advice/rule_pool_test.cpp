@@ -18,6 +18,8 @@ TEST_CASE("many live blocks of one size that rounding makes larger: a pool saves
     CHECK(found[0].experiment.kind == Experiment::Kind::pool_at_site);
     CHECK(found[0].experiment.gain == study::Gain::peak);
     CHECK(found[0].experiment.pool_block_bytes == 40);
+    CHECK(found[0].experiment.pool_alignment == 8);  // with 16 a slot would take 48 bytes, too
+    CHECK(found[0].how.find("{.size = 40, .alignment = 8}") != std::string::npos);
     CHECK(found[0].experiment.stacks == std::vector<trace::StackId>{program.findings.sites[0].stack});
     CHECK(found[0].where == "Tree::insert (source.cpp:20)");
     CHECK(found[0].how.find("heapwright::Pool") != std::string::npos);

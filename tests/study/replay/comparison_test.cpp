@@ -35,7 +35,7 @@ TEST_CASE("a difference is real only when all runs of one beat all runs of the o
     CHECK(compare({100, 101, 102}, {80, 81, 82}).real);
     CHECK(!compare({100, 101, 102}, {80, 81, 101}).real);
     CHECK(!compare({100, 100, 100}, {99.9, 99.9, 99.9}).real);  // steady, but nobody cares
-    CHECK(!compare({100, 101}, {80, 81}).real);                  // two runs could be chance
+    CHECK(!compare({100, 101}, {80, 81}).real);                 // two runs could be chance
     CHECK(compare({100, 101, 102}, {80, 81, 82}).by == doctest::Approx(-20));
     CHECK(compare({100, 101, 102}, {80, 81, 82}).ratio == doctest::Approx(81.0 / 101));
     CHECK(!compare({}, {1, 2, 3}).real);
@@ -60,7 +60,8 @@ TEST_CASE("medians and spread leave failed runs out") {
 
 TEST_CASE("the best trial is the lowest that is really lower") {
     Comparison comparison;
-    comparison.trials = {trial("glibc", {100, 101, 102}), trial("noise", {70, 103, 104}), trial("b", {90, 91, 92}), trial("c", {80, 81, 82})};
+    comparison.trials = {trial("glibc", {100, 101, 102}), trial("noise", {70, 103, 104}), trial("b", {90, 91, 92}),
+                         trial("c", {80, 81, 82})};
     CHECK(comparison.best(Metric::peak_rss) == 3);
     comparison.baseline = 3;
     CHECK(!comparison.best(Metric::peak_rss).has_value());

@@ -15,6 +15,7 @@
 
 #include <heapwright/study/replay/plan/format.hpp>
 #include <heapwright/study/replay/planner.hpp>
+
 #include <tests/support/random.hpp>
 
 namespace heapwright::test {
@@ -57,7 +58,8 @@ class TemporaryFile {
 public:
     TemporaryFile() {
         static int count = 0;
-        path_ = (std::filesystem::temp_directory_path() / ("heapwright-test-" + std::to_string(getpid()) + "-" + std::to_string(count++))).string();
+        path_ = (std::filesystem::temp_directory_path() / ("heapwright-test-" + std::to_string(getpid()) + "-" + std::to_string(count++)))
+                    .string();
     }
     TemporaryFile(const TemporaryFile&) = delete;
     TemporaryFile& operator=(const TemporaryFile&) = delete;
@@ -97,7 +99,8 @@ inline ReadPlan read_plan(const std::string& path) {
                 block.ops.push_back({.op = plan::op_of(words[at]),
                                      .slot = plan::slot_of(words[at]),
                                      .field = plan::size_field_of(words[at]),
-                                     .more = {words.begin() + static_cast<std::ptrdiff_t>(at) + 1, words.begin() + static_cast<std::ptrdiff_t>(at + length)}});
+                                     .more = {words.begin() + static_cast<std::ptrdiff_t>(at) + 1,
+                                              words.begin() + static_cast<std::ptrdiff_t>(at + length)}});
                 at += length;
             }
         }
@@ -126,7 +129,8 @@ inline SlotBytes play_plan(const ReadPlan& read, Random& random) {
                 }
                 done = false;
                 const PlanOp& op = epoch.blocks[i].ops[at[i]];
-                const bool needs = op.op == plan::Op::free || op.op == plan::Op::resize || op.op == plan::Op::touch || op.op == plan::Op::pool_release;
+                const bool needs =
+                    op.op == plan::Op::free || op.op == plan::Op::resize || op.op == plan::Op::touch || op.op == plan::Op::pool_release;
                 if (!needs || (live.contains(op.slot) && steps[op.slot] == op.field)) {
                     able.push_back(i);
                 }
@@ -143,27 +147,20 @@ inline SlotBytes play_plan(const ReadPlan& read, Random& random) {
             switch (op.op) {
                 case plan::Op::malloc:
                 case plan::Op::calloc:
-                case plan::Op::pool_allocate:
-                    REQUIRE_MESSAGE(live.emplace(op.slot, op.field).second, "a slot is filled twice");
-                    break;
+                case plan::Op::pool_allocate: REQUIRE_MESSAGE(live.emplace(op.slot, op.field).second, "a slot is filled twice"); break;
                 case plan::Op::wide:
                     REQUIRE_MESSAGE(live.emplace(op.slot, op.more[0]).second, "a slot is filled twice");
                     CHECK(op.more[1] <= op.more[0]);
                     break;
                 case plan::Op::free:
-                case plan::Op::pool_release:
-                    live.erase(op.slot);
-                    break;
+                case plan::Op::pool_release: live.erase(op.slot); break;
                 case plan::Op::resize:
                     live[op.slot] = op.more[0];
                     CHECK(op.more[1] <= op.more[2]);
                     CHECK(op.more[2] <= op.more[0]);
                     break;
-                case plan::Op::touch:
-                    CHECK(op.more[0] <= op.more[1]);
-                    break;
-                default:
-                    break;
+                case plan::Op::touch: CHECK(op.more[0] <= op.more[1]); break;
+                default: break;
             }
         }
     }

@@ -6,10 +6,10 @@
 
 namespace heapwright::test {
 
-using study::PatchId;
-using study::PlanWriter;
 using plan::make_word;
 using plan::Op;
+using study::PatchId;
+using study::PlanWriter;
 
 TEST_CASE("words come back by lane and epoch in the order they were written") {
     const TemporaryFile file;

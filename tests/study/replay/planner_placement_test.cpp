@@ -1,10 +1,10 @@
-#include <heapwright/study/replay/placement.hpp>
-
 #include <algorithm>
 
 #include <doctest/doctest.h>
 
 #include "plan_reading.hpp"
+
+#include <heapwright/study/replay/placement.hpp>
 
 namespace heapwright::test {
 
@@ -23,8 +23,9 @@ Placement at_here(PlacementKind kind) {
 }
 
 TEST_CASE("an arena takes the blocks of its site and knows which thread's arena a release belongs to") {
-    const Planned planned = plan_of({allocation(1, 0x1000, 100, kHere), allocation(1, 0x2000, 100, kThere), release(2, 0x1000), release(1, 0x2000)},
-                                    at_here(PlacementKind::arena));
+    const Planned planned =
+        plan_of({allocation(1, 0x1000, 100, kHere), allocation(1, 0x2000, 100, kThere), release(2, 0x1000), release(1, 0x2000)},
+                at_here(PlacementKind::arena));
     const auto first = planned.plan.ops_of(0);
     CHECK(first[0].op == Op::arena_allocate);
     CHECK(first[0].field == 100);
@@ -40,7 +41,8 @@ TEST_CASE("an arena takes the blocks of its site and knows which thread's arena 
 TEST_CASE("a pool takes what fits its slots") {
     Placement placement = at_here(PlacementKind::pool);
     placement.pool_block_bytes = 64;
-    const Planned planned = plan_of({allocation(1, 0x1000, 64, kHere), allocation(1, 0x2000, 65, kHere), release(1, 0x1000), release(1, 0x2000)}, placement);
+    const Planned planned =
+        plan_of({allocation(1, 0x1000, 64, kHere), allocation(1, 0x2000, 65, kHere), release(1, 0x1000), release(1, 0x2000)}, placement);
     const auto ops = planned.plan.ops_of(0);
     CHECK(ops[0].op == Op::pool_allocate);
     CHECK(ops[1].op == Op::malloc);
@@ -50,7 +52,8 @@ TEST_CASE("a pool takes what fits its slots") {
 }
 
 TEST_CASE("on the stack nothing is allocated, but the bytes are written") {
-    const Planned planned = plan_of({allocation(1, 0x1000, 200, kHere), release(1, 0x1000), allocation(1, 0x2000, 9, kThere)}, at_here(PlacementKind::stack));
+    const Planned planned =
+        plan_of({allocation(1, 0x1000, 200, kHere), release(1, 0x1000), allocation(1, 0x2000, 9, kThere)}, at_here(PlacementKind::stack));
     const auto ops = planned.plan.ops_of(0);
     REQUIRE(ops.size() == 2);
     CHECK(ops[0].op == Op::stack);
@@ -73,9 +76,10 @@ TEST_CASE("a reserved realloc chain becomes one allocation of the size it reache
 }
 
 TEST_CASE("a vector that grows by new, move and delete is a chain too") {
-    const Planned planned = plan_of({allocation(1, 0x1000, 8, kHere), allocation(1, 0x9000, 3, kThere), allocation(1, 0x2000, 16, kHere), release(1, 0x1000),
-                                     allocation(1, 0x3000, 32, kHere), release(1, 0x2000), allocation(1, 0xa000, 3, kThere), release(1, 0x3000)},
-                                    at_here(PlacementKind::reserve));
+    const Planned planned =
+        plan_of({allocation(1, 0x1000, 8, kHere), allocation(1, 0x9000, 3, kThere), allocation(1, 0x2000, 16, kHere), release(1, 0x1000),
+                 allocation(1, 0x3000, 32, kHere), release(1, 0x2000), allocation(1, 0xa000, 3, kThere), release(1, 0x3000)},
+                at_here(PlacementKind::reserve));
     const auto ops = planned.plan.ops_of(0);
     REQUIRE(ops.size() == 6);
     CHECK(ops[0].op == Op::wide);
@@ -87,9 +91,10 @@ TEST_CASE("a vector that grows by new, move and delete is a chain too") {
 }
 
 TEST_CASE("two containers that grow at one site are two chains") {
-    const Planned planned = plan_of({allocation(1, 0x1000, 8, kHere), allocation(1, 0x2000, 8, kHere), allocation(1, 0x3000, 16, kHere), release(1, 0x1000),
-                                     allocation(1, 0x4000, 24, kHere), release(1, 0x2000), release(1, 0x3000), release(1, 0x4000)},
-                                    at_here(PlacementKind::reserve));
+    const Planned planned =
+        plan_of({allocation(1, 0x1000, 8, kHere), allocation(1, 0x2000, 8, kHere), allocation(1, 0x3000, 16, kHere), release(1, 0x1000),
+                 allocation(1, 0x4000, 24, kHere), release(1, 0x2000), release(1, 0x3000), release(1, 0x4000)},
+                at_here(PlacementKind::reserve));
     const auto ops = planned.plan.ops_of(0);
     std::vector<std::uint64_t> sizes;
     for (const PlanOp& op : ops) {
@@ -103,7 +108,8 @@ TEST_CASE("two containers that grow at one site are two chains") {
 
 TEST_CASE("a block of a reserved site that another thread frees at once is an ordinary one") {
     Random random;
-    const Planned planned = plan_of({allocation(1, 0x1000, 8, kHere), release(2, 0x1000), allocation(1, 0x1000, 8, kHere)}, at_here(PlacementKind::reserve));
+    const Planned planned =
+        plan_of({allocation(1, 0x1000, 8, kHere), release(2, 0x1000), allocation(1, 0x1000, 8, kHere)}, at_here(PlacementKind::reserve));
     CHECK(play_plan(planned.plan, random).size() == 1);
 }
 
@@ -113,7 +119,8 @@ TEST_CASE("other sizes and the usual alignment are asked for where an experiment
     placement.to_size = 1032;
     placement.usual_alignment = true;
     const Planned planned = plan_of({allocation(1, 0x1000, 1033, kHere), allocation(1, 0x2000, 500, kHere, trace::Call::aligned, 12),
-                                     allocation(1, 0x3000, 1033, kThere)}, placement);
+                                     allocation(1, 0x3000, 1033, kThere)},
+                                    placement);
     const auto ops = planned.plan.ops_of(0);
     CHECK(ops[0].field == 1032);
     CHECK(ops[1].op == Op::malloc);
@@ -123,7 +130,8 @@ TEST_CASE("other sizes and the usual alignment are asked for where an experiment
 
 TEST_CASE("a removed site leaves nothing behind") {
     const Planned planned = plan_of({allocation(1, 0x1000, 8, kHere), allocation(1, 0x2000, 8, kThere), resize_from(1, 0x1000),
-                                     resize_to(1, 0x1000, 0x3000, 80, kHere), release(1, 0x3000)}, at_here(PlacementKind::remove));
+                                     resize_to(1, 0x1000, 0x3000, 80, kHere), release(1, 0x3000)},
+                                    at_here(PlacementKind::remove));
     CHECK(planned.plan.ops_of(0).size() == 1);
 }
 
@@ -146,8 +154,8 @@ TEST_CASE("memory is given back whenever half of what was live is gone") {
 
 TEST_CASE("every placement of random events is playable in any order") {
     Random random;
-    for (const PlacementKind kind : {PlacementKind::arena, PlacementKind::pool, PlacementKind::reserve, PlacementKind::stack, PlacementKind::resize,
-                                     PlacementKind::remove, PlacementKind::trim}) {
+    for (const PlacementKind kind : {PlacementKind::arena, PlacementKind::pool, PlacementKind::reserve, PlacementKind::stack,
+                                     PlacementKind::resize, PlacementKind::remove, PlacementKind::trim}) {
         std::vector<trace::Event> events;
         std::vector<std::uint64_t> live;
         std::uint64_t next = 0x1000;

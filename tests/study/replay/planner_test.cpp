@@ -25,9 +25,10 @@ TEST_CASE("addresses become slots that are used again") {
 }
 
 TEST_CASE("calls keep their kind, size and alignment") {
-    const Planned planned = plan_of({allocation(1, 0x1000, 100, {}, trace::Call::calloc), allocation(1, 0x2000, 100, {}, trace::Call::aligned, 12),
-                                     allocation(1, 0x3000, 1 << 20, {}, trace::Call::calloc), allocation(1, 0x200000, 50, {}, trace::Call::new_object, 6),
-                                     allocation(1, 0x4000, 50, {}, trace::Call::new_object, 4)});
+    const Planned planned =
+        plan_of({allocation(1, 0x1000, 100, {}, trace::Call::calloc), allocation(1, 0x2000, 100, {}, trace::Call::aligned, 12),
+                 allocation(1, 0x3000, 1 << 20, {}, trace::Call::calloc), allocation(1, 0x200000, 50, {}, trace::Call::new_object, 6),
+                 allocation(1, 0x4000, 50, {}, trace::Call::new_object, 4)});
     const auto ops = planned.plan.ops_of(0);
     REQUIRE(ops.size() == 5);
     CHECK(ops[0].op == Op::calloc);
@@ -40,8 +41,9 @@ TEST_CASE("calls keep their kind, size and alignment") {
 }
 
 TEST_CASE("a large block is written as far as the program had touched it when it was released") {
-    const Planned planned = plan_of({allocation(1, 0x10000000, 10 << 20), release(1, 0x10000000, 3 << 20), allocation(1, 0x20000000, 10 << 20),
-                                     release(1, 0x20000000), allocation(1, 0x30000000, 10 << 20), release(1, 0x30000000, 0)});
+    const Planned planned =
+        plan_of({allocation(1, 0x10000000, 10 << 20), release(1, 0x10000000, 3 << 20), allocation(1, 0x20000000, 10 << 20),
+                 release(1, 0x20000000), allocation(1, 0x30000000, 10 << 20), release(1, 0x30000000, 0)});
     const auto ops = planned.plan.ops_of(0);
     CHECK(ops[0].more[1] == 3 << 20);
     CHECK(ops[2].more[1] == 10 << 20);  // unknown: all of it
@@ -56,7 +58,8 @@ TEST_CASE("a large block that is never released is written as far as its mapping
     planner.on_event(allocation(1, 0x10000010, 8 << 20));
     planner.on_event(allocation(1, 0x20000010, 8 << 20));
     std::vector<trace::MapLine> lines(1);
-    lines[0].where = {.begin = 0x10000000, .bytes = (8 << 20) + 4096, .resident_bytes = 2 << 20, .anonymous_bytes = 2 << 20, .permissions = 3};
+    lines[0].where = {
+        .begin = 0x10000000, .bytes = (8 << 20) + 4096, .resident_bytes = 2 << 20, .anonymous_bytes = 2 << 20, .permissions = 3};
     planner.on_mappings(lines);
     REQUIRE(planner.finish().has_value());
     const auto ops = read_plan(file.path()).ops_of(0);
@@ -66,8 +69,8 @@ TEST_CASE("a large block that is never released is written as far as its mapping
 }
 
 TEST_CASE("realloc keeps the slot and writes only what is new") {
-    const Planned planned = plan_of({allocation(1, 0x1000, 100), resize_from(1, 0x1000), resize_to(1, 0x1000, 0x2000, 300), resize_from(1, 0x2000),
-                                     resize_to(1, 0x2000, 0x2000, 50), release(1, 0x2000)});
+    const Planned planned = plan_of({allocation(1, 0x1000, 100), resize_from(1, 0x1000), resize_to(1, 0x1000, 0x2000, 300),
+                                     resize_from(1, 0x2000), resize_to(1, 0x2000, 0x2000, 50), release(1, 0x2000)});
     const auto ops = planned.plan.ops_of(0);
     REQUIRE(ops.size() == 4);
     CHECK(ops[1].op == Op::resize);
@@ -78,8 +81,8 @@ TEST_CASE("realloc keeps the slot and writes only what is new") {
 }
 
 TEST_CASE("realloc of nothing is malloc, realloc to nothing is free, and a refused one changes nothing") {
-    const Planned planned = plan_of({resize_to(1, 0, 0x1000, 64), resize_from(1, 0x1000), resize_to(1, 0x1000, 0, 1 << 30), resize_from(1, 0x1000),
-                                     resize_to(1, 0x1000, 0, 0)});
+    const Planned planned = plan_of({resize_to(1, 0, 0x1000, 64), resize_from(1, 0x1000), resize_to(1, 0x1000, 0, 1 << 30),
+                                     resize_from(1, 0x1000), resize_to(1, 0x1000, 0, 0)});
     const auto ops = planned.plan.ops_of(0);
     REQUIRE(ops.size() == 2);
     CHECK(ops[0].op == Op::malloc);
@@ -89,8 +92,8 @@ TEST_CASE("realloc of nothing is malloc, realloc to nothing is free, and a refus
 }
 
 TEST_CASE("a growing large block is written from where it was to where it was touched") {
-    const Planned planned = plan_of({allocation(1, 0x1000, 1 << 20), resize_from(1, 0x1000, 200'000), resize_to(1, 0x1000, 0x900000, 4 << 20),
-                                     release(1, 0x900000, 3 << 20)});
+    const Planned planned = plan_of({allocation(1, 0x1000, 1 << 20), resize_from(1, 0x1000, 200'000),
+                                     resize_to(1, 0x1000, 0x900000, 4 << 20), release(1, 0x900000, 3 << 20)});
     const auto ops = planned.plan.ops_of(0);
     CHECK(ops[0].more[1] == 200'000);
     CHECK(ops[1].more == std::vector<plan::Word>{4 << 20, 200'000, 3 << 20});
@@ -98,8 +101,8 @@ TEST_CASE("a growing large block is written from where it was to where it was to
 
 TEST_CASE("what was refused, never seen or seen twice does not lead the plan astray") {
     Random random;
-    const Planned planned = plan_of({allocation(1, 0, 1 << 20), release(1, 0x5000), allocation(1, 0x1000, 16), allocation(2, 0x1000, 32), release(2, 0x1000),
-                                     resize_from(1, 0x7000), resize_to(1, 0x7000, 0x8000, 100)});
+    const Planned planned = plan_of({allocation(1, 0, 1 << 20), release(1, 0x5000), allocation(1, 0x1000, 16), allocation(2, 0x1000, 32),
+                                     release(2, 0x1000), resize_from(1, 0x7000), resize_to(1, 0x7000, 0x8000, 100)});
     CHECK(planned.counts.refused == 1);
     CHECK(planned.counts.unknown_frees == 2);
     CHECK(planned.counts.lost_frees == 1);

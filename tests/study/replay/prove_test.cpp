@@ -69,6 +69,43 @@ TEST_CASE("a gain that is paid for dearly is refuted") {
     CHECK(judged(Gain::time, 150 << 20, 800'000'000).verdict == Verdict::refuted);
 }
 
+/// Judged for a program that took `program_ns` in all, of which the replay of its allocations is a part.
+Suggestion judged_for(std::uint64_t program_ns, std::uint64_t program_bytes, Gain gain, std::uint64_t peak, std::uint64_t cpu) {
+    Comparison comparison;
+    comparison.recorded_cpu_ns = program_ns;
+    comparison.recorded_peak_rss_bytes = program_bytes + (8 << 20);
+    comparison.recorder_rss_bytes = 8 << 20;
+    comparison.trials = {trial_with("glibc", 100 << 20, 1'000'000'000), trial_with("changed", peak, cpu)};
+    Suggestion suggestion = wanting(gain);
+    study::judge(suggestion, comparison, 1);
+    return suggestion;
+}
+
+TEST_CASE("a cost is weighed against the whole program, not against its allocations alone") {
+    // 45 % more of the time in the replay, 4.5 % of what the program took.
+    const Suggestion memory = judged_for(10'000'000'000, 200 << 20, Gain::peak, 80 << 20, 1'450'000'000);
+    CHECK(memory.verdict == Verdict::proved);
+    CHECK(memory.proof.find("it costs 450.0 ms more, 4.5 % of the program's 10.00 s") != std::string::npos);
+    // A quarter more heap, 5 % of the process; 30 % less time in the replay, 15 % of the program's.
+    const Suggestion time = judged_for(2'000'000'000, 500 << 20, Gain::time, 125 << 20, 700'000'000);
+    CHECK(time.verdict == Verdict::proved);
+    CHECK(time.proof.find("it costs 25.0 MiB more, 5.0 % of the program's 500.0 MiB") != std::string::npos);
+}
+
+TEST_CASE("a larger share paid than won refutes, however small both are") {
+    const Suggestion dear = judged_for(10'000'000'000, 1000 << 20, Gain::peak, 90 << 20, 1'400'000'000);  // 1 % won, 4 % paid
+    CHECK(dear.verdict == Verdict::refuted);
+    CHECK(dear.proof.find("it costs more than it is worth") != std::string::npos);
+    const Suggestion above = judged_for(2'000'000'000, 110 << 20, Gain::peak, 10 << 20, 1'300'000'000);  // 82 % won, 15 % paid
+    CHECK(above.verdict == Verdict::refuted);
+}
+
+TEST_CASE("a gain that the program would not feel is refuted as too little") {
+    const Suggestion small = judged_for(1'000'000'000'000, 100 << 20, Gain::time, 100 << 20, 800'000'000);
+    CHECK(small.verdict == Verdict::refuted);
+    CHECK(small.proof.find("too little to be worth a change") != std::string::npos);
+}
+
 TEST_CASE("a trial that cannot run, or an allocator that cannot be asked, leaves the suggestion untried") {
     Comparison comparison;
     comparison.trials = {trial_with("glibc", 100, 100), trial_with("changed", 50, 50)};
@@ -94,11 +131,13 @@ TEST_CASE("an experiment becomes the trial that it describes") {
     experiment.kind = Experiment::Kind::pool_at_site;
     experiment.stacks = {static_cast<trace::StackId>(9)};
     experiment.pool_block_bytes = 48;
+    experiment.pool_alignment = 8;
     const auto pool = study::trial_of(experiment, "glibc");
     CHECK(pool.label == "A1-pool-site-3");
     CHECK(pool.placement.kind == study::PlacementKind::pool);
     CHECK(pool.placement.stacks == experiment.stacks);
     CHECK(pool.placement.pool_block_bytes == 48);
+    CHECK(pool.placement.pool_alignment == 8);
     experiment.kind = Experiment::Kind::setting;
     experiment.target = "glibc:arena_max=2";
     const auto setting = study::trial_of(experiment, "glibc");

@@ -83,7 +83,8 @@ TEST_CASE("glibc is always among the installed allocators") {
 }
 
 TEST_CASE("variables of allocators are recognised, others are left alone") {
-    for (const char* name : {"LD_PRELOAD", "GLIBC_TUNABLES", "MALLOC_ARENA_MAX", "MALLOC_CONF", "MIMALLOC_PURGE_DELAY", "TCMALLOC_RELEASE_RATE"}) {
+    for (const char* name :
+         {"LD_PRELOAD", "GLIBC_TUNABLES", "MALLOC_ARENA_MAX", "MALLOC_CONF", "MIMALLOC_PURGE_DELAY", "TCMALLOC_RELEASE_RATE"}) {
         CHECK(study::is_allocator_variable(name));
     }
     CHECK(!study::is_allocator_variable("PATH"));

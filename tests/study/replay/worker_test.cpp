@@ -1,12 +1,12 @@
 // Replays invented plans through the real worker and the real allocators of this machine.
-#include <heapwright/study/replay/worker_run.hpp>
-
 #include <cstdlib>
 #include <fstream>
 
 #include <doctest/doctest.h>
 
 #include "plan_reading.hpp"
+
+#include <heapwright/study/replay/worker_run.hpp>
 
 namespace heapwright::test {
 
@@ -90,8 +90,8 @@ TEST_CASE("every installed allocator replays, in its own name") {
 
 TEST_CASE("large blocks cost what was touched of them") {
     const TemporaryFile plan;
-    const TrialRun run = run_plan(make_plan_file(plan.path(), {allocation(1, 0x1000, 64 << 20), allocation(1, 0x8000000, 64 << 20), release(1, 0x1000, 8 << 20),
-                                                               release(1, 0x8000000, 0)}));
+    const TrialRun run = run_plan(make_plan_file(plan.path(), {allocation(1, 0x1000, 64 << 20), allocation(1, 0x8000000, 64 << 20),
+                                                               release(1, 0x1000, 8 << 20), release(1, 0x8000000, 0)}));
     CHECK(run.failure == "");
     CHECK(static_cast<double>(run.peak_rss_bytes) == doctest::Approx(8 << 20).epsilon(0.05));
     CHECK(run.end_rss_bytes < 1 << 20);
@@ -177,7 +177,8 @@ std::vector<trace::Event> batches(std::uint64_t size, unsigned threads, bool els
 }
 
 TEST_CASE("arenas and pools of an experiment take their blocks from the allocator and give all back") {
-    for (const auto kind : {study::PlacementKind::arena, study::PlacementKind::pool, study::PlacementKind::stack, study::PlacementKind::remove}) {
+    for (const auto kind :
+         {study::PlacementKind::arena, study::PlacementKind::pool, study::PlacementKind::stack, study::PlacementKind::remove}) {
         for (const unsigned threads : {1U, 3U}) {
             study::Placement placement;
             placement.kind = kind;

@@ -7,14 +7,25 @@ namespace heapwright::study::advice {
 
 namespace {
 
-/// What one block takes in a pool: its size rounded to a word, and a byte of the pool's own.
-std::uint64_t pool_bytes(std::uint64_t size) { return (std::max<std::uint64_t>(size, 1) + 7) / 8 * 8 + 1; }
+/// A type's size is a multiple of its alignment, so blocks of 40 bytes need no more than 8. A slot is as large as a
+/// multiple of its alignment: with malloc's 16 those of 40 bytes would take 48, and nothing would be won.
+std::uint32_t pool_alignment(std::uint64_t size) { return size % 16 == 0 ? 16 : 8; }
+
+/// What one block takes in a pool: its size rounded to the alignment, and a byte of the pool's own.
+std::uint64_t pool_bytes(std::uint64_t size) {
+    const std::uint64_t alignment = pool_alignment(size);
+    return (std::max<std::uint64_t>(size, 1) + alignment - 1) / alignment * alignment + 1;
+}
 
 std::string code(const Place& place, std::uint64_t size) {
     return "#include <heapwright/pool.hpp>\n"
            "\n"
-           "static heapwright::Pool pool{{.size = " + std::to_string(size) + ", .alignment = 16}, heapwright::os::kPages};  // one thread; SharedPool for several\n"
-           "void* block = pool.allocate();   // instead of the allocation in " + place.function + "\n"
+           "static heapwright::Pool pool{{.size = " +
+           std::to_string(size) + ", .alignment = " + std::to_string(pool_alignment(size)) +
+           "}, heapwright::os::kPages};  // one thread; SharedPool for several\n"
+           "void* block = pool.allocate();   // instead of the allocation in " +
+           place.function +
+           "\n"
            "pool.deallocate(block);          // where it is freed\n"
            "// or with the standard library: std::pmr::unsynchronized_pool_resource behind the container";
 }
@@ -26,8 +37,8 @@ std::vector<Suggestion> suggest_pool(const Case& program) {
     for (const Place& place : program.places) {
         const Site& sum = place.sum;
         const bool nearly_one_size = sum.max_size <= sum.min_size + 16;
-        if (sum.allocations < kManyAllocations || !nearly_one_size || sum.max_size > kPoolLargest || sum.max_size == 0 || sum.reallocs > 0 ||
-            sum.over_aligned > 0) {
+        if (sum.allocations < kManyAllocations || !nearly_one_size || sum.max_size > kPoolLargest || sum.max_size == 0 ||
+            sum.reallocs > 0 || sum.over_aligned > 0) {
             continue;
         }
         const double saved_each = number(program.taken_for(place.mean_size())) - number(pool_bytes(sum.max_size));
@@ -49,9 +60,11 @@ std::vector<Suggestion> suggest_pool(const Case& program) {
         suggestion.how = code(place, sum.max_size);
         suggestion.expected_bytes = memory ? bytes : 0;
         suggestion.expected_seconds = seconds;
-        suggestion.arithmetic = count_text(sum.live_at_peak.blocks) + " live blocks x (" + std::to_string(program.taken_for(place.mean_size())) + " - " +
-                                std::to_string(pool_bytes(sum.max_size)) + ") bytes; " + count_text(sum.frees) + " pairs x (15 - 5) ns";
+        suggestion.arithmetic = count_text(sum.live_at_peak.blocks) + " live blocks x (" +
+                                std::to_string(program.taken_for(place.mean_size())) + " - " + std::to_string(pool_bytes(sum.max_size)) +
+                                ") bytes; " + count_text(sum.frees) + " pairs x (15 - 5) ns";
         suggestion.experiment.pool_block_bytes = static_cast<std::uint32_t>(sum.max_size);
+        suggestion.experiment.pool_alignment = pool_alignment(sum.max_size);
         suggestions.push_back(std::move(suggestion));
     }
     keep_best(suggestions);

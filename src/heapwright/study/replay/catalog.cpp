@@ -56,8 +56,8 @@ constexpr Allocator kAllocators[] = {
     {.name = "heapwright", .files = kHeapwrightFiles, .settings = {}, .package = {}},
 };
 
-constexpr std::string_view kFolders[] = {"/usr/local/lib/x86_64-linux-gnu", "/usr/local/lib",    "/usr/lib/x86_64-linux-gnu",
-                                         "/lib/x86_64-linux-gnu",           "/usr/lib64",        "/usr/lib"};
+constexpr std::string_view kFolders[] = {"/usr/local/lib/x86_64-linux-gnu", "/usr/local/lib", "/usr/lib/x86_64-linux-gnu",
+                                         "/lib/x86_64-linux-gnu",           "/usr/lib64",     "/usr/lib"};
 
 }  // namespace
 

@@ -12,9 +12,9 @@ enum class Unit : unsigned char { count, bytes, word };
 struct Setting {
     std::string_view name;
     std::string_view variable;
-    std::string_view entry;      ///< empty: the value is the whole variable
-    char assign = '=';           ///< between entry and value
-    char separator = ',';        ///< between entries
+    std::string_view entry;  ///< empty: the value is the whole variable
+    char assign = '=';       ///< between entry and value
+    char separator = ',';    ///< between entries
     Unit unit = Unit::count;
     std::string_view also = {};  ///< a second variable for other versions of the same allocator
 };
@@ -23,7 +23,7 @@ struct Allocator {
     std::string_view name;
     std::span<const std::string_view> files;  ///< in order of preference; empty: the C library's own
     std::span<const Setting> settings;
-    std::string_view package;                 ///< of Debian
+    std::string_view package;  ///< of Debian
 };
 
 [[nodiscard]] std::span<const Allocator> catalog();

@@ -185,8 +185,7 @@ ChildResult run_child(const ChildOrder& order) {
             kill(child, SIGKILL);
         }
         int status = 0;
-        while (waitpid(child, &status, 0) < 0 && errno == EINTR) {
-        }
+        while (waitpid(child, &status, 0) < 0 && errno == EINTR) {}
         take_status(status, result);
     }
     if (read(report.ends[0], &result.start_errno, sizeof(result.start_errno)) != static_cast<ssize_t>(sizeof(result.start_errno))) {

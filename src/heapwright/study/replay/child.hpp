@@ -14,15 +14,15 @@ struct ChildOrder {
     /// Set on top of ours, from which every variable that an allocator listens to was removed.
     std::vector<std::pair<std::string, std::string>> environment;
     double limit_s = 600;
-    bool count_system_calls = false;     ///< traced: slow, and only for the count
+    bool count_system_calls = false;  ///< traced: slow, and only for the count
 };
 
 struct ChildResult {
-    int start_errno = 0;     ///< why it did not start
-    int status = 0;          ///< exit status
-    int signal = 0;          ///< that ended it
+    int start_errno = 0;  ///< why it did not start
+    int status = 0;       ///< exit status
+    int signal = 0;       ///< that ended it
     bool timed_out = false;
-    std::string errors;      ///< what it wrote to stderr, the first 64 KiB
+    std::string errors;  ///< what it wrote to stderr, the first 64 KiB
     std::uint64_t system_calls = 0;
 };
 

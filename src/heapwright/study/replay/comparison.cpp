@@ -49,26 +49,16 @@ std::vector<double> orders_by_wins(std::size_t n, std::size_t m) {
 
 const char* name_of(Metric metric) {
     switch (metric) {
-        case Metric::peak_rss:
-            return "peak RSS";
-        case Metric::mean_rss:
-            return "mean RSS";
-        case Metric::end_rss:
-            return "RSS at the end";
-        case Metric::retained:
-            return "retained after the end";
-        case Metric::floor:
-            return "kept when all is freed";
-        case Metric::cpu:
-            return "CPU time";
-        case Metric::wall:
-            return "wall time";
-        case Metric::allocator_time:
-            return "time in the allocator";
-        case Metric::minor_faults:
-            return "page faults";
-        case Metric::system_calls:
-            return "system calls";
+        case Metric::peak_rss: return "peak RSS";
+        case Metric::mean_rss: return "mean RSS";
+        case Metric::end_rss: return "RSS at the end";
+        case Metric::retained: return "retained after the end";
+        case Metric::floor: return "kept when all is freed";
+        case Metric::cpu: return "CPU time";
+        case Metric::wall: return "wall time";
+        case Metric::allocator_time: return "time in the allocator";
+        case Metric::minor_faults: return "page faults";
+        case Metric::system_calls: return "system calls";
     }
     return "";
 }
@@ -79,26 +69,16 @@ bool is_bytes(Metric metric) { return static_cast<unsigned>(metric) <= static_ca
 double value_of(const TrialRun& run, Metric metric) {
     const auto number = [](std::uint64_t value) { return static_cast<double>(value); };
     switch (metric) {
-        case Metric::peak_rss:
-            return number(run.peak_rss_bytes);
-        case Metric::mean_rss:
-            return number(run.mean_rss_bytes);
-        case Metric::end_rss:
-            return number(run.end_rss_bytes);
-        case Metric::retained:
-            return number(run.retained_bytes);
-        case Metric::floor:
-            return number(run.floor_bytes);
-        case Metric::cpu:
-            return number(run.cpu_ns);
-        case Metric::wall:
-            return number(run.wall_ns);
-        case Metric::allocator_time:
-            return number(run.allocator_ns);
-        case Metric::minor_faults:
-            return number(run.minor_faults);
-        case Metric::system_calls:
-            return number(run.system_calls);
+        case Metric::peak_rss: return number(run.peak_rss_bytes);
+        case Metric::mean_rss: return number(run.mean_rss_bytes);
+        case Metric::end_rss: return number(run.end_rss_bytes);
+        case Metric::retained: return number(run.retained_bytes);
+        case Metric::floor: return number(run.floor_bytes);
+        case Metric::cpu: return number(run.cpu_ns);
+        case Metric::wall: return number(run.wall_ns);
+        case Metric::allocator_time: return number(run.allocator_ns);
+        case Metric::minor_faults: return number(run.minor_faults);
+        case Metric::system_calls: return number(run.system_calls);
     }
     return 0;
 }
@@ -118,7 +98,8 @@ Spread TrialSummary::spread(Metric metric) const {
     if (all.empty()) {
         return {};
     }
-    return {.median = median_of(all), .least = *std::min_element(all.begin(), all.end()), .most = *std::max_element(all.begin(), all.end())};
+    return {
+        .median = median_of(all), .least = *std::min_element(all.begin(), all.end()), .most = *std::max_element(all.begin(), all.end())};
 }
 
 std::size_t TrialSummary::good_runs() const {

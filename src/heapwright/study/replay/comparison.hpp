@@ -25,8 +25,8 @@ enum class Metric : std::uint8_t {
 };
 inline constexpr std::size_t kMetricCount = 10;
 
-[[nodiscard]] const char* name_of(Metric metric);       ///< "peak RSS"
-[[nodiscard]] bool is_time(Metric metric);              ///< nanoseconds; otherwise bytes or a count
+[[nodiscard]] const char* name_of(Metric metric);  ///< "peak RSS"
+[[nodiscard]] bool is_time(Metric metric);         ///< nanoseconds; otherwise bytes or a count
 [[nodiscard]] bool is_bytes(Metric metric);
 [[nodiscard]] double value_of(const TrialRun& run, Metric metric);
 
@@ -70,13 +70,15 @@ struct OtherMemory {
 
 struct Comparison {
     std::vector<TrialSummary> trials;
-    std::size_t baseline = 0;          ///< index of the trial that the others are compared with
-    std::uint64_t events = 0;          ///< replayed
-    std::uint64_t recorded_ns = 0;     ///< how long they took in the recording
+    std::size_t baseline = 0;                    ///< index of the trial that the others are compared with
+    std::uint64_t events = 0;                    ///< replayed
+    std::uint64_t recorded_ns = 0;               ///< how long they took in the recording
     std::uint64_t recorded_peak_live_bytes = 0;  ///< requested
     std::uint64_t recorded_peak_rss_bytes = 0;   ///< of the whole recorded process; 0: not known
+    std::uint64_t recorder_rss_bytes = 0;        ///< of that, the recorder's own
+    std::uint64_t recorded_cpu_ns = 0;           ///< of the recorded process, its recording taken off; 0: not known
     std::vector<OtherMemory> other_memory;       ///< of the recorded process, in order of progress
-    std::string note;                  ///< a sentence about what the replay could not follow; empty when there is none
+    std::string note;                            ///< a sentence about what the replay could not follow; empty when there is none
 
     /// What the recorded process would have had resident at its peak under this trial: the replayed heap and, beside it,
     /// what was resident of everything else. Under the program's own allocator that is the measure of the replay itself:

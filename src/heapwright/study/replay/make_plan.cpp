@@ -5,6 +5,7 @@
 #include <utility>
 
 #include <heapwright/os/file.hpp>
+#include <heapwright/study/replay/replay_place.hpp>
 #include <heapwright/trace/read/reader.hpp>
 
 namespace heapwright::study {
@@ -24,6 +25,7 @@ struct PlanSink : SinkDefaults {
         planner.use_clock(TickClock({samples.begin(), samples.end()}, first_tick));
         for (const trace::Sample& sample : samples) {
             highest_sample = std::max(highest_sample, sample.resident_pages * 4096);
+            last_cpu_ns = std::max(last_cpu_ns, sample.cpu_ns);
         }
     }
     void on_mappings(trace::Tick, std::span<const trace::MapLine> lines) { planner.on_mappings(lines); }
@@ -40,6 +42,7 @@ struct PlanSink : SinkDefaults {
     Planner& planner;
     trace::Tick first_tick;
     std::uint64_t highest_sample = 0;
+    std::uint64_t last_cpu_ns = 0;  // the recorder's own thread left out
     trace::InfoLines info;
 };
 
@@ -48,10 +51,21 @@ std::uint64_t number_in(const trace::InfoLines& info, const char* key) {
     return found == info.end() ? 0 : std::strtoull(found->second.c_str(), nullptr, 10);
 }
 
+/// What the program itself took: one that allocates much was slowed down by being recorded, and must not look as if the
+/// allocator were a smaller part of it than it is.
+std::uint64_t own_cpu_ns(const PlanSink& sink, std::uint64_t events) {
+    constexpr std::uint64_t kRecordedEventNs = 15;  // in the program's threads; the recorder's thread counts its own time
+    const std::uint64_t recorder = number_in(sink.info, "recorder_cpu_ns");
+    const std::uint64_t closing = number_in(sink.info, "cpu_ns");
+    const std::uint64_t threads = std::max(sink.last_cpu_ns, closing > recorder ? closing - recorder : 0);
+    const std::uint64_t slowed = std::min(events * kRecordedEventNs, threads / 3 * 2);  // an estimate: never all of it
+    return threads - slowed;
+}
+
 Result<MadePlan> write_plan(trace::Reader& reader, const std::string& plan_path, const Placement& placement, const Progress& progress) {
     auto writer = PlanWriter::create(plan_path);
     if (!writer) {
-        return std::unexpected(writer.error());
+        return fail_at(ReplayPlace::plan, writer.error());
     }
     Planner planner(*writer, placement, reader.outline().events);
     PlanSink sink(planner, reader.outline().first_tick);
@@ -60,17 +74,23 @@ Result<MadePlan> write_plan(trace::Reader& reader, const std::string& plan_path,
         return std::unexpected(played.error());
     }
     if (const std::uint64_t interval = number_in(sink.info, "sample_interval_bytes"); interval != 0) {
-        return fail_with(Errc::unsupported, interval);
+        return fail_at(ReplayPlace::sampled, fail_with(Errc::unsupported, interval).error());
     }
     auto header = planner.finish();
     if (!header) {
-        return std::unexpected(header.error());
+        return fail_at(ReplayPlace::plan, header.error());
     }
     if (header->events == 0) {
-        return fail_with(Errc::invalid_argument);
+        return fail_at(ReplayPlace::empty, fail_with(Errc::invalid_argument).error());
     }
     const std::uint64_t peak = std::max(number_in(sink.info, "peak_resident_bytes"), sink.highest_sample);
-    return MadePlan{.header = *header, .counts = planner.counts(), .moments = planner.moments(), .recorded_peak_rss_bytes = peak, .info = std::move(sink.info)};
+    return MadePlan{.header = *header,
+                    .counts = planner.counts(),
+                    .moments = planner.moments(),
+                    .recorded_peak_rss_bytes = peak,
+                    .recorder_rss_bytes = number_in(sink.info, "recorder_resident_bytes"),
+                    .recorded_cpu_ns = own_cpu_ns(sink, planner.counts().events),
+                    .info = std::move(sink.info)};
 }
 
 }  // namespace

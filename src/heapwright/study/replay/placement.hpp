@@ -24,6 +24,7 @@ struct Placement {
     PlacementKind kind = PlacementKind::none;
     std::vector<trace::StackId> stacks;  ///< of the sites; empty for trim
     std::uint32_t pool_block_bytes = 0;  ///< pool: size of a slot
+    std::uint32_t pool_alignment = 16;   ///< pool: of a slot
     std::uint64_t from_size = 0;         ///< resize: requests of this size ...
     std::uint64_t to_size = 0;           ///< ... become requests of this size; 0: sizes stay
     bool usual_alignment = false;        ///< resize: over-aligned requests become ordinary ones

@@ -79,7 +79,7 @@ public:
 
 private:
     struct Lane {
-        std::vector<plan::Word> words;      // of this epoch
+        std::vector<plan::Word> words;  // of this epoch
         std::uint32_t events = 0;
         std::uint64_t first_epoch = UINT64_MAX;
         std::uint64_t last_epoch = 0;
@@ -100,13 +100,13 @@ private:
     [[nodiscard]] std::uint32_t most_lanes_at_once() const;
 
     os::File file_;
-    std::vector<std::byte> buffer_;         // of the file, from buffered_at_ on
+    std::vector<std::byte> buffer_;  // of the file, from buffered_at_ on
     std::uint64_t offset_ = 0;
     std::vector<Lane> lanes_;
-    std::vector<std::uint32_t> active_;     // lanes with words in this epoch
+    std::vector<std::uint32_t> active_;  // lanes with words in this epoch
     std::vector<Patch> patches_;
     std::vector<std::uint32_t> free_patches_;
-    std::vector<std::uint32_t> recent_;     // patches into this epoch
+    std::vector<std::uint32_t> recent_;  // patches into this epoch
     std::uint64_t epoch_events_ = 0;
     std::uint64_t epoch_ns_ = 0;
     plan::PlanHeader header_{};

@@ -19,8 +19,7 @@ constexpr std::uint64_t kLargestRequest = (std::uint64_t{1} << 47) - 1;
 
 }  // namespace
 
-Planner::Planner(PlanWriter& writer, const Placement& placement, std::uint64_t expected_events)
-    : writer_(writer), placement_(placement) {
+Planner::Planner(PlanWriter& writer, const Placement& placement, std::uint64_t expected_events) : writer_(writer), placement_(placement) {
     epoch_limit_ = expected_events == 0 ? kMaxEpochEvents : std::clamp(expected_events / kEpochsWanted, kMinEpochEvents, kMaxEpochEvents);
     for (const trace::StackId stack : placement_.stacks) {
         const auto index = static_cast<std::size_t>(stack);
@@ -32,13 +31,12 @@ Planner::Planner(PlanWriter& writer, const Placement& placement, std::uint64_t e
     if (placement_.kind == PlacementKind::arena) {
         group_ = writer_.add_group({plan::GroupKind::arena, 0, kArenaChunkBytes, 16});
     } else if (placement_.kind == PlacementKind::pool) {
-        group_ = writer_.add_group({plan::GroupKind::pool, std::max(placement_.pool_block_bytes, 8U), kArenaChunkBytes, 16});
+        group_ = writer_.add_group(
+            {plan::GroupKind::pool, std::max(placement_.pool_block_bytes, 8U), kArenaChunkBytes, placement_.pool_alignment});
     }
 }
 
-void Planner::add_threads(std::span<const trace::ThreadInfo> threads) {
-    threads_.insert(threads_.end(), threads.begin(), threads.end());
-}
+void Planner::add_threads(std::span<const trace::ThreadInfo> threads) { threads_.insert(threads_.end(), threads.begin(), threads.end()); }
 
 std::uint32_t Planner::lane_of(trace::ThreadIndex thread) {
     const auto index = static_cast<std::size_t>(thread);
@@ -70,18 +68,10 @@ void Planner::on_event(const trace::Event& event) {
     const std::uint32_t lane = lane_of(event.thread);
     begin_event(lane, event.tick);
     switch (event.kind) {
-        case trace::EventKind::allocate:
-            allocate(lane, event);
-            break;
-        case trace::EventKind::release:
-            release(lane, event);
-            break;
-        case trace::EventKind::resize_from:
-            resize_from(lane, event);
-            break;
-        case trace::EventKind::resize_to:
-            resize_to(lane, event);
-            break;
+        case trace::EventKind::allocate: allocate(lane, event); break;
+        case trace::EventKind::release: release(lane, event); break;
+        case trace::EventKind::resize_from: resize_from(lane, event); break;
+        case trace::EventKind::resize_to: resize_to(lane, event); break;
     }
 }
 

@@ -19,22 +19,22 @@ namespace heapwright::study {
 
 /// What the planner met.
 struct PlanCounts {
-    std::uint64_t events = 0;          ///< of the timeline
-    std::uint64_t replayed = 0;        ///< that have an operation in the plan, or stand for one that a placement removed
-    std::uint64_t refused = 0;         ///< requests that the recorded allocator refused: left out
-    std::uint64_t unknown_frees = 0;   ///< of blocks that were never seen
-    std::uint64_t lost_frees = 0;      ///< an address came again without its release: freed just before
-    std::uint64_t placed = 0;          ///< allocations that the placement took
+    std::uint64_t events = 0;         ///< of the timeline
+    std::uint64_t replayed = 0;       ///< that have an operation in the plan, or stand for one that a placement removed
+    std::uint64_t refused = 0;        ///< requests that the recorded allocator refused: left out
+    std::uint64_t unknown_frees = 0;  ///< of blocks that were never seen
+    std::uint64_t lost_frees = 0;     ///< an address came again without its release: freed just before
+    std::uint64_t placed = 0;         ///< allocations that the placement took
     std::uint64_t placed_bytes = 0;
-    std::uint64_t peak_live_bytes = 0; ///< requested, as in the recording
+    std::uint64_t peak_live_bytes = 0;  ///< requested, as in the recording
     std::uint64_t live_bytes = 0;
 };
 
 /// What a memory map of the recording says: resident memory in all, and the part of it that no allocator changes.
 struct RecordedMoment {
-    std::uint64_t events = 0;          ///< replayed before it
+    std::uint64_t events = 0;  ///< replayed before it
     std::uint64_t resident_bytes = 0;
-    std::uint64_t other_bytes = 0;     ///< files, stacks, what the program mapped by itself
+    std::uint64_t other_bytes = 0;  ///< files, stacks, what the program mapped by itself
 };
 
 /// A sink's core: hands events on, one by one, in timeline order.
@@ -64,11 +64,11 @@ private:
     struct Block {
         std::uint64_t address = 0;
         std::uint64_t size : 48 = 0;
-        std::uint64_t home : 8 = 0;      // Home
-        std::uint64_t waiting : 1 = 0;   // it is the newest block of its lane and may be the next link of a growing one
+        std::uint64_t home : 8 = 0;     // Home
+        std::uint64_t waiting : 1 = 0;  // it is the newest block of its lane and may be the next link of a growing one
         std::uint64_t spare : 7 = 0;
         std::uint32_t slot = 0;
-        std::uint32_t lane = 0;          // that allocated it
+        std::uint32_t lane = 0;  // that allocated it
     };
     static_assert(sizeof(Block) == 24);
     static constexpr std::uint64_t kSizeMask = (std::uint64_t{1} << 48) - 1;  // no request is larger than kLargestRequest
@@ -83,9 +83,9 @@ private:
         std::uint64_t seen_touched = 0;  // from mappings
     };
     struct LaneState {
-        std::optional<Block> resizing;        // between resize_from and resize_to
+        std::optional<Block> resizing;  // between resize_from and resize_to
         std::uint64_t resizing_touched = trace::kTouchedUnknown;
-        std::uint64_t waiting_address = 0;    // block that may turn out to be the next link of a growing one
+        std::uint64_t waiting_address = 0;  // block that may turn out to be the next link of a growing one
         trace::StackId waiting_stack{};
     };
 
@@ -127,15 +127,15 @@ private:
     std::uint32_t group_ = 0;
     AddressMap<Block> live_;
     SlotBook slots_;
-    std::vector<std::uint16_t> steps_;    // by slot: what was done to it so far
+    std::vector<std::uint16_t> steps_;                           // by slot: what was done to it so far
     std::unordered_map<std::uint32_t, Correction> corrections_;  // by slot
     std::vector<std::uint32_t> lane_by_thread_;
     std::vector<LaneState> lanes_;
     std::vector<trace::ThreadInfo> threads_;
     TickClock clock_;
-    std::uint64_t epoch_limit_ = 0;       // events of an epoch
-    std::uint64_t epoch_bytes_ = 0;       // allocated in this one
-    std::uint64_t trim_high_ = 0;         // live bytes: the highest since the last trim
+    std::uint64_t epoch_limit_ = 0;  // events of an epoch
+    std::uint64_t epoch_bytes_ = 0;  // allocated in this one
+    std::uint64_t trim_high_ = 0;    // live bytes: the highest since the last trim
     std::uint64_t last_ns_ = 0;
     PlanCounts counts_;
     std::vector<RecordedMoment> moments_;

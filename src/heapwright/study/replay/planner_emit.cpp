@@ -55,7 +55,7 @@ Planner::Block Planner::place(std::uint32_t lane, const trace::Event& event) {
             }
             break;
         case PlacementKind::pool:
-            if (event.size <= placement_.pool_block_bytes && alignment_log2 <= 4) {
+            if (event.size <= placement_.pool_block_bytes && std::uint64_t{1} << alignment_log2 <= placement_.pool_alignment) {
                 block.home = static_cast<std::uint64_t>(Home::pool);
                 block.slot = slots_.take(lane);
                 append_step(lane, plan::Op::pool_allocate, block.slot, event.size);
@@ -83,9 +83,7 @@ Planner::Block Planner::place(std::uint32_t lane, const trace::Event& event) {
                 call = call == trace::Call::aligned ? trace::Call::malloc : call;
             }
             break;
-        default:
-            block.home = static_cast<std::uint64_t>(Home::nowhere);
-            return block;
+        default: block.home = static_cast<std::uint64_t>(Home::nowhere); return block;
     }
     // Taken by the placement, but not of a shape it can serve: the allocator's after all.
     emit_allocation(lane, block, call, alignment_log2);
@@ -186,24 +184,19 @@ void Planner::drop(Block* block, std::uint32_t lane, std::uint64_t touched) {
 void Planner::emit_release(std::uint32_t lane, const Block& block, std::uint64_t touched) {
     switch (static_cast<Home>(block.home)) {
         case Home::wide:
-        case Home::reserve:
-            settle(block, touched);
-            [[fallthrough]];
+        case Home::reserve: settle(block, touched); [[fallthrough]];
         case Home::allocator:
             append_after(lane, plan::Op::free, block.slot);
             slots_.give_back(lane, block.slot);
             break;
-        case Home::arena:
-            writer_.append(lane, plan::make_word(plan::Op::arena_release, block.lane, group_));
-            break;
+        case Home::arena: writer_.append(lane, plan::make_word(plan::Op::arena_release, block.lane, group_)); break;
         case Home::pool:
             append_after(lane, plan::Op::pool_release, block.slot);
             writer_.append(lane, group_);
             slots_.give_back(lane, block.slot);
             break;
         case Home::frame:
-        case Home::nowhere:
-            break;
+        case Home::nowhere: break;
     }
 }
 

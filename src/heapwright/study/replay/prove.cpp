@@ -12,36 +12,24 @@ namespace {
 
 Metric metric_of(Gain gain) {
     switch (gain) {
-        case Gain::peak:
-            return Metric::peak_rss;
-        case Gain::mean:
-            return Metric::mean_rss;
-        case Gain::retained:
-            return Metric::retained;
-        case Gain::time:
-            return Metric::cpu;
+        case Gain::peak: return Metric::peak_rss;
+        case Gain::mean: return Metric::mean_rss;
+        case Gain::retained: return Metric::retained;
+        case Gain::time: return Metric::cpu;
     }
     return Metric::peak_rss;
 }
 
 PlacementKind placement_of(Experiment::Kind kind) {
     switch (kind) {
-        case Experiment::Kind::arena_at_site:
-            return PlacementKind::arena;
-        case Experiment::Kind::pool_at_site:
-            return PlacementKind::pool;
-        case Experiment::Kind::reserve_at_site:
-            return PlacementKind::reserve;
-        case Experiment::Kind::stack_at_site:
-            return PlacementKind::stack;
-        case Experiment::Kind::resize_at_site:
-            return PlacementKind::resize;
-        case Experiment::Kind::remove_at_site:
-            return PlacementKind::remove;
-        case Experiment::Kind::trim:
-            return PlacementKind::trim;
-        default:
-            return PlacementKind::none;
+        case Experiment::Kind::arena_at_site: return PlacementKind::arena;
+        case Experiment::Kind::pool_at_site: return PlacementKind::pool;
+        case Experiment::Kind::reserve_at_site: return PlacementKind::reserve;
+        case Experiment::Kind::stack_at_site: return PlacementKind::stack;
+        case Experiment::Kind::resize_at_site: return PlacementKind::resize;
+        case Experiment::Kind::remove_at_site: return PlacementKind::remove;
+        case Experiment::Kind::trim: return PlacementKind::trim;
+        default: return PlacementKind::none;
     }
 }
 
@@ -57,7 +45,7 @@ std::string amount(double value, Metric metric) {
     return text;
 }
 
-/// "peak RSS 12.4 -> 9.1 MiB (-26.6 %)", with "within noise" where it is.
+/// "peak RSS 12.4 MiB to 9.1 MiB (-26.6 %)", with "within noise" where it is.
 std::string change_text(const Comparison& comparison, std::size_t trial, Metric metric) {
     const Spread before = comparison.trials[comparison.baseline].spread(metric);
     const Spread after = comparison.trials[trial].spread(metric);
@@ -68,7 +56,28 @@ std::string change_text(const Comparison& comparison, std::size_t trial, Metric 
     } else {
         std::snprintf(percent, sizeof(percent), "%+.1f %%%s", (change.ratio - 1) * 100, change.real ? "" : ", within noise");
     }
-    return std::string(name_of(metric)) + " " + amount(before.median, metric) + " to " + amount(after.median, metric) + " (" + percent + ")";
+    return std::string(name_of(metric)) + " " + amount(before.median, metric) + " to " + amount(after.median, metric) + " (" + percent +
+           ")";
+}
+
+/// What a change is weighed against: all that the program had resident, and all the time that it took. A replay does
+/// nothing but allocate, so a ratio of its time would make any cost look many times as large as the program would feel it.
+double whole_of(const Comparison& comparison, Metric metric) {
+    const double replayed = comparison.trials[comparison.baseline].spread(is_time(metric) ? Metric::cpu : Metric::peak_rss).median;
+    const std::uint64_t resident =
+        comparison.recorded_peak_rss_bytes - std::min(comparison.recorded_peak_rss_bytes, comparison.recorder_rss_bytes);
+    return std::max({1.0, static_cast<double>(is_time(metric) ? comparison.recorded_cpu_ns : resident), replayed});
+}
+
+double share_of_whole(const Comparison& comparison, const Difference& change, Metric metric) {
+    return change.real ? std::fabs(change.by) / whole_of(comparison, metric) : 0;
+}
+
+/// "it costs 12.0 ms more, 4.1 % of the program's 290.0 ms".
+std::string cost_text(const Comparison& comparison, const Difference& cost, Metric metric) {
+    char share[32];
+    std::snprintf(share, sizeof(share), "%.1f %%", 100 * share_of_whole(comparison, cost, metric));
+    return "it costs " + amount(cost.by, metric) + " more, " + share + " of the program's " + amount(whole_of(comparison, metric), metric);
 }
 
 void refuse(Suggestion& suggestion, const std::string& why) {
@@ -95,6 +104,7 @@ TrialSpec trial_of(const Experiment& experiment, const std::string& own) {
     spec.placement.kind = placement_of(experiment.kind);
     spec.placement.stacks = experiment.stacks;
     spec.placement.pool_block_bytes = experiment.pool_block_bytes;
+    spec.placement.pool_alignment = experiment.pool_alignment;
     spec.placement.from_size = experiment.from_size;
     spec.placement.to_size = experiment.to_size;
     spec.placement.usual_alignment = experiment.usual_alignment;
@@ -119,20 +129,28 @@ void judge(Suggestion& suggestion, const Comparison& comparison, std::size_t tri
     suggestion.measured_bytes = bytes;
     suggestion.measured_seconds = nanoseconds / 1e9;
     const bool better = gain.real && gain.by < 0;
-    const bool dear = cost.real && cost.ratio > 1 + kTolerableCost;
-    suggestion.verdict = better && !dear ? Verdict::proved : Verdict::refuted;
+    const double won = share_of_whole(comparison, gain, wanted);
+    const double paid = cost.by > 0 ? share_of_whole(comparison, cost, other) : 0;
+    const bool dear = paid > kTolerableCost || paid > won;
+    const bool small = won < kLeastGain;
+    suggestion.verdict = better && !dear && !small ? Verdict::proved : Verdict::refuted;
+    const char* const verdict = !better ? (gain.real ? "refuted, it gets worse: " : "refuted, no difference beyond noise: ")
+                                : dear  ? "refuted, it costs more than it is worth: "
+                                : small ? "refuted, too little to be worth a change: "
+                                        : "proved: ";
     std::string text = change_text(comparison, trial, wanted) + ", " + change_text(comparison, trial, other);
+    if (better && paid > 0) {
+        text += "; " + cost_text(comparison, cost, other);
+    }
     const double expected = suggestion.experiment.gain == Gain::time ? suggestion.expected_seconds * 1e9 : suggestion.expected_bytes;
     if (expected > 0) {
         text += "; " + amount(expected, wanted) + " less was expected";
     }
-    const std::string runs = std::to_string(comparison.trials[trial].good_runs());
-    const char* const verdict = better && dear ? "refuted, it costs more than it is worth: " : better ? "proved: " : gain.real ? "refuted, it gets worse: " : "refuted, no difference beyond noise: ";
-    suggestion.proof = verdict + text + " (median of " + runs + " replays each)";
+    suggestion.proof = verdict + text + " (median of " + std::to_string(comparison.trials[trial].good_runs()) + " replays each)";
 }
 
-Result<Comparison> prove(const std::string& trace_path, const std::map<std::string, std::string>& provenance, std::vector<Suggestion>& suggestions,
-                         const ReplayOptions& options, const Progress& progress) {
+Result<Comparison> prove(const std::string& trace_path, const std::map<std::string, std::string>& provenance,
+                         std::vector<Suggestion>& suggestions, const ReplayOptions& options, const Progress& progress) {
     const std::string own = allocator_in_use(provenance).spec;
     std::vector<TrialSpec> specs{parse_trial(own)};
     std::vector<std::size_t> trial_of_suggestion(suggestions.size(), 0);
@@ -142,16 +160,23 @@ Result<Comparison> prove(const std::string& trace_path, const std::map<std::stri
             continue;
         }
         TrialSpec spec = trial_of(experiment, own);
-        const auto same = std::find_if(specs.begin() + 1, specs.end(), [&spec](const TrialSpec& known) { return known.label == spec.label; });
+        const auto same =
+            std::find_if(specs.begin() + 1, specs.end(), [&spec](const TrialSpec& known) { return known.label == spec.label; });
         trial_of_suggestion[i] = static_cast<std::size_t>(same - specs.begin());
         if (same == specs.end()) {
             specs.push_back(std::move(spec));
         }
     }
+    Result<Comparison> comparison;
+    if (specs.size() == 1) {
+        std::for_each(suggestions.begin(), suggestions.end(),
+                      [](Suggestion& suggestion) { refuse(suggestion, "there is no replay for it"); });
+        return comparison;
+    }
     ReplayOptions ours = options;
     ours.baseline = 0;
     ours.runs = std::max(3U, options.runs);
-    auto comparison = replay(trace_path, specs, ours, progress);
+    comparison = replay(trace_path, specs, ours, progress);
     if (!comparison) {
         return comparison;
     }

@@ -1,6 +1,7 @@
 #include <heapwright/study/replay/replay.hpp>
 
 #include <algorithm>
+#include <cerrno>
 #include <cstdlib>
 #include <filesystem>
 #include <map>
@@ -22,7 +23,10 @@ class WorkFolder {
 public:
     explicit WorkFolder(const std::string& wanted) {
         const char* const tmp = std::getenv("TMPDIR");
-        std::string pattern = (!wanted.empty() ? wanted : tmp != nullptr && *tmp != 0 ? tmp : "/tmp") + std::string("/heapwright-replay-XXXXXX");
+        std::string pattern = (!wanted.empty()               ? wanted
+                               : tmp != nullptr && *tmp != 0 ? tmp
+                                                             : "/tmp") +
+                              std::string("/heapwright-replay-XXXXXX");
         if (mkdtemp(pattern.data()) != nullptr) {
             path_ = pattern;
         } else {
@@ -49,7 +53,8 @@ private:
 /// Two trials with the same key replay the same plan.
 std::string key_of(const Placement& placement) {
     std::string key = std::to_string(static_cast<unsigned>(placement.kind)) + ":" + std::to_string(placement.pool_block_bytes) + ":" +
-                      std::to_string(placement.from_size) + ":" + std::to_string(placement.to_size) + (placement.usual_alignment ? "a" : "");
+                      std::to_string(placement.pool_alignment) + ":" + std::to_string(placement.from_size) + ":" +
+                      std::to_string(placement.to_size) + (placement.usual_alignment ? "a" : "");
     for (const trace::StackId stack : placement.stacks) {
         key += "," + std::to_string(static_cast<std::uint32_t>(stack));
     }
@@ -63,11 +68,12 @@ public:
 
     Result<Comparison> run() {
         if (!folder_.made()) {
-            return fail_with(Errc::io_failed, 0, folder_.why());
+            return fail_at(ReplayPlace::folder,
+                           fail_with(folder_.why() == ENOSPC ? Errc::disk_full : Errc::io_failed, 0, folder_.why()).error());
         }
         order_.worker = options_.worker.empty() ? find_worker() : options_.worker;
         if (order_.worker.empty()) {
-            return fail_with(Errc::not_found);
+            return fail_at(ReplayPlace::worker, fail_with(Errc::not_found).error());
         }
         order_.result = folder_.file("result");
         order_.pace = options_.pace;
@@ -77,7 +83,7 @@ public:
         }
         const auto floor = measure_floor(order_);
         if (!floor) {
-            return std::unexpected(floor.error());
+            return fail_at(ReplayPlace::worker, floor.error());
         }
         order_.floor_bytes = *floor;
         run_all();
@@ -117,6 +123,8 @@ private:
 
     void note_recording(const MadePlan& made) {
         comparison_.recorded_peak_rss_bytes = made.recorded_peak_rss_bytes;
+        comparison_.recorder_rss_bytes = made.recorder_rss_bytes;
+        comparison_.recorded_cpu_ns = made.recorded_cpu_ns;
         const auto events = static_cast<double>(std::max<std::uint64_t>(made.header.events, 1));
         for (const RecordedMoment& moment : made.moments) {
             comparison_.other_memory.push_back({.progress = static_cast<double>(moment.events) / events, .bytes = moment.other_bytes});

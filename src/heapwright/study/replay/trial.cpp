@@ -133,10 +133,14 @@ void apply_setting(TrialSpec& spec, const detail::Allocator& allocator, std::str
         if (setting.name != name) {
             continue;
         }
-        const std::string text = setting.unit == detail::Unit::word ? std::string(value) : plain_number(value, setting.unit == detail::Unit::bytes);
+        const std::string text =
+            setting.unit == detail::Unit::word ? std::string(value) : plain_number(value, setting.unit == detail::Unit::bytes);
         if (text.empty()) {
-            spec.problem = "cannot try '" + spec.label + "': '" + std::string(value) + "' is no value for " + std::string(name) + "; write " +
-                           std::string(name) + (setting.unit == detail::Unit::word ? "=true" : setting.unit == detail::Unit::bytes ? "=64K" : "=2");
+            spec.problem = "cannot try '" + spec.label + "': '" + std::string(value) + "' is no value for " + std::string(name) +
+                           "; write " + std::string(name) +
+                           (setting.unit == detail::Unit::word    ? "=true"
+                            : setting.unit == detail::Unit::bytes ? "=64K"
+                                                                  : "=2");
             return;
         }
         set_variable(spec, setting, text);
@@ -197,8 +201,9 @@ TrialSpec parse_trial(std::string_view text) {
         spec.preload = find_file(*allocator);
         if (spec.preload.empty()) {
             spec.problem = "cannot try '" + spec.label + "': " + std::string(allocator->files.front()) + " is not installed; " +
-                           (allocator->package.empty() ? "build it first, or give its path"
-                                                       : "install it with 'apt-get install " + std::string(allocator->package) + "', or give its path");
+                           (allocator->package.empty()
+                                ? "build it first, or give its path"
+                                : "install it with 'apt-get install " + std::string(allocator->package) + "', or give its path");
             return spec;
         }
     }

@@ -13,12 +13,12 @@ namespace heapwright::study {
 
 /// A trial that cannot run says why in `problem`; replay() then reports that sentence and goes on with the others.
 struct TrialSpec {
-    std::string label;       ///< as the user wrote it: "glibc:arena_max=2"
-    std::string allocator;   ///< its family: "glibc", "mimalloc" ...; "other" for a path
+    std::string label;      ///< as the user wrote it: "glibc:arena_max=2"
+    std::string allocator;  ///< its family: "glibc", "mimalloc" ...; "other" for a path
     std::vector<std::pair<std::string, std::string>> environment;
-    std::string preload;     ///< file for LD_PRELOAD; empty: none
-    Placement placement;     ///< kind none: no experiment
-    std::string problem;     ///< a sentence without "heapwright: "; empty: it can run
+    std::string preload;  ///< file for LD_PRELOAD; empty: none
+    Placement placement;  ///< kind none: no experiment
+    std::string problem;  ///< a sentence without "heapwright: "; empty: it can run
 };
 
 /// Understands `glibc`, `mimalloc:purge_delay=0`, `jemalloc:narenas=2,dirty_decay_ms=0`, `/path/to/any.so`,

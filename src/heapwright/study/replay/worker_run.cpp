@@ -64,7 +64,8 @@ TrialRun interpret(const RawResult& raw, std::uint64_t floor) {
     const auto events = static_cast<double>(std::max<std::uint64_t>(head.events, 1));
     for (const plan::CurvePoint& point : raw.points) {
         const std::uint64_t bytes = less(point.resident_bytes, floor);
-        run.curve.push_back({.progress = std::min(1.0, static_cast<double>(point.events) / events), .wall_ns = point.wall_ns, .resident_bytes = bytes});
+        run.curve.push_back(
+            {.progress = std::min(1.0, static_cast<double>(point.events) / events), .wall_ns = point.wall_ns, .resident_bytes = bytes});
         run.peak_rss_bytes = std::max(run.peak_rss_bytes, bytes);
     }
     for (std::size_t i = 1; i < run.curve.size(); ++i) {
@@ -97,7 +98,8 @@ bool same_file(const std::string& a, const std::string& b) {
 std::string why_not(const TrialSpec& spec, const ChildResult& child, bool have_result, const TrialRun& run) {
     const std::string trial = "trial '" + spec.label + "'";
     if (child.start_errno != 0) {
-        return trial + " did not start: " + std::generic_category().message(child.start_errno) + "; build heapwright-replay-worker beside this program";
+        return trial + " did not start: " + std::generic_category().message(child.start_errno) +
+               "; build heapwright-replay-worker beside this program";
     }
     if (child.timed_out) {
         return trial + " did not end in time and was stopped; the allocator may hang: try it with the program itself";
@@ -105,7 +107,8 @@ std::string why_not(const TrialSpec& spec, const ChildResult& child, bool have_r
     if (child.signal != 0) {
         const std::string name = strsignal(child.signal) == nullptr ? "" : " (" + std::string(strsignal(child.signal)) + ")";
         return trial + " crashed with signal " + std::to_string(child.signal) + name + " in the middle of the replay" +
-               (child.errors.empty() ? "" : ", saying '" + last_line(child.errors) + "'") + "; this allocator cannot serve this program's calls";
+               (child.errors.empty() ? "" : ", saying '" + last_line(child.errors) + "'") +
+               "; this allocator cannot serve this program's calls";
     }
     if (child.status != 0 || !have_result) {
         const std::string said = last_line(child.errors);
@@ -114,7 +117,8 @@ std::string why_not(const TrialSpec& spec, const ChildResult& child, bool have_r
     if (!spec.preload.empty() && !same_file(spec.preload, run.allocator_file)) {
         const bool rejected = child.errors.find("cannot be preloaded") != std::string::npos;
         return trial + (rejected ? " was not tried: '" + spec.preload + "' cannot be loaded as a shared library"
-                                 : " was not tried: '" + spec.preload + "' does not define malloc; the replay would have measured " + run.allocator_file);
+                                 : " was not tried: '" + spec.preload + "' does not define malloc; the replay would have measured " +
+                                       run.allocator_file);
     }
     return {};
 }

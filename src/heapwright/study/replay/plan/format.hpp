@@ -61,15 +61,11 @@ constexpr std::uint32_t size_field_of(Word word) noexcept { return static_cast<s
 constexpr unsigned words_of(Op op) noexcept {
     switch (op) {
         case Op::wide:
-        case Op::touch:
-            return 3;
-        case Op::resize:
-            return 4;
+        case Op::touch: return 3;
+        case Op::resize: return 4;
         case Op::pool_allocate:
-        case Op::pool_release:
-            return 2;
-        default:
-            return 1;
+        case Op::pool_release: return 2;
+        default: return 1;
     }
 }
 
@@ -89,8 +85,8 @@ struct PlanHeader {
     char magic[8];
     std::uint32_t header_bytes;
     std::uint32_t complete;
-    std::uint32_t lanes;                ///< threads in all
-    std::uint32_t lanes_at_once;        ///< most that exist at the same time
+    std::uint32_t lanes;          ///< threads in all
+    std::uint32_t lanes_at_once;  ///< most that exist at the same time
     std::uint32_t slots;
     std::uint32_t groups;
     std::uint64_t epochs;
@@ -103,16 +99,16 @@ static_assert(sizeof(PlanHeader) == 64 + 16 * kMaxGroups);
 
 struct EpochHeader {
     std::uint32_t magic;
-    std::uint32_t blocks;           ///< LaneBlocks that follow
-    std::uint64_t bytes;            ///< of the LaneBlocks and their words
-    std::uint64_t events_before;    ///< events of all epochs before this one
-    std::uint64_t recorded_ns;      ///< when it began in the recording, since the first event
+    std::uint32_t blocks;         ///< LaneBlocks that follow
+    std::uint64_t bytes;          ///< of the LaneBlocks and their words
+    std::uint64_t events_before;  ///< events of all epochs before this one
+    std::uint64_t recorded_ns;    ///< when it began in the recording, since the first event
 };
 static_assert(sizeof(EpochHeader) == 32);
 
 struct LaneBlock {
     std::uint32_t lane;
-    std::uint32_t flags;   ///< kStarts, kExits
+    std::uint32_t flags;  ///< kStarts, kExits
     std::uint32_t words;
     std::uint32_t events;
 };
