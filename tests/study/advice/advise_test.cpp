@@ -50,7 +50,10 @@ TEST_CASE("one site is placed in one way only") {
     site.same_frame = site.allocations;
     std::size_t placed = 0;
     for (const Suggestion& one : study::advise(program.findings)) {
-        placed += one.experiment.kind == study::Experiment::Kind::stack_at_site || one.experiment.kind == study::Experiment::Kind::pool_at_site ? 1U : 0U;
+        placed +=
+            one.experiment.kind == study::Experiment::Kind::stack_at_site || one.experiment.kind == study::Experiment::Kind::pool_at_site
+                ? 1U
+                : 0U;
     }
     CHECK(placed == 1);
 }

@@ -29,6 +29,21 @@ TEST_CASE("a place is named by its line, or by its file where no line is known")
     CHECK(study::advice::where_of(frame) == "load (load.cpp:12)");
 }
 
+TEST_CASE("an address is never named without its module") {
+    study::Frame frame;
+    frame.function = "0xa74a0";
+    frame.module = "libsqlite3.so.0";
+    CHECK(study::advice::called(frame) == "0xa74a0 in libsqlite3.so.0");
+    CHECK(study::advice::where_of(frame) == "0xa74a0 in libsqlite3.so.0");
+    Program program;
+    program.live_at_peak(program.site("0xa74a0", 2'000'000, 40), 1'000'000);
+    program.findings.frames.back().file.clear();
+    const auto found = program.ask(study::advice::suggest_pool);
+    REQUIRE(found.size() == 1);
+    CHECK(found[0].title == "Serve the 40-byte blocks of 0xa74a0 in program from a pool");
+    CHECK(found[0].where == "0xa74a0 in program");
+}
+
 TEST_CASE("sites with one user frame are one place, their sums added and extremes kept") {
     Program program;
     Site& first = program.site("make", 100, 16);

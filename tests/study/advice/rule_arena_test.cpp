@@ -39,6 +39,20 @@ TEST_CASE("sites that begin and end together share one arena of their common cal
     CHECK(found[0].where.find("handle") == 0);
 }
 
+TEST_CASE("the function from which all are reached gets the arena, whichever of its lines they are called from") {
+    Program program;
+    const study::FrameId caller = program.frame("serve(Socket&)", false);
+    for (const char* function : {"make_node", "make_name"}) {
+        Site& site = batches(program, function, 10'000, 400, 32);
+        site.frames.insert(site.frames.end() - 1, program.frame("handle(Request&)", false));  // another line each time
+        site.frames.insert(site.frames.end() - 1, caller);
+    }
+    const auto found = program.ask(suggest_arena);
+    REQUIRE(found.size() == 1);
+    CHECK(found[0].where.find("handle (source.cpp:") == 0);
+    CHECK(found[0].title == "Give handle an arena: its blocks die together");
+}
+
 TEST_CASE("sites with other batches do not share it") {
     Program program;
     batches(program, "per_request", 10'000, 1000, 48);

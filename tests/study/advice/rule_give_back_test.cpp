@@ -36,7 +36,8 @@ TEST_CASE("memory kept over most of the run counts as well") {
 
 TEST_CASE("every allocator is asked in its own words") {
     for (const auto& [name, words] : {std::pair{"libjemalloc.so.2", "mallctl"}, std::pair{"libmimalloc.so.2.0", "mi_collect"},
-                                      std::pair{"libtcmalloc_minimal.so.4", "ReleaseFreeMemory"}, std::pair{"libtbbmalloc_proxy.so.2", "scalable_allocation_command"}}) {
+                                      std::pair{"libtcmalloc_minimal.so.4", "ReleaseFreeMemory"},
+                                      std::pair{"libtbbmalloc_proxy.so.2", "scalable_allocation_command"}}) {
         Program program;
         program.findings.provenance["allocator"] = name;
         program.findings.at_end.retained_bytes = 60 << 20;

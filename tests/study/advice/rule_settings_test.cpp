@@ -67,8 +67,9 @@ TEST_CASE("settings are advised only for the allocator in use") {
     program.findings.at_end.retained_bytes = 40 << 20;
     program.findings.at_end.external_bytes = 40 << 20;
     CHECK(program.ask(suggest_other_settings).empty());
-    for (const auto& [name, target] : {std::pair{"libjemalloc.so.2", "jemalloc:dirty_decay_ms=0"}, std::pair{"libjemalloc.so.2", "jemalloc:narenas=2"},
-                                       std::pair{"libmimalloc.so.2", "mimalloc:purge_delay=0"}, std::pair{"libtcmalloc_minimal.so.4", "tcmalloc:release_rate=10"}}) {
+    for (const auto& [name, target] :
+         {std::pair{"libjemalloc.so.2", "jemalloc:dirty_decay_ms=0"}, std::pair{"libjemalloc.so.2", "jemalloc:narenas=2"},
+          std::pair{"libmimalloc.so.2", "mimalloc:purge_delay=0"}, std::pair{"libtcmalloc_minimal.so.4", "tcmalloc:release_rate=10"}}) {
         program.findings.provenance["allocator"] = name;
         CHECK(program.ask(suggest_glibc_settings).empty());
         CHECK(has_target(program.ask(suggest_other_settings), target));

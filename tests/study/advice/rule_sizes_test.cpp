@@ -22,8 +22,8 @@ TEST_CASE("a size just above a class of glibc is worth the few bytes") {
 
 TEST_CASE("a size that fits its class, or lies far above the one before, is left alone") {
     Program program;
-    program.live_at_peak(program.site("fits", 1'000'000, 72), 500'000);   // 80 exactly, 16 more than the class below
-    program.live_at_peak(program.site("tiny", 1'000'000, 8), 500'000);    // nothing is below
+    program.live_at_peak(program.site("fits", 1'000'000, 72), 500'000);  // 80 exactly, 16 more than the class below
+    program.live_at_peak(program.site("tiny", 1'000'000, 8), 500'000);   // nothing is below
     Site& mixed = program.site("mixed", 1'000'000, 60);
     program.live_at_peak(mixed, 500'000);
     mixed.min_size = 50;

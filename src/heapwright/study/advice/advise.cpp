@@ -11,15 +11,17 @@ namespace heapwright::study {
 
 namespace {
 
-constexpr std::array<advice::Rule, 11> kRules = {advice::suggest_leak,          advice::suggest_arena,         advice::suggest_stack,
-                                                 advice::suggest_pool,          advice::suggest_reserve,       advice::suggest_sizes,
-                                                 advice::suggest_give_back,     advice::suggest_glibc_settings, advice::suggest_other_settings,
-                                                 advice::suggest_cross_thread,  advice::suggest_allocator};
+constexpr std::array<advice::Rule, 11> kRules = {
+    advice::suggest_leak,           advice::suggest_arena,        advice::suggest_stack,     advice::suggest_pool,
+    advice::suggest_reserve,        advice::suggest_sizes,        advice::suggest_give_back, advice::suggest_glibc_settings,
+    advice::suggest_other_settings, advice::suggest_cross_thread, advice::suggest_allocator};
 
 /// How much of the program's memory, or of its time, is promised: bytes and seconds in one unit.
 double promise(const Findings& findings, const Suggestion& suggestion) {
-    const double peak = std::max(1.0, static_cast<double>(findings.totals.peak_resident != 0 ? findings.totals.peak_resident : findings.totals.peak_usable));
-    const double cpu = std::max(1.0, static_cast<double>(findings.totals.cpu_ns != 0 ? findings.totals.cpu_ns : findings.totals.duration_ns)) / 1e9;
+    const double peak = std::max(
+        1.0, static_cast<double>(findings.totals.peak_resident != 0 ? findings.totals.peak_resident : findings.totals.peak_usable));
+    const double cpu =
+        std::max(1.0, static_cast<double>(findings.totals.cpu_ns != 0 ? findings.totals.cpu_ns : findings.totals.duration_ns)) / 1e9;
     return suggestion.expected_bytes / peak + suggestion.expected_seconds / cpu;
 }
 
@@ -64,7 +66,8 @@ std::vector<Suggestion> advise(const Findings& findings) {
             all.push_back(std::move(suggestion));
         }
     }
-    std::stable_sort(all.begin(), all.end(), [&findings](const Suggestion& a, const Suggestion& b) { return promise(findings, a) > promise(findings, b); });
+    std::stable_sort(all.begin(), all.end(),
+                     [&findings](const Suggestion& a, const Suggestion& b) { return promise(findings, a) > promise(findings, b); });
     drop_rivals(all);
     for (std::size_t rank = 0; rank < all.size(); ++rank) {
         all[rank].experiment.id = id_of(rank, all[rank]);

@@ -1,6 +1,5 @@
 // Blocks that are made in batches and die together: an arena makes them by moving a cursor and frees them in one step.
 #include <algorithm>
-#include <unordered_map>
 
 #include <heapwright/study/advice/rule.hpp>
 
@@ -24,23 +23,22 @@ bool comes_in_batches(const Site& site) {
     return batch_blocks >= kBatchBlocks && batch_bytes <= kArenaGrowth * number(site.peak_bytes);
 }
 
-/// The deepest function that stands above all of these sites.
+/// Whichever of its lines a call comes from, a function is the same scope.
+bool same_function(const Frame& a, const Frame& b) { return a.function == b.function && a.module == b.module; }
+
+/// The deepest function from which all of these sites are reached: blocks of several sites that die together were made in
+/// one activation of it, and the arena belongs there, or above it where the function hands its blocks out.
 const Frame* common_caller(const Findings& findings, const std::vector<Candidate>& group) {
-    std::unordered_map<std::uint32_t, std::size_t> seen;
-    for (const Candidate& candidate : group) {
-        std::vector<std::uint32_t> once;
-        for (const FrameId frame : candidate.site->frames) {
-            const auto id = static_cast<std::uint32_t>(frame);
-            if (std::find(once.begin(), once.end(), id) == once.end()) {
-                once.push_back(id);
-                ++seen[id];
-            }
-        }
-    }
-    for (const FrameId frame : group.front().site->frames) {
-        const Frame& what = findings.frames[static_cast<std::size_t>(frame)];
-        if (!what.runtime && seen[static_cast<std::uint32_t>(frame)] == group.size()) {
-            return &what;
+    const auto frame_of = [&findings](FrameId id) -> const Frame& { return findings.frames[static_cast<std::size_t>(id)]; };
+    for (const FrameId id : group.front().site->frames) {
+        const Frame& wanted = frame_of(id);
+        const bool in_all = !wanted.runtime && std::all_of(group.begin(), group.end(), [&](const Candidate& candidate) {
+            const std::vector<FrameId>& frames = candidate.site->frames;
+            return std::any_of(frames.begin(), frames.end(),
+                               [&](FrameId other) { return other == id || same_function(frame_of(other), wanted); });
+        });
+        if (in_all) {
+            return &wanted;
         }
     }
     return nullptr;
@@ -55,12 +53,14 @@ std::vector<std::vector<Candidate>> group_batches(const Case& program) {
             all.push_back({static_cast<SiteId>(i), &site});
         }
     }
-    std::stable_sort(all.begin(), all.end(), [](const Candidate& a, const Candidate& b) { return a.site->allocations > b.site->allocations; });
+    std::stable_sort(all.begin(), all.end(),
+                     [](const Candidate& a, const Candidate& b) { return a.site->allocations > b.site->allocations; });
     std::vector<std::vector<Candidate>> groups;
     for (const Candidate& candidate : all) {
         const auto fits = [&](const std::vector<Candidate>& group) {
             const std::uint64_t drains = group.front().site->drains;
-            return candidate.site->drains * 2 > drains && candidate.site->drains < drains * 2 && common_caller(program.findings, {group.front(), candidate}) != nullptr;
+            return candidate.site->drains * 2 > drains && candidate.site->drains < drains * 2 &&
+                   common_caller(program.findings, {group.front(), candidate}) != nullptr;
         };
         const auto found = std::find_if(groups.begin(), groups.end(), fits);
         if (found == groups.end()) {
@@ -75,7 +75,9 @@ std::vector<std::vector<Candidate>> group_batches(const Case& program) {
 std::string code(const std::string& scope) {
     return "#include <heapwright/arena.hpp>\n"
            "\n"
-           "heapwright::Arena arena{heapwright::os::kPages};  // in " + scope + ", or handed down from there\n"
+           "heapwright::Arena arena{heapwright::os::kPages};  // in " +
+           scope +
+           ", or in the caller that ends the batch\n"
            "auto* node = arena.try_create<Node>(...);         // instead of new; never deleted one by one\n"
            "arena.reset();                                    // where the batch ends\n"
            "// or with the standard library: std::pmr::monotonic_buffer_resource arena; std::pmr::vector<T> v{&arena};";
@@ -107,7 +109,7 @@ std::vector<Suggestion> suggest_arena(const Case& program) {
         const Frame* const innermost = user_frame(program.findings, first);
         const Frame& named = scope != nullptr ? *scope : *innermost;
         place.where = where_of(named);
-        place.function = short_function(named.function);
+        place.function = called(named);
         for (const Candidate& candidate : group) {
             place.sites.push_back(candidate.id);
         }
@@ -119,9 +121,10 @@ std::vector<Suggestion> suggest_arena(const Case& program) {
                                {"blocks in a batch of the largest site", number(first.allocations / first.drains), "blocks"},
                                {"bytes in such a batch", number(first.allocated_bytes) / number(first.drains), "B"},
                                {"most of it live at once", number(first.peak_bytes), "B"}};
-        suggestion.what = count_text(allocations) + " blocks (" + bytes_text(number(bytes_in_all)) +
-                          " in all) are made in " + count_text(first.drains) + (first.drains == 1 ? " batch" : " batches") +
-                          ", and each batch is gone as a whole. An arena hands them out by moving a cursor and takes them back in one step.";
+        suggestion.what =
+            count_text(allocations) + " blocks (" + bytes_text(number(bytes_in_all)) + " in all) are made in " + count_text(first.drains) +
+            (first.drains == 1 ? " batch" : " batches") +
+            ", and each batch is gone as a whole. An arena hands them out by moving a cursor and takes them back in one step.";
         suggestion.how = code(place.function);
         suggestion.expected_bytes = memory ? saved_bytes : 0;
         suggestion.expected_seconds = seconds;

@@ -11,7 +11,8 @@ std::vector<Suggestion> suggest_cross_thread(const Case& program) {
     for (const Place& place : program.places) {
         const Site& sum = place.sum;
         const double seconds = number(sum.cross_thread_frees) * kRemoteFreeNs / 1e9;
-        if (sum.cross_thread_frees < kManyAllocations || share(sum.cross_thread_frees, sum.allocations) < kMostly || !program.worth_seconds(seconds)) {
+        if (sum.cross_thread_frees < kManyAllocations || share(sum.cross_thread_frees, sum.allocations) < kMostly ||
+            !program.worth_seconds(seconds)) {
             continue;
         }
         Suggestion suggestion = about(program, "cross_thread", place, Experiment::Kind::allocator, Gain::time);
@@ -20,8 +21,9 @@ std::vector<Suggestion> suggest_cross_thread(const Case& program) {
         suggestion.evidence = {{"freed by another thread", number(sum.cross_thread_frees), "blocks"},
                                {"of its allocations", 100 * share(sum.cross_thread_frees, sum.allocations), "%"},
                                {"threads that allocate here", number(sum.threads), ""}};
-        suggestion.what = "One thread makes these blocks and another frees them, " + count_text(sum.cross_thread_frees) +
-                          " times. Hand them back in batches to the thread that made them, or take an allocator whose remote frees are cheap.";
+        suggestion.what =
+            "One thread makes these blocks and another frees them, " + count_text(sum.cross_thread_frees) +
+            " times. Hand them back in batches to the thread that made them, or take an allocator whose remote frees are cheap.";
         suggestion.how = "LD_PRELOAD=libmimalloc.so.2 ./program  # or: std::vector<Block*> returned to the producer once it is full";
         suggestion.expected_seconds = seconds;
         suggestion.arithmetic = count_text(sum.cross_thread_frees) + " remote frees x 30 ns";

@@ -25,16 +25,17 @@ double held_after_peak(const Case& program) {
 
 std::string code(AllocatorInUse::Family family) {
     switch (family) {
-        case AllocatorInUse::Family::mimalloc:
-            return "mi_collect(true);  // <mimalloc.h>; after the work that needed the memory";
+        case AllocatorInUse::Family::mimalloc: return "mi_collect(true);  // <mimalloc.h>; after the work that needed the memory";
         case AllocatorInUse::Family::jemalloc:
-            return "mallctl(\"arena.4096.purge\", nullptr, nullptr, nullptr, 0);  // <jemalloc/jemalloc.h>; after the work that needed the memory";
+            return "mallctl(\"arena.4096.purge\", nullptr, nullptr, nullptr, 0);  // <jemalloc/jemalloc.h>; after the work that needed the "
+                   "memory";
         case AllocatorInUse::Family::tcmalloc:
-            return "MallocExtension::instance()->ReleaseFreeMemory();  // <gperftools/malloc_extension.h>; after the work that needed the memory";
+            return "MallocExtension::instance()->ReleaseFreeMemory();  // <gperftools/malloc_extension.h>; after the work that needed the "
+                   "memory";
         case AllocatorInUse::Family::tbbmalloc:
-            return "scalable_allocation_command(TBBMALLOC_CLEAN_ALL_BUFFERS, nullptr);  // <tbb/scalable_allocator.h>; after the work that needed the memory";
-        default:
-            return "malloc_trim(0);  // <malloc.h>; after the work that needed the memory: a request, a compaction, a load";
+            return "scalable_allocation_command(TBBMALLOC_CLEAN_ALL_BUFFERS, nullptr);  // <tbb/scalable_allocator.h>; after the work that "
+                   "needed the memory";
+        default: return "malloc_trim(0);  // <malloc.h>; after the work that needed the memory: a request, a compaction, a load";
     }
 }
 
@@ -55,8 +56,9 @@ std::vector<Suggestion> suggest_give_back(const Case& program) {
                            {"kept from the peak to the end, on average", after_peak, "B"},
                            {"live at the end", number(findings.at_end.live_requested), "B"},
                            {"pinned by few live blocks (cannot go back)", number(findings.at_end.external_bytes), "B"}};
-    suggestion.what = "After its peak the program keeps " + bytes_text(held) + " resident on pages that hold nothing. " + program.allocator.name +
-                      " gives it back when asked; the " + bytes_text(number(findings.at_end.external_bytes)) + " between live blocks stay.";
+    suggestion.what = "After its peak the program keeps " + bytes_text(held) + " resident on pages that hold nothing. " +
+                      program.allocator.name + " gives it back when asked; the " + bytes_text(number(findings.at_end.external_bytes)) +
+                      " between live blocks stay.";
     suggestion.how = code(program.allocator.family);
     suggestion.expected_bytes = held;
     suggestion.arithmetic = "resident bytes of heap mappings on pages without any live byte";

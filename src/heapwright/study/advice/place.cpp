@@ -19,11 +19,11 @@ void add(Site& to, const Site& from) {
     for (std::size_t i = 0; i < to.calls.size(); ++i) {
         to.calls[i] += from.calls[i];
     }
-    for (const auto member : {&Site::allocations, &Site::allocated_bytes, &Site::allocated_usable_bytes, &Site::frees, &Site::peak_bytes,
-                              &Site::temporary, &Site::short_lived, &Site::same_frame, &Site::cross_thread_frees, &Site::reallocs,
-                              &Site::realloc_copied_bytes, &Site::realloc_chains, &Site::over_aligned, &Site::lifetime_ns_total,
-                              &Site::pinned_bytes_at_peak, &Site::pinned_bytes_at_end, &Site::pinned_free_bytes_at_peak,
-                              &Site::pinned_free_bytes_at_end}) {
+    for (const auto member :
+         {&Site::allocations, &Site::allocated_bytes, &Site::allocated_usable_bytes, &Site::frees, &Site::peak_bytes, &Site::temporary,
+          &Site::short_lived, &Site::same_frame, &Site::cross_thread_frees, &Site::reallocs, &Site::realloc_copied_bytes,
+          &Site::realloc_chains, &Site::over_aligned, &Site::lifetime_ns_total, &Site::pinned_bytes_at_peak, &Site::pinned_bytes_at_end,
+          &Site::pinned_free_bytes_at_peak, &Site::pinned_free_bytes_at_end}) {
         to.*member += from.*member;
     }
     to.drains = std::max(to.drains, from.drains);
@@ -81,6 +81,9 @@ std::size_t return_type_end(const std::string& name) {
     return end;
 }
 
+/// No symbol covers the frame, so its function is the address within its module.
+bool is_bare_address(const Frame& frame) { return frame.function.starts_with("0x"); }
+
 }  // namespace
 
 const Frame* user_frame(const Findings& findings, const Site& site) {
@@ -108,10 +111,14 @@ std::string short_function(const std::string& function) {
     return name.empty() ? function : name;
 }
 
+std::string called(const Frame& frame) {
+    return is_bare_address(frame) && !frame.module.empty() ? frame.function + " in " + frame.module : short_function(frame.function);
+}
+
 std::string where_of(const Frame& frame) {
-    const std::string name = short_function(frame.function);
+    const std::string name = called(frame);
     if (frame.file.empty()) {
-        return name + " (" + frame.module + ")";
+        return is_bare_address(frame) || frame.module.empty() ? name : name + " (" + frame.module + ")";
     }
     const std::size_t slash = frame.file.rfind('/');
     return name + " (" + (slash == std::string::npos ? frame.file : frame.file.substr(slash + 1)) + ":" + std::to_string(frame.line) + ")";
@@ -137,7 +144,7 @@ std::vector<Place> places_of(const Findings& findings) {
     }
     for (Place& place : places) {
         const Frame& frame = findings.frames[static_cast<std::size_t>(place.frame)];
-        place.function = short_function(frame.function);
+        place.function = called(frame);
         place.where = where_of(frame);
         std::stable_sort(place.sites.begin(), place.sites.end(), [&findings](SiteId a, SiteId b) {
             return findings.sites[static_cast<std::size_t>(a)].allocations > findings.sites[static_cast<std::size_t>(b)].allocations;

@@ -13,9 +13,9 @@ namespace heapwright::study::advice {
 /// extremes are those of all; `sum.peak_bytes` is an upper bound, `sum.drains` that of the busiest site.
 struct Place {
     FrameId frame{};
-    std::vector<SiteId> sites;     ///< by allocations, the busiest first
-    std::string function;          ///< short
-    std::string where;             ///< "function (file:line)"
+    std::vector<SiteId> sites;  ///< by allocations, the busiest first
+    std::string function;       ///< as called() names it
+    std::string where;          ///< "function (file:line)"
     Site sum;
 
     [[nodiscard]] SiteId main_site() const { return sites.front(); }
@@ -31,6 +31,8 @@ struct Place {
 
 /// A function without return type, parameters and, when it is long, template arguments.
 [[nodiscard]] std::string short_function(const std::string& function);
+/// How a sentence calls the frame's function: its short name; "0xa74a0 in libsqlite3.so.0" where it has none.
+[[nodiscard]] std::string called(const Frame& frame);
 [[nodiscard]] std::string where_of(const Frame& frame);
 
 }  // namespace heapwright::study::advice

@@ -9,8 +9,14 @@ namespace heapwright::study::advice {
 namespace {
 
 /// Functions of the standard library in which a container grows.
-constexpr std::array<std::string_view, 8> kGrowing = {"_M_realloc_insert", "_M_realloc_append", "_M_default_append", "_M_range_insert",
-                                                      "_M_fill_insert",    "_M_mutate",         "basic_string<char>::_M_append", "_M_replace"};
+constexpr std::array<std::string_view, 8> kGrowing = {"_M_realloc_insert",
+                                                      "_M_realloc_append",
+                                                      "_M_default_append",
+                                                      "_M_range_insert",
+                                                      "_M_fill_insert",
+                                                      "_M_mutate",
+                                                      "basic_string<char>::_M_append",
+                                                      "_M_replace"};
 
 /// A container grows above the user's frame of at least the busiest site.
 bool grows_in_library(const Case& program, const Place& place) {
@@ -58,13 +64,18 @@ std::vector<Suggestion> suggest_reserve(const Case& program) {
         if (by_realloc) {
             suggestion.evidence.push_back({"most resizes of one block", number(sum.realloc_chain_max), ""});
         }
-        suggestion.what = "The blocks of this place grow step by step, and with most steps they are copied. Where the final size is known or can be guessed "
-                          "(the largest here was " + bytes_text(number(sum.max_size)) + "), ask for it at once.";
-        suggestion.how = by_realloc ? "buffer = malloc(expected_size);  // in " + place.function + "; grow by half or double what is there when that was not enough"
+        suggestion.what =
+            "The blocks of this place grow step by step, and with most steps they are copied. Where the final size is known or can be "
+            "guessed "
+            "(the largest here was " +
+            bytes_text(number(sum.max_size)) + "), ask for it at once.";
+        suggestion.how = by_realloc ? "buffer = malloc(expected_size);  // in " + place.function +
+                                          "; grow by half or double what is there when that was not enough"
                                     : "container.reserve(expected_count);  // in " + place.function + ", before the loop that fills it";
         suggestion.expected_bytes = memory ? bytes : 0;
         suggestion.expected_seconds = seconds;
-        suggestion.arithmetic = count_text(static_cast<std::uint64_t>(steps)) + " steps x 15 ns + " + bytes_text(copied) + " x 0.1 ns a byte; the replay reserves exactly the final size";
+        suggestion.arithmetic = count_text(static_cast<std::uint64_t>(steps)) + " steps x 15 ns + " + bytes_text(copied) +
+                                " x 0.1 ns a byte; the replay reserves exactly the final size";
         suggestions.push_back(std::move(suggestion));
     }
     keep_best(suggestions);

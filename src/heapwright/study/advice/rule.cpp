@@ -59,7 +59,8 @@ Suggestion about_program(const char* rule, Experiment::Kind kind, const std::str
 void keep_best(std::vector<Suggestion>& suggestions) {
     // A megabyte and a hundredth of a second weigh the same here: only the order within one rule hangs on it.
     const auto weight = [](const Suggestion& one) { return one.expected_bytes / (1 << 20) + one.expected_seconds * 100; };
-    std::stable_sort(suggestions.begin(), suggestions.end(), [&](const Suggestion& a, const Suggestion& b) { return weight(a) > weight(b); });
+    std::stable_sort(suggestions.begin(), suggestions.end(),
+                     [&](const Suggestion& a, const Suggestion& b) { return weight(a) > weight(b); });
     if (suggestions.size() > kMostOfOneRule) {
         suggestions.resize(kMostOfOneRule);
     }

@@ -57,8 +57,8 @@ void keep_best(std::vector<Suggestion>& suggestions);
 }
 [[nodiscard]] inline double number(std::uint64_t value) { return static_cast<double>(value); }
 
-[[nodiscard]] std::string bytes_text(double bytes);      ///< "1.4 MiB"
+[[nodiscard]] std::string bytes_text(double bytes);         ///< "1.4 MiB"
 [[nodiscard]] std::string count_text(std::uint64_t count);  ///< "1 204 332" as "1,204,332"
-[[nodiscard]] std::string seconds_text(double seconds);  ///< "12.3 ms"
+[[nodiscard]] std::string seconds_text(double seconds);     ///< "12.3 ms"
 
 }  // namespace heapwright::study::advice

@@ -8,7 +8,8 @@ namespace heapwright::study::advice {
 namespace {
 
 std::uint64_t allocating_threads(const Findings& findings) {
-    return static_cast<std::uint64_t>(std::count_if(findings.threads.begin(), findings.threads.end(), [](const ThreadRow& thread) { return thread.allocations >= 100; }));
+    return static_cast<std::uint64_t>(
+        std::count_if(findings.threads.begin(), findings.threads.end(), [](const ThreadRow& thread) { return thread.allocations >= 100; }));
 }
 
 double wasted(const Case& program) {
@@ -26,8 +27,9 @@ void suggest_arenas(const Case& program, std::vector<Suggestion>& suggestions) {
     Suggestion suggestion = about_program("settings_glibc", Experiment::Kind::setting, "glibc:arena_max=2", Gain::mean);
     suggestion.title = "Cap glibc's arenas";
     suggestion.evidence = {{"threads that allocate", number(threads), ""}, {"bytes that hold nothing", bytes, "B"}};
-    suggestion.what = "glibc gives up to eight arenas a core to the threads, whatever the container's limit, and each keeps its own free memory. "
-                      "With two they share it, at the price of waiting for each other: look at the time, too.";
+    suggestion.what =
+        "glibc gives up to eight arenas a core to the threads, whatever the container's limit, and each keeps its own free memory. "
+        "With two they share it, at the price of waiting for each other: look at the time, too.";
     suggestion.how = "MALLOC_ARENA_MAX=2 ./program";
     suggestion.expected_bytes = bytes * (1 - 2.0 / number(threads));
     suggestion.arithmetic = "what holds nothing now, x (1 - 2 / threads): at best";
@@ -51,11 +53,14 @@ void suggest_mmap_threshold(const Case& program, std::vector<Suggestion>& sugges
     if (blocks < 2 || bytes < kept || !program.worth_bytes(kept)) {
         return;
     }
-    Suggestion suggestion = about_program("settings_glibc", Experiment::Kind::setting, "glibc:mmap_threshold=131072,trim_threshold=131072", Gain::mean);
+    Suggestion suggestion =
+        about_program("settings_glibc", Experiment::Kind::setting, "glibc:mmap_threshold=131072,trim_threshold=131072", Gain::mean);
     suggestion.title = "Pin glibc's mmap threshold";
     suggestion.evidence = {{"blocks of 128 KiB to 32 MiB", number(blocks), "blocks"}, {"bytes that hold nothing", kept, "B"}};
-    suggestion.what = "After the first large block is freed, glibc raises its mmap threshold to that size, and later blocks of such sizes go into the heap, "
-                      "where what is freed below a live block stays. Setting the threshold also keeps it from moving.";
+    suggestion.what =
+        "After the first large block is freed, glibc raises its mmap threshold to that size, and later blocks of such sizes go into the "
+        "heap, "
+        "where what is freed below a live block stays. Setting the threshold also keeps it from moving.";
     suggestion.how = "MALLOC_MMAP_THRESHOLD_=131072 MALLOC_TRIM_THRESHOLD_=131072 ./program";
     suggestion.expected_bytes = kept / 2;
     suggestion.arithmetic = "at best half of what holds nothing now";
@@ -70,11 +75,14 @@ void suggest_top_pad(const Case& program, std::vector<Suggestion>& suggestions) 
     if (faults < 8 * needed || !program.worth_seconds(seconds)) {
         return;
     }
-    Suggestion suggestion = about_program("settings_glibc", Experiment::Kind::setting, "glibc:trim_threshold=256M,top_pad=16M,mmap_threshold=32M", Gain::time);
+    Suggestion suggestion =
+        about_program("settings_glibc", Experiment::Kind::setting, "glibc:trim_threshold=256M,top_pad=16M,mmap_threshold=32M", Gain::time);
     suggestion.title = "Let glibc keep memory that it will need again";
     suggestion.evidence = {{"page faults", number(totals.minor_faults), ""}, {"pages resident at the peak", needed, ""}};
-    suggestion.what = "Each page of the peak was touched for the first time " + count_text(static_cast<std::uint64_t>(number(totals.minor_faults) / std::max(needed, 1.0))) +
-                      " times: memory goes back to the system and is fetched again at once. A higher trim threshold keeps it, and costs resident memory.";
+    suggestion.what =
+        "Each page of the peak was touched for the first time " +
+        count_text(static_cast<std::uint64_t>(number(totals.minor_faults) / std::max(needed, 1.0))) +
+        " times: memory goes back to the system and is fetched again at once. A higher trim threshold keeps it, and costs resident memory.";
     suggestion.how = "MALLOC_TRIM_THRESHOLD_=268435456 MALLOC_TOP_PAD_=16777216 MALLOC_MMAP_THRESHOLD_=33554432 ./program";
     suggestion.expected_seconds = seconds;
     suggestion.arithmetic = count_text(static_cast<std::uint64_t>(faults)) + " faults beyond the peak's pages x 250 ns";
@@ -92,7 +100,9 @@ void suggest_tcache(const Case& program, std::vector<Suggestion>& suggestions) {
     Suggestion suggestion = about_program("settings_glibc", Experiment::Kind::setting, "glibc:tcache_count=2000", Gain::time);
     suggestion.title = "Give glibc's thread caches more room";
     suggestion.evidence = {{"allocations", number(totals.allocations), ""}, {"freed before the next one", number(totals.temporary), ""}};
-    suggestion.what = "glibc caches seven blocks of each size for a thread; this program frees and allocates in longer bursts, which then go through the arena.";
+    suggestion.what =
+        "glibc caches seven blocks of each size for a thread; this program frees and allocates in longer bursts, which then go through the "
+        "arena.";
     suggestion.how = "GLIBC_TUNABLES=glibc.malloc.tcache_count=2000 ./program";
     suggestion.expected_seconds = seconds;
     suggestion.arithmetic = count_text(static_cast<std::uint64_t>(in_bursts)) + " allocations in bursts x 5 ns";

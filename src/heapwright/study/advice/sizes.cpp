@@ -22,8 +22,7 @@ std::uint64_t next_smaller(const Case& program, std::uint64_t size) {
             const std::uint64_t step = usable <= 128 ? 16 : std::bit_ceil(usable) / 8;
             return usable > step ? usable - step : 0;
         }
-        default:
-            return 0;
+        default: return 0;
     }
 }
 
@@ -44,14 +43,17 @@ void suggest_class(const Case& program, const Place& place, std::vector<Suggesti
         return;
     }
     Suggestion suggestion = about(program, "sizes", place, Experiment::Kind::resize_at_site, Gain::peak);
-    suggestion.title = "Make the " + std::to_string(size) + "-byte blocks of " + place.function + " " + std::to_string(size - smaller) + " bytes smaller";
+    suggestion.title =
+        "Make the " + std::to_string(size) + "-byte blocks of " + place.function + " " + std::to_string(size - smaller) + " bytes smaller";
     suggestion.evidence = {{"size", number(size), "B"},
                            {"taken for each by " + program.allocator.name, number(program.taken_for(size)), "B"},
                            {"taken for " + std::to_string(smaller) + " bytes", number(program.taken_for(smaller)), "B"},
                            {"live at the peak", number(sum.live_at_peak.blocks), "blocks"}};
-    suggestion.what = "The size lies just above a size class of the allocator: " + std::to_string(size - smaller) + " bytes less would cost " +
-                      bytes_text(each) + " less each. Put the members in order of alignment, take a narrower type, or leave a flag in spare bits.";
-    suggestion.how = "static_assert(sizeof(Block) <= " + std::to_string(smaller) + ");  // the type that " + place.function + " allocates; 'pahole -C Block' shows its holes";
+    suggestion.what = "The size lies just above a size class of the allocator: " + std::to_string(size - smaller) +
+                      " bytes less would cost " + bytes_text(each) +
+                      " less each. Put the members in order of alignment, take a narrower type, or leave a flag in spare bits.";
+    suggestion.how = "static_assert(sizeof(Block) <= " + std::to_string(smaller) + ");  // the type that " + place.function +
+                     " allocates; 'pahole -C Block' shows its holes";
     suggestion.expected_bytes = bytes;
     suggestion.arithmetic = count_text(sum.live_at_peak.blocks) + " live blocks x " + bytes_text(each);
     suggestion.experiment.from_size = size;
@@ -71,13 +73,15 @@ void suggest_alignment(const Case& program, const Place& place, std::vector<Sugg
     if (!program.worth_bytes(bytes) && !program.worth_seconds(seconds)) {
         return;
     }
-    Suggestion suggestion = about(program, "sizes", place, Experiment::Kind::resize_at_site, program.worth_bytes(bytes) ? Gain::peak : Gain::time);
+    Suggestion suggestion =
+        about(program, "sizes", place, Experiment::Kind::resize_at_site, program.worth_bytes(bytes) ? Gain::peak : Gain::time);
     suggestion.title = "Ask for no more than the usual alignment in " + place.function;
     suggestion.evidence = {{"over-aligned requests", number(sum.over_aligned), ""},
                            {"mean size", number(place.mean_size()), "B"},
                            {"live at the peak", number(sum.live_at_peak.blocks), "blocks"}};
-    suggestion.what = "Every block asks for more than 16-byte alignment, which costs a longer path in the allocator and gaps between blocks. "
-                      "If nothing needs it (no SIMD type, no false sharing between threads), ask for ordinary memory.";
+    suggestion.what =
+        "Every block asks for more than 16-byte alignment, which costs a longer path in the allocator and gaps between blocks. "
+        "If nothing needs it (no SIMD type, no false sharing between threads), ask for ordinary memory.";
     suggestion.how = "void* block = std::malloc(size);  // in " + place.function + ", instead of aligned_alloc or a type with alignas(64)";
     suggestion.expected_bytes = program.worth_bytes(bytes) ? bytes : 0;
     suggestion.expected_seconds = program.worth_seconds(seconds) ? seconds : 0;

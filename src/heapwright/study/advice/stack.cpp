@@ -22,9 +22,11 @@ std::vector<Suggestion> suggest_stack(const Case& program) {
                                {"freed before the function returned", 100 * share(sum.same_frame, sum.allocations), "%"},
                                {"largest", number(sum.max_size), "B"},
                                {"mean lifetime", number(sum.lifetime_ns_total) / number(sum.frees == 0 ? 1 : sum.frees), "ns"}};
-        suggestion.what = "These blocks are at most " + size + " bytes and are freed before the function that asks for them comes back. "
+        suggestion.what = "These blocks are at most " + size +
+                          " bytes and are freed before the function that asks for them comes back. "
                           "A buffer in its frame costs nothing.";
-        suggestion.how = "std::array<std::byte, " + size + "> room;                                   // in " + place.function + "\n"
+        suggestion.how = "std::array<std::byte, " + size + "> room;                                   // in " + place.function +
+                         "\n"
                          "std::pmr::monotonic_buffer_resource local{room.data(), room.size()};  // falls back to the heap when it is full\n"
                          "std::pmr::string text{&local};                                         // or vector, or whatever is made there";
         suggestion.expected_seconds = seconds;

@@ -20,25 +20,25 @@ inline constexpr std::size_t kMostOfOneRule = 3;
 
 // ---- what makes a pattern
 
-inline constexpr double kNearlyAll = 0.95;        ///< of one size, in one frame, freed
+inline constexpr double kNearlyAll = 0.95;  ///< of one size, in one frame, freed
 inline constexpr double kMostly = 0.5;
-inline constexpr std::uint64_t kBatchBlocks = 50; ///< blocks that die together, on average, for an arena
-inline constexpr double kArenaGrowth = 1.5;       ///< an arena may hold so much more than what lives at once
+inline constexpr std::uint64_t kBatchBlocks = 50;  ///< blocks that die together, on average, for an arena
+inline constexpr double kArenaGrowth = 1.5;        ///< an arena may hold so much more than what lives at once
 inline constexpr std::uint64_t kPoolLargest = 4096;
 inline constexpr std::uint64_t kStackLargest = 4096;
-inline constexpr double kLeakedShare = 0.1;       ///< of the place's blocks
-inline constexpr double kLeakSpread = 0.5;        ///< of the run, from the first to the last of them
-inline constexpr double kHeldForNothing = 0.15;   ///< of the heap's resident memory, before an allocator is blamed
+inline constexpr double kLeakedShare = 0.1;      ///< of the place's blocks
+inline constexpr double kLeakSpread = 0.5;       ///< of the run, from the first to the last of them
+inline constexpr double kHeldForNothing = 0.15;  ///< of the heap's resident memory, before an allocator is blamed
 inline constexpr std::uint64_t kManyThreads = 4;
 
 // ---- what things cost, in ns (glibc 2.36 and this library, one thread; bench/ has the figures)
 
-inline constexpr double kPairNs = 15;        ///< malloc and free of a small block, sizes mixed
+inline constexpr double kPairNs = 15;  ///< malloc and free of a small block, sizes mixed
 inline constexpr double kPoolPairNs = 5;
 inline constexpr double kArenaBlockNs = 2;
 inline constexpr double kRemoteFreeNs = 30;  ///< what a free from another thread costs more
 inline constexpr double kFaultNs = 250;      ///< first touch of an OS page
 inline constexpr double kCopyByteNs = 0.1;
-inline constexpr double kGoodPairNs = 8;     ///< the pair in the fastest general allocators
+inline constexpr double kGoodPairNs = 8;  ///< the pair in the fastest general allocators
 
 }  // namespace heapwright::study::advice
