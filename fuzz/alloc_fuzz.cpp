@@ -14,6 +14,7 @@
 #include <heapwright/alloc/pool/pool.hpp>
 #include <heapwright/alloc/pool/shared_pool.hpp>
 #include <heapwright/alloc/slab/slab.hpp>
+#include <heapwright/alloc/tlsf/tlsf.hpp>
 #include <heapwright/os/report.hpp>
 
 namespace {
@@ -204,6 +205,54 @@ void play_slab(Source& source, Steps steps) {
     }
 }
 
+/// A heap in two regions that come and go, with blocks that change their size.
+void play_tlsf(Steps steps) {
+    alignas(16) static std::array<std::array<std::byte, 3000>, 2> regions;
+    heapwright::SmallTlsf heap;
+    std::vector<Live> live;
+    while (steps.next()) {
+        const Layout layout{.size = std::size_t{steps.first} << (steps.second % 4), .alignment = std::size_t{1} << (steps.second / 16 % 8)};
+        const std::size_t chosen = live.empty() ? 0 : steps.first % live.size();
+        switch (steps.act % 8) {
+            case 0: static_cast<void>(heap.add_region({regions[steps.first % 2].data() + steps.second % 8, 2900})); break;
+            case 1: static_cast<void>(heap.remove_region(regions[steps.first % 2].data() + 1500)); break;
+            case 2:
+            case 3:
+                if (!live.empty()) {
+                    check_contents(live[chosen]);
+                    heap.deallocate(live[chosen].block, live[chosen].layout);
+                    live[chosen] = live.back();
+                    live.pop_back();
+                }
+                break;
+            case 4:
+                if (!live.empty()) {
+                    Live& one = live[chosen];
+                    check_contents(one);
+                    const std::size_t size = std::size_t{steps.second} * 4;
+                    if (auto* const moved = static_cast<unsigned char*>(heap.try_reallocate(one.block, one.layout, size))) {
+                        one = {
+                            moved, {.size = size < one.layout.size ? size : one.layout.size, .alignment = one.layout.alignment}, one.mark};
+                        check_contents(one);
+                        one.layout.size = size;
+                        std::memset(moved, one.mark, size);
+                    }
+                }
+                break;
+            default:
+                if (auto* const block = static_cast<unsigned char*>(heap.try_allocate(layout))) {
+                    must(heapwright::is_aligned(block, layout.alignment));
+                    std::memset(block, steps.act, layout.size);
+                    live.push_back({block, layout, steps.act});
+                }
+        }
+        must(heap.broken_invariant() == nullptr && heap.stats().live_blocks == live.size());
+    }
+    for (const Live& one : live) {
+        check_contents(one);
+    }
+}
+
 }  // namespace
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
@@ -215,7 +264,13 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     const Steps steps{data + 1, size - 1};
     const heapwright::PoolOptions small{.slab_bytes = 4096, .limit_blocks = 300, .spare_bytes = 4096};
     static constexpr std::array<heapwright::SizeClassOptions, 4> kClasses{{{16}, {64}, {256}, {2048, 20}}};
-    switch (data[0] % 6) {
+    switch (data[0] % 8) {
+        case 5: play_tlsf(steps); break;
+        case 6: {
+            heapwright::Tlsf heap{source, {.region_bytes = 4096}};
+            play(heap, source, steps);
+            break;
+        }
         case 0: play_arena(source, steps); break;
         case 3: play_slab<heapwright::BasicSlabKey<std::uint8_t>>(source, steps); break;
         case 4: play_slab<heapwright::WideSlabKey>(source, steps); break;

@@ -14,7 +14,7 @@ namespace {
 
 #define HEAPWRIGHT_SUBJECTS                                                                                                \
     ArenaSubject, PlainArenaSubject, InlineArenaSubject, FixedArenaSubject, SharedArenaSubject, ScopeSubject, PoolSubject, \
-        AlignedPoolSubject, SharedPoolSubject, MultiPoolSubject
+        AlignedPoolSubject, SharedPoolSubject, MultiPoolSubject, TlsfSubject, SmallTlsfSubject
 
 TEST_CASE_TEMPLATE("blocks are aligned, apart and whole, and all bytes come home", Subject, HEAPWRIGHT_SUBJECTS) {
     blocks_are_sound_and_bytes_come_home<Subject>();

@@ -11,6 +11,7 @@
 #include <heapwright/alloc/pool/multi_pool.hpp>
 #include <heapwright/alloc/pool/pool.hpp>
 #include <heapwright/alloc/pool/shared_pool.hpp>
+#include <heapwright/alloc/tlsf/tlsf.hpp>
 
 namespace heapwright::laws {
 
@@ -102,6 +103,20 @@ struct MultiPoolSubject : Forward<MultiPool> {
     static constexpr bool kRefusesDoubleFree = true;
     static constexpr std::array<SizeClassOptions, 6> kClasses{{{16}, {64}, {128}, {512}, {1024}, {4096}}};
     explicit MultiPoolSubject(SourceRef source) : Forward{MultiPool{kClasses, source}} {}
+};
+
+struct TlsfSubject : Forward<Tlsf> {
+    static constexpr Layout kLargest{.size = 5000, .alignment = 4096};
+    static constexpr bool kReclaims = true;
+    static constexpr bool kRefusesDoubleFree = true;
+    explicit TlsfSubject(SourceRef source) : Forward{Tlsf{source, {.region_bytes = 16384}}} {}
+};
+
+struct SmallTlsfSubject : Forward<SmallTlsf> {
+    static constexpr Layout kLargest{.size = 1000, .alignment = 64};
+    static constexpr bool kReclaims = true;
+    static constexpr bool kRefusesDoubleFree = true;
+    explicit SmallTlsfSubject(SourceRef source) : Forward{SmallTlsf{source, {.region_bytes = 4096, .spare_regions = 2}}} {}
 };
 
 }  // namespace heapwright::laws

@@ -16,6 +16,7 @@
 #include <heapwright/alloc/pool/shared_pool.hpp>
 #include <heapwright/alloc/pool/typed_pool.hpp>
 #include <heapwright/alloc/slab/slab.hpp>
+#include <heapwright/alloc/tlsf/tlsf.hpp>
 #include <heapwright/os/page_source.hpp>
 
 namespace {
@@ -118,6 +119,36 @@ void count_slab(const char* pair_name, const char* find_name) {
     count(find_name, [at = &slab, key] { escape(at->find(key)); });
 }
 
+void count_tlsf() {
+    static heapwright::Tlsf heap;
+    alignas(16) static std::array<std::byte, std::size_t{1} << 20> memory;
+    if (!heap.add_region(memory)) {
+        return;
+    }
+    static std::array<void*, 3> blocks{};
+    const auto take = [at = &heap](std::size_t size, std::size_t alignment) {
+        void* const block = at->try_allocate({.size = size, .alignment = alignment});
+        escape(block);
+        return block;
+    };
+    count("tlsf pair", [take, at = &heap] { at->deallocate(take(64, 8)); });
+    count("tlsf pair, 16 KiB", [take, at = &heap] { at->deallocate(take(16'384, 8)); });
+    count("tlsf pair, alignment 64", [take, at = &heap] { at->deallocate(take(64, 64)); });
+    // The longest way: a free block on both sides to join with, each alone in its list, and every block split off a larger one.
+    void* const wall = take(100'000, 8);
+    count("tlsf four pairs, one joined on both sides", [take, at = &heap, in = blocks.data()] {
+        in[0] = take(1000, 8);
+        in[1] = take(2000, 8);
+        in[2] = take(4000, 8);
+        void* const end = take(100, 8);
+        at->deallocate(in[0]);
+        at->deallocate(in[2]);
+        at->deallocate(in[1]);
+        at->deallocate(end);
+    });
+    heap.deallocate(wall);
+}
+
 }  // namespace
 
 int main() {
@@ -126,4 +157,5 @@ int main() {
     count_pools();
     count_slab<heapwright::SlabKey>("slab insert and erase", "slab.find");
     count_slab<heapwright::WideSlabKey>("slab insert and erase, 64-bit generation", "slab.find, 64-bit generation");
+    count_tlsf();
 }

@@ -1,0 +1,44 @@
+// The sentences of detail/misuse.hpp, made without allocating.
+#include <heapwright/alloc/tlsf/detail/misuse.hpp>
+
+#include <heapwright/base/check.hpp>
+#include <heapwright/base/text.hpp>
+
+namespace heapwright::detail {
+namespace {
+
+using Sentence = Text<256>;
+
+[[noreturn]] void stop(const Sentence& sentence) noexcept { fail_check(sentence.c_str(), nullptr, nullptr, 0); }
+
+}  // namespace
+
+void refuse_freed_heap_block(const void* block) noexcept {
+    Sentence sentence;
+    sentence.append("double free: block ");
+    sentence.append_pointer(block);
+    sentence.append(" was already free; record with 'heapwright run' to see both call sites");
+    stop(sentence);
+}
+
+void refuse_damaged_heap_block(const void* block) noexcept {
+    Sentence sentence;
+    sentence.append("no block: what lies before ");
+    sentence.append_pointer(block);
+    sentence.append(" is no header of this heap; free what the heap gave, and look for writes before or past a block");
+    stop(sentence);
+}
+
+void refuse_heap_block_size(const void* block, std::size_t said_bytes, std::size_t usable_bytes) noexcept {
+    Sentence sentence;
+    sentence.append("wrong size: block ");
+    sentence.append_pointer(block);
+    sentence.append(" of ");
+    sentence.append_decimal(static_cast<std::uint64_t>(usable_bytes));
+    sentence.append(" bytes is freed as ");
+    sentence.append_decimal(static_cast<std::uint64_t>(said_bytes));
+    sentence.append(" bytes; free it with the size that was asked for");
+    stop(sentence);
+}
+
+}  // namespace heapwright::detail
