@@ -5,6 +5,7 @@
 #include <utility>
 
 #include <heapwright/os/file.hpp>
+#include <heapwright/study/advice/allocator_in_use.hpp>
 #include <heapwright/study/replay/replay_place.hpp>
 #include <heapwright/trace/read/reader.hpp>
 
@@ -19,6 +20,7 @@ struct PlanSink : SinkDefaults {
         for (const auto& [key, value] : lines) {
             info[key] = value;
         }
+        planner.set_large_blocks_alone(allocator_in_use(info).family == AllocatorInUse::Family::glibc);
     }
     void on_threads(std::span<const trace::ThreadInfo> threads) { planner.add_threads(threads); }
     void on_samples(std::span<const trace::Sample> samples) {

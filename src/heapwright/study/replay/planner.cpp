@@ -223,7 +223,12 @@ void Planner::count_live(std::int64_t change, std::uint32_t lane) {
     }
 }
 
-void Planner::insert(const Block& block) { live_.insert(block); }
+void Planner::insert(const Block& block) {
+    live_.insert(block);
+    if (!stands_alone(block.address, block.size)) {
+        held_.note(block.address);
+    }
+}
 
 Result<plan::PlanHeader> Planner::finish() {
     for (std::uint32_t lane = 0; lane < lanes_.size(); ++lane) {

@@ -7,6 +7,7 @@
 #include <unordered_map>
 #include <vector>
 
+#include <heapwright/study/replay/held_pages.hpp>
 #include <heapwright/study/replay/placement.hpp>
 #include <heapwright/study/replay/plan_writer.hpp>
 #include <heapwright/study/replay/slot_book.hpp>
@@ -47,6 +48,9 @@ public:
     Planner(PlanWriter& writer, const Placement& placement, std::uint64_t expected_events);
 
     void use_clock(const TickClock& clock) { clock_ = clock; }
+    /// Whether the recorded allocator maps each large block for itself and unmaps it with its release, as glibc does.
+    /// Others keep large blocks among their own mappings, and those mappings after the blocks.
+    void set_large_blocks_alone(bool alone) { large_blocks_alone_ = alone; }
     void add_threads(std::span<const trace::ThreadInfo> threads);
     /// Has the place in the table of live blocks fetched that this event will look at.
     void fetch(const trace::Event& event) const { live_.prefetch(event.address); }
@@ -119,6 +123,7 @@ private:
     void insert(const Block& block);
     void note_touched(std::span<const trace::MapLine> lines);
     void note_residency(std::span<const trace::MapLine> lines);
+    [[nodiscard]] bool stands_alone(std::uint64_t address, std::uint64_t size) const;
     void count_live(std::int64_t change, std::uint32_t lane);
 
     PlanWriter& writer_;
@@ -139,6 +144,8 @@ private:
     std::uint64_t last_ns_ = 0;
     PlanCounts counts_;
     std::vector<RecordedMoment> moments_;
+    HeldPages held_;
+    bool large_blocks_alone_ = true;
 };
 
 }  // namespace heapwright::study

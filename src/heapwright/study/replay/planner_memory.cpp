@@ -15,10 +15,6 @@ const trace::MapLine* line_of(std::span<const trace::MapLine> lines, std::uint64
     return line == lines.end() || line->where.begin > address ? nullptr : &*line;
 }
 
-/// A large block that stands at the start of a page, but for a header, was mapped for itself. The kernel joins such
-/// mappings with others of the program, so of such a line only the block belongs to the heap.
-bool stands_alone(std::uint64_t address, std::uint64_t size) { return size > plan::kWholeBytes && (address & 0xfff) <= 0x40; }
-
 }  // namespace
 
 void Planner::on_mappings(std::span<const trace::MapLine> lines) {
@@ -46,20 +42,27 @@ void Planner::note_touched(std::span<const trace::MapLine> lines) {
     }
 }
 
-// Costs a walk over the live blocks; the recorder takes a few dozen maps, ever more rarely.
+// A large block that stands at the start of a page, but for a header, was mapped for itself. The kernel joins such
+// mappings with others of the program, so of such a line only the block belongs to the heap.
+bool Planner::stands_alone(std::uint64_t address, std::uint64_t size) const {
+    return large_blocks_alone_ && size > plan::kWholeBytes && (address & 0xfff) <= 0x40;
+}
+
+// A line that ever held a block is the heap's for good: an allocator keeps what is free. Costs a walk over the live blocks
+// and over the pages that ever held one; the recorder takes a few dozen maps, ever more rarely.
 void Planner::note_residency(std::span<const trace::MapLine> lines) {
     std::vector<std::uint64_t> alone(lines.size());
     std::vector<bool> heap(lines.size());
     live_.for_each([&](const Block& block) {
-        const trace::MapLine* const line = line_of(lines, block.address);
-        if (line == nullptr) {
-            return;
+        const trace::MapLine* const line = stands_alone(block.address, block.size) ? line_of(lines, block.address) : nullptr;
+        if (line != nullptr) {
+            alone[static_cast<std::size_t>(line - lines.data())] += (block.size + 0x10 + 0xfff) & ~std::uint64_t{0xfff};
         }
-        const auto index = static_cast<std::size_t>(line - lines.data());
-        if (stands_alone(block.address, block.size)) {
-            alone[index] += (block.size + 0x10 + 0xfff) & ~std::uint64_t{0xfff};
-        } else {
-            heap[index] = true;
+    });
+    held_.for_each([&](std::uint64_t page) {
+        const trace::MapLine* const line = line_of(lines, page);
+        if (line != nullptr && !line->name.starts_with('/')) {  // a file where a heap once was
+            heap[static_cast<std::size_t>(line - lines.data())] = true;
         }
     });
     RecordedMoment moment{.events = counts_.replayed, .resident_bytes = 0, .other_bytes = 0};
