@@ -1,5 +1,6 @@
 // Memory that the allocator keeps after the program is done with it: give it back.
 #include <algorithm>
+#include <cstdlib>
 
 #include <heapwright/study/advice/rule.hpp>
 
@@ -12,7 +13,10 @@ double held_after_peak(const Case& program) {
     const Findings& findings = program.findings;
     double held = 0;
     double moments = 0;
-    const double other = number(findings.at_end.non_heap_bytes != 0 ? findings.at_end.non_heap_bytes : findings.at_peak.non_heap_bytes);
+    // The recorder's own memory is resident, too, and none of the mappings that the findings count.
+    const auto recorder = findings.provenance.find("recorder_resident_bytes");
+    const double other = number(findings.at_end.non_heap_bytes != 0 ? findings.at_end.non_heap_bytes : findings.at_peak.non_heap_bytes) +
+                         (recorder == findings.provenance.end() ? 0 : std::strtod(recorder->second.c_str(), nullptr));
     for (const Moment& moment : findings.timeline) {
         if (moment.time_ns < findings.totals.peak_time_ns || moment.resident_bytes == 0) {
             continue;
