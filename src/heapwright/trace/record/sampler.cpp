@@ -14,7 +14,7 @@ namespace {
 
 /// Maps of small processes cost little and say little; below this growth none is due.
 constexpr std::uint64_t kLeastGrowthPages = 256;
-constexpr std::uint64_t kMapShareOfTime = 50;  // one part in fifty: 2 %
+constexpr std::uint64_t kMapShareOfTime = 200;  // one part in two hundred: 0.5 %
 
 std::uint32_t permissions_of(const os::Mapping& mapping) noexcept {
     return (mapping.readable ? 1U : 0U) | (mapping.writable ? 2U : 0U) | (mapping.executable ? 4U : 0U) | (mapping.shared ? 8U : 0U);

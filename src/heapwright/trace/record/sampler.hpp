@@ -28,7 +28,7 @@ public:
     /// Writes the samples that wait.
     void flush(TraceWriter& file) noexcept;
 
-    /// Whether a new map is due: resident memory grew by an eighth since the last, and maps took less than 2 % of time.
+    /// Whether a new map is due: resident memory grew by an eighth since the last, and maps took less than 0.5 % of time.
     [[nodiscard]] bool wants_map() const noexcept;
     void write_map(TraceWriter& file) noexcept;
 
