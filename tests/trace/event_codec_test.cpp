@@ -1,6 +1,8 @@
 // The columns of an events chunk: what goes in comes out, whatever it is, and damage never does more than end the stream.
 #include <heapwright/trace/event_codec.hpp>
 
+#include <algorithm>
+#include <array>
 #include <deque>
 #include <memory>
 #include <random>
@@ -57,13 +59,19 @@ public:
     }
 
 private:
+    static unsigned op_of(const Event& event) {
+        return event.kind == EventKind::resize_from ? trace::detail::kOpResizeFrom : static_cast<unsigned>(event.call);
+    }
+
     /// By the short ways where they apply, now and then by the general one.
     void add(const Event& event) {
         const bool plain = event.alignment_log2 == 0 && event.touched == kTouchedUnknown && ++turn_ % 4 != 0;
         if (plain && event.kind == EventKind::allocate) {
-            encoder_->add_allocation(event.call, event.address, event.size, event.stack);
-        } else if (plain && event.kind == EventKind::release) {
-            encoder_->add_release(event.call, event.address, event.size);
+            EventEncoder::Burst(*encoder_).add_allocation(op_of(event), event.address, event.size, event.stack);
+        } else if (plain && event.kind == EventKind::resize_to && event.old_address == EventEncoder::Burst(*encoder_).departed()) {
+            EventEncoder::Burst(*encoder_).add_allocation(op_of(event), event.address, event.size, event.stack);
+        } else if (plain && (event.kind == EventKind::release || event.kind == EventKind::resize_from)) {
+            EventEncoder::Burst(*encoder_).add_release(op_of(event), event.address, event.size);
         } else {
             encoder_->add(event);
         }
@@ -351,5 +359,27 @@ TEST_CASE("random bytes are survived") {
         }
         bool damaged = false;
         CHECK(codec.decode(header, bytes, damaged).size() <= header.items);
+    }
+}
+
+TEST_CASE("a number is written to a column as put_varint() writes it") {
+    for (unsigned bits = 0; bits < 64; ++bits) {
+        for (const std::uint64_t number : {(std::uint64_t{1} << bits) - 1, std::uint64_t{1} << bits, (std::uint64_t{3} << bits) / 2}) {
+            CAPTURE(number);
+            std::array<std::uint8_t, 16> expected{};
+            const std::uint8_t* const end = put_varint(expected.data(), number);
+            const auto check = [&](auto put) {
+                std::array<std::uint8_t, 16> written{};
+                std::uint8_t* cursor = written.data();
+                put(cursor);
+                REQUIRE(cursor - written.data() == end - expected.data());
+                CHECK(std::equal(written.data(), cursor, expected.data()));
+            };
+            check([&](std::uint8_t*& cursor) { trace::detail::put_number(cursor, number); });
+            check([&](std::uint8_t*& cursor) { trace::detail::put_small_number(cursor, number); });
+            if (number < 1U << 14) {
+                check([&](std::uint8_t*& cursor) { trace::detail::put_short_number(cursor, static_cast<std::uint32_t>(number)); });
+            }
+        }
     }
 }

@@ -13,8 +13,8 @@ bool EventDecoder::begin(const ChunkHeader& header, std::span<const std::uint8_t
     thread_ = header.thread;
     damaged_ = false;
     departed_ = 0;
-    last_size_ = 0;
-    model_.reset();
+    tables_ = {};
+    model_ = detail::EventModel{tables_};
     if (payload.size() < detail::kColumnTableBytes) {
         return fail();
     }
@@ -96,7 +96,6 @@ void EventDecoder::take_allocated(AddressMode mode, std::uint64_t expected, Even
         case AddressMode::delta: event.address = take_delta(model_.allocated_last()); break;
     }
     model_.note_allocated(event.address, event.size);
-    last_size_ = event.size;
     seen_[position_ % detail::kWindow] = {event.address, event.size};
 }
 
@@ -104,7 +103,7 @@ void EventDecoder::take_released(AddressMode mode, bool usual, Event& event) noe
     std::uint64_t known_size = 0;
     if (mode == AddressMode::expected) {
         event.address = model_.allocated_last();
-        known_size = last_size_;
+        known_size = model_.last_size();
     } else if (mode == AddressMode::delta) {
         event.address = take_delta(model_.released_last());
     } else {

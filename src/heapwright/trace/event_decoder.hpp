@@ -22,6 +22,8 @@ namespace heapwright::trace {
 class EventDecoder {
 public:
     EventDecoder() noexcept = default;
+    EventDecoder(const EventDecoder&) = delete;
+    EventDecoder& operator=(const EventDecoder&) = delete;
 
     /// Starts with a chunk.
     ///
@@ -67,9 +69,9 @@ private:
     Tick tick_ = 0;
     ThreadIndex thread_ = ThreadIndex::process;
     bool damaged_ = false;
-    std::uint64_t departed_ = 0;   // the address of the resize_from just before, 0 if another event was
-    std::uint64_t last_size_ = 0;  // of the block allocated last
-    detail::EventModel model_{};
+    std::uint64_t departed_ = 0;  // the address of the resize_from just before, 0 if another event was
+    detail::ModelTables tables_{};
+    detail::EventModel model_{tables_};
     std::array<Seen, detail::kWindow> seen_{};
 };
 

@@ -48,20 +48,39 @@ inline constexpr std::uint64_t kDeltaEscape = 1;
 /// Events farther back are not named by their distance.
 inline constexpr std::uint32_t kWindow = 8192;
 
+/// What was met at each stack, or after it. Empty at the start of a chunk.
+struct ModelTables {
+    static constexpr std::size_t kSlots = 1024;
+    struct Slot {
+        std::uint64_t size;  // the last of a context
+        StackId next_stack;  // after this stack came that one
+    };
+    std::array<Slot, kSlots> slots{};
+};
+
+/// Small enough to be worked on as a copy, in registers; the tables stay where they are.
 class EventModel {
 public:
-    void reset() noexcept { *this = EventModel{}; }
+    EventModel() noexcept = default;
+    /// The model at the start of a chunk. Requires: `tables` are empty, and outlive all copies of this.
+    explicit EventModel(ModelTables& tables) noexcept : tables_(&tables) {}
 
-    [[nodiscard]] HEAPWRIGHT_ALWAYS_INLINE StackId expected_stack() const noexcept { return next_stack_[slot_of(last_stack_)]; }
-    [[nodiscard]] HEAPWRIGHT_ALWAYS_INLINE std::uint64_t expected_size(StackId stack) const noexcept { return size_at_[context_of(stack)]; }
+    [[nodiscard]] HEAPWRIGHT_ALWAYS_INLINE StackId expected_stack() const noexcept {
+        return tables_->slots[slot_of(last_stack_)].next_stack;
+    }
+    [[nodiscard]] HEAPWRIGHT_ALWAYS_INLINE std::uint64_t expected_size(StackId stack) const noexcept {
+        return tables_->slots[context_of(stack)].size;
+    }
+    /// The size of the request noted last.
+    [[nodiscard]] std::uint64_t last_size() const noexcept { return last_size_; }
     [[nodiscard]] std::uint64_t allocated_last() const noexcept { return allocated_last_; }
     [[nodiscard]] std::uint64_t released_last() const noexcept { return released_last_; }
     [[nodiscard]] std::uint64_t behind_last() const noexcept { return behind_last_; }
     [[nodiscard]] std::uint32_t last_distance() const noexcept { return last_distance_; }
 
     HEAPWRIGHT_ALWAYS_INLINE void note_request(StackId stack, std::uint64_t size) noexcept {
-        next_stack_[slot_of(last_stack_)] = stack;
-        size_at_[context_of(stack)] = size;
+        tables_->slots[slot_of(last_stack_)].next_stack = stack;
+        tables_->slots[context_of(stack)].size = size;
         last_stack_ = stack;
         older_size_ = last_size_;
         last_size_ = size;
@@ -77,7 +96,7 @@ public:
     void note_distance(std::uint32_t distance) noexcept { last_distance_ = distance; }
 
 private:
-    static constexpr std::size_t kSlots = 1024;
+    static constexpr std::size_t kSlots = ModelTables::kSlots;
 
     [[nodiscard]] static std::size_t slot_of(StackId stack) noexcept { return static_cast<std::size_t>(stack) % kSlots; }
     /// Where the size of a request is looked up: by its stack; without stacks, by the two sizes before.
@@ -92,8 +111,7 @@ private:
     std::uint64_t allocated_last_ = 0;
     std::uint64_t released_last_ = 0;
     std::uint64_t behind_last_ = 0;
-    std::array<StackId, kSlots> next_stack_{};     // after this stack came that one
-    std::array<std::uint64_t, kSlots> size_at_{};  // the last size of a context
+    ModelTables* tables_ = nullptr;
 };
 
 }  // namespace heapwright::trace::detail

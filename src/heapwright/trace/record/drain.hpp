@@ -58,6 +58,8 @@ private:
     struct Prefixes;
     const Word* read_prefix(Word word, const Word* next, Prefixes& prefixes, Tick& tick) noexcept;
     const Word* add_rare(ThreadLog& log, Word word, const Word* next, const Prefixes& prefixes) noexcept;
+    const Word* encode_plain(ThreadLog& log, const Word* from, const Word* to) noexcept;
+    const Word* encode_rare(ThreadLog& log, const Word* from) noexcept;
     bool encode(TraceWriter& file, ThreadLog& log, const Word* from, const Word* to) noexcept;
     bool close_chunk(TraceWriter& file, ThreadLog& log) noexcept;
     void note_usable(std::uint64_t requested, std::uint64_t usable) noexcept;
