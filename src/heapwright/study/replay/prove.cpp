@@ -73,11 +73,23 @@ double share_of_whole(const Comparison& comparison, const Difference& change, Me
     return change.real ? std::fabs(change.by) / whole_of(comparison, metric) : 0;
 }
 
+/// What the trial really takes more of; 0 when that is nothing. Time is compared by the fastest runs: whatever else the
+/// machine does only ever adds to it, and here that would be held against the suggestion.
+double cost_of(const Comparison& comparison, std::size_t trial, Metric metric) {
+    const Difference cost = comparison.difference(trial, metric);
+    if (!cost.real) {
+        return 0;
+    }
+    const double least = comparison.trials[trial].spread(metric).least - comparison.trials[comparison.baseline].spread(metric).least;
+    return std::max(0.0, is_time(metric) ? least : cost.by);
+}
+
 /// "it costs 12.0 ms more, 4.1 % of the program's 290.0 ms".
-std::string cost_text(const Comparison& comparison, const Difference& cost, Metric metric) {
+std::string cost_text(const Comparison& comparison, double cost, Metric metric) {
+    const double whole = whole_of(comparison, metric);
     char share[32];
-    std::snprintf(share, sizeof(share), "%.1f %%", 100 * share_of_whole(comparison, cost, metric));
-    return "it costs " + amount(cost.by, metric) + " more, " + share + " of the program's " + amount(whole_of(comparison, metric), metric);
+    std::snprintf(share, sizeof(share), "%.1f %%", 100 * cost / whole);
+    return "it costs " + amount(cost, metric) + " more, " + share + " of the program's " + amount(whole, metric);
 }
 
 void refuse(Suggestion& suggestion, const std::string& why) {
@@ -130,7 +142,8 @@ void judge(Suggestion& suggestion, const Comparison& comparison, std::size_t tri
     suggestion.measured_seconds = nanoseconds / 1e9;
     const bool better = gain.real && gain.by < 0;
     const double won = share_of_whole(comparison, gain, wanted);
-    const double paid = cost.by > 0 ? share_of_whole(comparison, cost, other) : 0;
+    const double extra = cost_of(comparison, trial, other);
+    const double paid = extra / whole_of(comparison, other);
     const bool dear = paid > kTolerableCost || paid > won;
     const bool small = won < kLeastGain;
     suggestion.verdict = better && !dear && !small ? Verdict::proved : Verdict::refuted;
@@ -140,7 +153,7 @@ void judge(Suggestion& suggestion, const Comparison& comparison, std::size_t tri
                                         : "proved: ";
     std::string text = change_text(comparison, trial, wanted) + ", " + change_text(comparison, trial, other);
     if (better && paid > 0) {
-        text += "; " + cost_text(comparison, cost, other);
+        text += "; " + cost_text(comparison, extra, other);
     }
     const double expected = suggestion.experiment.gain == Gain::time ? suggestion.expected_seconds * 1e9 : suggestion.expected_bytes;
     if (expected > 0) {
