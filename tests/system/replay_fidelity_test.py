@@ -1,0 +1,54 @@
+"""The replay of a program's own allocator reproduces the recorded peak of resident memory within 5 %."""
+import shutil
+import subprocess
+import unittest
+
+from replay_support import Recorded, ask
+
+PERL = "my %h; for my $i (1..60000) { $h{$i} = 'value ' . ($i * 7) } my @s = sort { $h{$a} cmp $h{$b} } keys %h; delete @h{@s[0..30000]};"
+LUA = "local t = {} for i = 1, 150000 do t[i] = {name = 'n' .. i, value = i * 2} end"
+PYTHON = "import json; r = [{'id': i, 'name': str(i) * 3, 'tags': [str(i), str(i * 2)]} for i in range(20000)]; t = json.dumps(r); p = json.loads(t)"
+SQL = ("create table t(a integer primary key, b text); with recursive n(i) as (select 1 union all select i + 1 from n where i < 60000) "
+       "insert into t select i, 'row number ' || i from n; create index tb on t(b); select count(*) from t where b like '%99%';")
+
+
+class Fidelity(Recorded):
+    def faithful(self, trace: str, trial: str = "glibc") -> None:
+        replayed = ask("replay", trace, "--with", trial)
+        recorded = replayed["recorded_peak_rss_bytes"]
+        predicted = replayed["trials"][0]["predicted_peak_rss_bytes"]
+        self.assertLess(abs(predicted / recorded - 1), 0.05, f"recorded {recorded}, predicted {predicted}")
+
+    def test_sqlite(self) -> None:
+        self.faithful(self.record("sqlite3", ":memory:", SQL))
+
+    def test_python(self) -> None:
+        self.faithful(self.record("/usr/bin/python3", "-c", PYTHON, environment={"PYTHONMALLOC": "malloc"}))
+
+    def test_perl(self) -> None:
+        self.faithful(self.record("perl", "-e", PERL))
+
+    @unittest.skipUnless(shutil.which("lua"), "lua is not installed")
+    def test_lua(self) -> None:
+        self.faithful(self.record("lua", "-e", LUA))
+
+    def test_the_compiler(self) -> None:
+        source = self.folder / "t.cpp"
+        source.write_text("#include <map>\n#include <string>\n#include <vector>\n#include <regex>\nstd::map<std::string, std::vector<int>> m;\nstd::regex r{\"a+\"};\n",
+                          encoding="utf-8")
+        self.faithful(self.record("g++", "-std=c++20", "-O1", "-c", str(source), "-o", str(self.folder / "t.o")))
+
+    def test_programs_with_a_known_shape(self) -> None:
+        for name in ("pool", "give_back", "tiles", "arenas"):
+            with self.subTest(name):
+                self.faithful(self.plant(name, 2))
+
+    def test_a_program_on_another_allocator(self) -> None:
+        library = "/usr/lib/x86_64-linux-gnu/libjemalloc.so.2"
+        if not subprocess.os.path.exists(library):
+            self.skipTest("jemalloc is not installed")
+        self.faithful(self.record("sqlite3", ":memory:", SQL, environment={"LD_PRELOAD": library}), "jemalloc")
+
+
+if __name__ == "__main__":
+    unittest.main()
