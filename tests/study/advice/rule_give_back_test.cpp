@@ -34,6 +34,20 @@ TEST_CASE("memory kept over most of the run counts as well") {
     CHECK(found[0].experiment.gain == study::Gain::mean);
 }
 
+TEST_CASE("what the recorder held is not the program's to give back") {
+    Program program;
+    for (std::uint64_t i = 0; i < 100; ++i) {
+        study::Moment moment;
+        moment.time_ns = i * 100'000'000;
+        moment.resident_bytes = 100 << 20;
+        moment.occupied_page_bytes = 65 << 20;
+        program.findings.timeline.push_back(moment);
+    }
+    CHECK(program.ask(suggest_give_back).size() == 1);
+    program.findings.provenance["recorder_resident_bytes"] = std::to_string(30 << 20);
+    CHECK(program.ask(suggest_give_back).empty());
+}
+
 TEST_CASE("every allocator is asked in its own words") {
     for (const auto& [name, words] : {std::pair{"libjemalloc.so.2", "mallctl"}, std::pair{"libmimalloc.so.2.0", "mi_collect"},
                                       std::pair{"libtcmalloc_minimal.so.4", "ReleaseFreeMemory"},
