@@ -9,6 +9,7 @@
 //   kRefusesDoubleFree               whether a second free stops the program
 #pragma once
 
+#include <algorithm>
 #include <cstring>
 #include <map>
 #include <memory>
@@ -55,9 +56,8 @@ public:
     void* take(std::size_t index) {
         unsigned char* const start = order_[index];
         const Block block = live_.at(start);
-        for (std::size_t at = 0; at < block.layout.size; ++at) {
-            REQUIRE_MESSAGE(start[at] == block.mark, "a block's contents have changed");
-        }
+        const bool is_whole = std::all_of(start, start + block.layout.size, [&](unsigned char byte) { return byte == block.mark; });
+        REQUIRE_MESSAGE(is_whole, "a block's contents have changed");
         live_.erase(start);
         order_[index] = order_.back();
         order_.pop_back();

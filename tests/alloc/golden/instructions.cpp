@@ -4,9 +4,13 @@
 #include <array>
 #include <cstdint>
 #include <cstdio>
+#include <memory_resource>
 
 #include <valgrind/callgrind.h>
 
+#include <heapwright/alloc/adapt/memory_resource.hpp>
+#include <heapwright/alloc/adapt/standard_allocator.hpp>
+#include <heapwright/alloc/adapt/tracked.hpp>
 #include <heapwright/alloc/arena/arena.hpp>
 #include <heapwright/alloc/arena/growing_array.hpp>
 #include <heapwright/alloc/arena/shared_arena.hpp>
@@ -149,6 +153,41 @@ void count_tlsf() {
     heap.deallocate(wall);
 }
 
+template <class A>
+void count_resource(const char* name, A& allocator, std::size_t size) {
+    static heapwright::Resource<A> resource{allocator};
+    std::pmr::memory_resource* opaque = &resource;
+    asm volatile("" : "+r"(opaque));  // whose it is, the compiler shall not know
+    count(name, [opaque, size] {
+        void* const block = opaque->allocate(size, 8);
+        escape(block);
+        opaque->deallocate(block, size, 8);
+    });
+}
+
+void count_adaptors() {
+    static heapwright::Arena arena{heapwright::os::kPages, kOneChunk};
+    heapwright::StandardAllocator<std::array<char, 32>, heapwright::Arena> nodes{arena};
+    count("standard allocator on an arena, a node", [nodes]() mutable {
+        auto* const node = nodes.allocate(1);
+        escape(node);
+        nodes.deallocate(node, 1);
+    });
+    count_resource("resource on an arena, pair", arena, 32);
+    static heapwright::Resource resource{arena};
+    std::pmr::memory_resource* opaque = &resource;
+    asm volatile("" : "+r"(opaque));
+    count("resource on an arena, allocate", [opaque] { escape(opaque->allocate(32, 8)); });
+    static heapwright::Pool pool{{.size = 64, .alignment = 8}, heapwright::os::kPages};
+    count_resource("resource on a pool, pair", pool, 64);
+    heapwright::Tracked tracked{pool};
+    count("tracked pool pair", [at = &tracked] {
+        void* const block = at->try_allocate({.size = 64, .alignment = 8});
+        escape(block);
+        at->deallocate(block, {.size = 64, .alignment = 8});
+    });
+}
+
 }  // namespace
 
 int main() {
@@ -158,4 +197,5 @@ int main() {
     count_slab<heapwright::SlabKey>("slab insert and erase", "slab.find");
     count_slab<heapwright::WideSlabKey>("slab insert and erase, 64-bit generation", "slab.find, 64-bit generation");
     count_tlsf();
+    count_adaptors();
 }
