@@ -8,6 +8,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <type_traits>
 
 #include <heapwright/alloc/tlsf/detail/tlsf_block.hpp>
 #include <heapwright/base/bits.hpp>
