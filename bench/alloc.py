@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""How fast are the arenas and pools, beside the peers that this machine has? Times, exact instructions, targets.
+"""How fast are the arenas, pools, heaps, slabs and adaptors, beside the peers that this machine has? Times, exact instructions, targets.
 
 Usage: ./dev bench alloc [--rounds N] [--only WORDS] [--quick]
 """
@@ -18,7 +18,8 @@ from measure import ROOT, median, save, table  # noqa: E402
 
 HERE = Path(__file__).resolve().parent / "alloc"
 SOURCES = [*(ROOT / "src/heapwright/base").glob("*.cpp"), *(ROOT / "src/heapwright/os").glob("*.cpp"),
-           ROOT / "src/heapwright/alloc/pool/misuse.cpp"]
+           ROOT / "src/heapwright/alloc/pool/misuse.cpp", ROOT / "src/heapwright/alloc/tlsf/misuse.cpp",
+           ROOT / "src/heapwright/alloc/adapt/foreign_sources.cpp"]
 FLAGS = ["-std=c++23", "-O3", "-DNDEBUG", "-march=x86-64-v2", "-pthread", f"-I{ROOT}", f"-I{ROOT / 'src'}"]
 # Peers that need headers: (macro, header to look for, flags). What is missing is said, not passed over.
 PEERS = {
@@ -38,8 +39,18 @@ TIME_TARGETS = [
     ("pool: walk of 100k after scrambling", "heapwright Pool (checked)", 1.1),
     ("pool: visit the live half of 100k", "heapwright Pool (checked)", 1.15),
     ("pool: two threads, bursts of 32 (wall)", "heapwright SharedPool (checked)", 2.0),
+    ("heap: 4 to 128 B, 4096 live", "heapwright Tlsf", 12.0),
+    ("heap: 4 to 1024 B, 4096 live", "heapwright Tlsf", 13.0),
+    ("heap: 4 to 16384 B, 4096 live", "heapwright Tlsf", 16.0),
+    ("container: std::list of 1M, build and destroy", "heapwright arena, StandardAllocator", 3.0),
 ]
-INSTRUCTION_TARGETS = [("arena.try_allocate_fixed<32, 8>", 7), ("arena.try_allocate({32, 8})", 10)]
+# Workload, allocator, beside which other, nanoseconds more at most.
+DIFFERENCE_TARGETS = [
+    ("slab: look up 10k at random", "heapwright Slab", "std::vector index (unchecked)", 1.0),
+    ("tracking: hot pair", "heapwright Tracked<Pool>", "heapwright Pool", 2.0),
+]
+INSTRUCTION_TARGETS = [("arena.try_allocate_fixed<32, 8>", 7), ("arena.try_allocate({32, 8})", 10), ("tlsf pair", 180),
+                       ("resource on an arena, allocate", 28), ("resource on a pool, pair", 45)]
 
 
 def has_header(header: str, flags: list[str]) -> bool:
@@ -77,6 +88,9 @@ def verdicts(best: dict[tuple[str, str], float], counts: dict[str, float]) -> li
             for workload, allocator, wanted in TIME_TARGETS if (workload, allocator) in best]
     rows += [{"target": name, "wanted": float(wanted), "unit": "instructions", "got": counts[name]}
              for name, wanted in INSTRUCTION_TARGETS if name in counts]
+    rows += [{"target": f"{workload}: {allocator} over {other}", "wanted": wanted, "unit": "ns more",
+              "got": best[workload, allocator] - best[workload, other]}
+             for workload, allocator, other, wanted in DIFFERENCE_TARGETS if (workload, allocator) in best and (workload, other) in best]
     for row in rows:
         row["reached"] = "yes" if row["got"] <= row["wanted"] else "NO"
     return rows
@@ -91,7 +105,7 @@ def main() -> None:
     rounds = 2 if chosen.quick else chosen.rounds
     with tempfile.TemporaryDirectory() as folder:
         peers = peer_flags()
-        programs = [build(HERE / name, Path(folder), peers) for name in ("arenas.cpp", "pools.cpp")]
+        programs = [build(HERE / name, Path(folder), peers) for name in ("arenas.cpp", "pools.cpp", "heaps.cpp")]
         counts = measure(build(ROOT / "tests/alloc/golden/instructions.cpp", Path(folder), []))
         samples = {}
         for program in programs:
