@@ -25,6 +25,8 @@ from measure import save, table, tool  # noqa: E402
 PROGRAMS = Path(__file__).resolve().parent / "programs"
 PYTHON = "/usr/bin/python3"
 TARGET = 0.05
+OTHERS = {name: f"/usr/lib/x86_64-linux-gnu/{file}" for name, file in
+          (("jemalloc", "libjemalloc.so.2"), ("mimalloc", "libmimalloc.so.2"), ("tcmalloc", "libtcmalloc_minimal.so.4"), ("tbbmalloc", "libtbbmalloc_proxy.so.2"))}
 PERL = "my %h; for my $i (1..120000) { $h{$i} = 'value ' . ($i * 7) } my @s = sort { $h{$a} cmp $h{$b} } keys %h; delete @h{@s[0..60000]}; print scalar(@s), qq(\\n);"
 LUA = "local t = {} for i = 1, 300000 do t[i] = {name = 'n' .. i, value = i * 2} end local s = 0 for i, v in ipairs(t) do s = s + v.value end print(s, #t)"
 
@@ -73,6 +75,9 @@ def recordings(folder: Path, only: list[str]):
     for name, (words, environment, stdin) in plain.items():
         if not only or name in only:
             yield name, record(words, folder / name, environment, stdin), "glibc"
+    for name, library in OTHERS.items():
+        if (not only or f"sqlite3 on {name}" in only) and Path(library).exists():
+            yield f"sqlite3 on {name}", record(["sqlite3", ":memory:"], folder / name, {"LD_PRELOAD": library}, sql), name
     if not only or "redis" in only:
         yield "redis", record_redis(folder / "redis"), "jemalloc"
 

@@ -5,10 +5,7 @@ import subprocess
 import unittest
 from pathlib import Path
 
-from replay_support import HEAPWRIGHT, Recorded, ask, run
-
-INSTALLED = {"mimalloc": "libmimalloc.so.2", "jemalloc": "libjemalloc.so.2", "tcmalloc": "libtcmalloc_minimal.so.4", "tbbmalloc": "libtbbmalloc_proxy.so.2"}
-FOLDER = Path("/usr/lib/x86_64-linux-gnu")
+from replay_support import FOLDER, HEAPWRIGHT, INSTALLED, Recorded, ask, run
 
 
 def metric(trial: dict, name: str) -> float:

@@ -1,9 +1,8 @@
 """The replay of a program's own allocator reproduces the recorded peak of resident memory within 5 %."""
 import shutil
-import subprocess
 import unittest
 
-from replay_support import Recorded, ask
+from replay_support import FOLDER, INSTALLED, Recorded, ask
 
 PERL = "my %h; for my $i (1..60000) { $h{$i} = 'value ' . ($i * 7) } my @s = sort { $h{$a} cmp $h{$b} } keys %h; delete @h{@s[0..30000]};"
 LUA = "local t = {} for i = 1, 150000 do t[i] = {name = 'n' .. i, value = i * 2} end"
@@ -43,11 +42,13 @@ class Fidelity(Recorded):
             with self.subTest(name):
                 self.faithful(self.plant(name, 2))
 
-    def test_a_program_on_another_allocator(self) -> None:
-        library = "/usr/lib/x86_64-linux-gnu/libjemalloc.so.2"
-        if not subprocess.os.path.exists(library):
-            self.skipTest("jemalloc is not installed")
-        self.faithful(self.record("sqlite3", ":memory:", SQL, environment={"LD_PRELOAD": library}), "jemalloc")
+    def test_a_program_on_other_allocators(self) -> None:
+        installed = {name: FOLDER / file for name, file in INSTALLED.items() if (FOLDER / file).exists()}
+        if not installed:
+            self.skipTest("no other allocator is installed")
+        for name, library in installed.items():
+            with self.subTest(name):
+                self.faithful(self.record("sqlite3", ":memory:", SQL, environment={"LD_PRELOAD": str(library)}), name)
 
 
 if __name__ == "__main__":

@@ -10,6 +10,8 @@ from pathlib import Path
 BIN = Path(os.environ["HEAPWRIGHT_BIN"])
 TESTS = Path(os.environ["HEAPWRIGHT_BUILD"]) / "tests"
 HEAPWRIGHT = str(BIN / "heapwright")
+FOLDER = Path("/usr/lib/x86_64-linux-gnu")
+INSTALLED = {"mimalloc": "libmimalloc.so.2", "jemalloc": "libjemalloc.so.2", "tcmalloc": "libtcmalloc_minimal.so.4", "tbbmalloc": "libtbbmalloc_proxy.so.2"}
 
 
 def run(*words: str, status: int | None = 0, **more) -> subprocess.CompletedProcess:

@@ -67,4 +67,19 @@ TEST_CASE("a large block is all of its mapping where the allocator maps each for
     CHECK(other_bytes(gone, lines, false) == 0);
 }
 
+TEST_CASE("what a preloaded allocator wrote in its own data is the heap's") {
+    const TemporaryFile file;
+    auto writer = study::PlanWriter::create(file.path());
+    REQUIRE(writer.has_value());
+    study::Planner planner(*writer, {}, 0);
+    planner.set_allocator_file("/usr/lib/libtcmalloc_minimal.so.4");
+    std::vector<trace::MapLine> lines{line(0x10000000, 1 << 20, 600 << 10, "/usr/lib/libtcmalloc_minimal.so.4.5.10"),
+                                      line(0x10100000, 1 << 20, 100 << 10, "/usr/lib/libtcmalloc_minimal.so.4.5.10"),
+                                      line(0x10200000, 1 << 20, 50 << 10), line(0x10300000, 1 << 20, 30 << 10)};
+    lines[0].where.anonymous_bytes = 0;  // code
+    planner.on_mappings(lines);
+    REQUIRE(planner.moments().size() == 1);
+    CHECK(planner.moments().front().other_bytes == (600 << 10) + (30 << 10));
+}
+
 }  // namespace heapwright::test

@@ -20,7 +20,12 @@ struct PlanSink : SinkDefaults {
         for (const auto& [key, value] : lines) {
             info[key] = value;
         }
-        planner.set_large_blocks_alone(allocator_in_use(info).family == AllocatorInUse::Family::glibc);
+        const bool glibc = allocator_in_use(info).family == AllocatorInUse::Family::glibc;
+        const auto file = info.find("allocator_path");
+        planner.set_large_blocks_alone(glibc);
+        // One that is linked into the program itself has no data that could be told from the program's.
+        const bool library = !glibc && file != info.end() && file->second.find(".so") != std::string::npos;
+        planner.set_allocator_file(library ? file->second : std::string{});
     }
     void on_threads(std::span<const trace::ThreadInfo> threads) { planner.add_threads(threads); }
     void on_samples(std::span<const trace::Sample> samples) {

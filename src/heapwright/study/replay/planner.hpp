@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <optional>
 #include <span>
+#include <string>
 #include <unordered_map>
 #include <vector>
 
@@ -51,6 +52,9 @@ public:
     /// Whether the recorded allocator maps each large block for itself and unmaps it with its release, as glibc does.
     /// Others keep large blocks among their own mappings, and those mappings after the blocks.
     void set_large_blocks_alone(bool alone) { large_blocks_alone_ = alone; }
+    /// The file of a preloaded allocator, as the recording names it: what that writes in its own data is the heap's, as it is
+    /// in a replay. Not for glibc, whose data every process has.
+    void set_allocator_file(const std::string& path) { allocator_file_ = path.substr(path.rfind('/') + 1); }
     void add_threads(std::span<const trace::ThreadInfo> threads);
     /// Has the place in the table of live blocks fetched that this event will look at.
     void fetch(const trace::Event& event) const { live_.prefetch(event.address); }
@@ -146,6 +150,7 @@ private:
     std::vector<RecordedMoment> moments_;
     HeldPages held_;
     bool large_blocks_alone_ = true;
+    std::string allocator_file_;  // without folders; empty: libc
 };
 
 }  // namespace heapwright::study

@@ -1,5 +1,6 @@
 // The planner's third part: what memory maps of the recording say about large blocks and about everything but the heap.
 #include <algorithm>
+#include <string_view>
 #include <vector>
 
 #include <heapwright/study/replay/planner.hpp>
@@ -13,6 +14,22 @@ const trace::MapLine* line_of(std::span<const trace::MapLine> lines, std::uint64
     const auto line = std::upper_bound(lines.begin(), lines.end(), address,
                                        [](std::uint64_t wanted, const trace::MapLine& map) { return wanted < map.end(); });
     return line == lines.end() || line->where.begin > address ? nullptr : &*line;
+}
+
+/// A module's lines and the unnamed one right behind them, which holds its zero-initialised data. What it wrote there.
+std::uint64_t written_data_of(std::span<const trace::MapLine> lines, std::string_view file) {
+    std::uint64_t bytes = 0;
+    std::uint64_t end = 0;
+    for (const trace::MapLine& line : lines) {
+        // Maps have the file behind all symbolic links: libtcmalloc.so.4.5.10 for libtcmalloc.so.4.
+        const std::string_view name = std::string_view(line.name).substr(line.name.rfind('/') + 1);
+        const bool own = name.starts_with(file);
+        if (own || (line.name.empty() && line.where.begin == end)) {
+            bytes += std::min(line.where.anonymous_bytes, line.where.resident_bytes);
+        }
+        end = own ? line.end() : 0;
+    }
+    return bytes;
 }
 
 }  // namespace
@@ -71,6 +88,9 @@ void Planner::note_residency(std::span<const trace::MapLine> lines) {
         const bool whole = heap[i] || lines[i].name == "[heap]";
         moment.resident_bytes += resident;
         moment.other_bytes += whole ? 0 : resident - std::min(resident, alone[i]);
+    }
+    if (!allocator_file_.empty()) {
+        moment.other_bytes -= std::min(moment.other_bytes, written_data_of(lines, allocator_file_));
     }
     moments_.push_back(moment);
 }
