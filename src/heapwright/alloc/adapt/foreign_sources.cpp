@@ -45,7 +45,7 @@ Result<ForeignSource> ForeignSource::mimalloc() noexcept {
 Result<ForeignSource> ForeignSource::jemalloc() noexcept {
     // Its symbols are those of libc; bound deeply, its own calls find themselves and not the program's malloc.
     int flags = RTLD_NOW | RTLD_LOCAL;
-#if !HEAPWRIGHT_UNDER_ASAN
+#if !HEAPWRIGHT_UNDER_ASAN && !HEAPWRIGHT_UNDER_TSAN
     flags |= RTLD_DEEPBIND;
 #endif
     void* const library = ::dlopen("libjemalloc.so.2", flags);
