@@ -35,7 +35,8 @@ BlockRecord record_at(std::uint64_t address, std::uint64_t size, std::uint64_t e
 TEST_CASE("usable sizes are the pairs', their classes', or rounded") {
     UsableSizes usable;
     CHECK(usable.usable(100) == 100);  // nothing is known
-    const std::vector<trace::UsableSize> pairs{{24, 24}, {30, 40}, {30, 56}, {100, 90}, {1000, 1'000'000}, {200'000, 204'784}};
+    const std::vector<trace::UsableSize> pairs{{24, 24},          {30, 40},     {30, 56},     {100, 90},
+                                               {1000, 1'000'000}, {2896, 2920}, {2900, 2904}, {200'000, 204'784}};
     usable.add(pairs);
     usable.finish();
     CHECK(usable.is_known());
@@ -46,6 +47,7 @@ TEST_CASE("usable sizes are the pairs', their classes', or rounded") {
     CHECK(usable.usable(10) == 16);      // below all
     CHECK(usable.usable(100) == 104);    // a pair that is too small is no pair
     CHECK(usable.usable(1000) == 1000);  // nor one that is absurdly large
+    CHECK(usable.usable(2896) == 2904);  // had a remainder too small to use when it was seen
     CHECK(usable.usable(200'001) == 204'784);
     CHECK(usable.usable(300'001) == 300'008);
     for (std::uint64_t size = 0; size < 40'000; ++size) {

@@ -22,6 +22,11 @@ constexpr std::uint8_t call_index(Call call) {
     return index < trace::kCallCount ? index : 0;
 }
 
+bool is_glibc(const Facts& facts) {
+    const auto allocator = facts.info.find("allocator");
+    return allocator != facts.info.end() && allocator->second.starts_with("glibc");
+}
+
 /// "12.345 s"
 std::string seconds_text(std::uint64_t time_ns) {
     const std::uint64_t ms = time_ns / 1'000'000;
@@ -41,6 +46,7 @@ Census::Census(const Facts& facts, const AnalysisOptions& options)
       sizes_(facts.scale, facts.usable),
       lifetimes_(facts.scale),
       moments_(facts.outline.first_tick, facts.outline.last_tick, facts.has_events()),
+      map_history_(is_glibc(facts)),
       now_(facts.outline.first_tick) {
     threads_.describe(facts.threads);
     set_next_stop();
@@ -125,6 +131,20 @@ void Census::allocate(const Event& event, ThreadState& thread) {
 }
 
 /// The block of an allocate or resize_to event becomes live.
+/// Usable sizes are what other blocks of the size had. Where that is a little too much, for this block or its neighbours, the
+/// middle of what was asked for still fits, and nothing is wrong with the trace.
+bool Census::has_room_slow(std::uint64_t address, std::uint64_t bytes) {
+    constexpr std::uint64_t kSlack = 32;  // what glibc adds to a block rather than to leave it behind
+    const bool is_long = bytes > 4 * kSlack;
+    const std::uint64_t middle = is_long ? address + kSlack : address;
+    const std::uint64_t middle_bytes = is_long ? bytes - 2 * kSlack : bytes;
+    if (!pages_.add(middle, middle_bytes)) {
+        return false;
+    }
+    pages_.remove(middle, middle_bytes);
+    return true;
+}
+
 BlockRecord* Census::enter(const Event& event, ThreadState& thread) {
     const std::uint64_t stamp = stamps_.last();
     const std::uint64_t size = std::min(event.size, kLargestSize);
@@ -155,7 +175,7 @@ BlockRecord* Census::enter(const Event& event, ThreadState& thread) {
     }
     if (HEAPWRIGHT_UNLIKELY(!pages_.add(event.address, covered))) {
         place->off_pages = 1;
-        overlaps = true;
+        overlaps = overlaps || !has_room_slow(event.address, std::max<std::uint64_t>(size, 1));
     }
     counts_.overlaps += overlaps ? 1 : 0;
 

@@ -71,6 +71,7 @@ private:
     void note_mapping(const trace::Event& event);
     void cut_mappings(std::uint64_t from, std::uint64_t to, const trace::Event* release, ThreadState* thread);
     void put_piece(const BlockRecord& whole, std::uint64_t begin, std::uint64_t end);
+    [[nodiscard]] bool has_room_slow(std::uint64_t address, std::uint64_t bytes);
     void stop_slow(trace::Tick tick);
     void set_next_stop();
     // Memory is fetched in three steps, since what each needs stands in what the one before it fetches.

@@ -82,12 +82,13 @@ void MapHistory::add(trace::Tick tick, std::span<const trace::MapLine> lines, co
     for (std::size_t line = 0; line < map->lines.size(); ++line) {
         const std::uint64_t resident = std::min(map->lines[line].where.resident_bytes, map->lines[line].where.bytes);
         map->resident_bytes += resident;
-        if (used_bytes[line] == 0) {
-            map->non_heap_bytes += resident;
-        } else {
-            const std::uint64_t in_use = occupied_bytes[line] + large_bytes[line];
-            map->retained_bytes += resident > in_use ? resident - in_use : 0;
-        }
+        // The kernel merges mappings: beside the heap's pages a line may hold those of anybody. Which pages held blocks is
+        // known, but of large blocks only while they live.
+        const bool is_all_heap = used_bytes[line] != 0 && (!unmaps_large_ || map->lines[line].name == "[heap]");
+        const std::uint64_t heap = is_all_heap ? resident : std::min(resident, used_bytes[line]);
+        const std::uint64_t in_use = occupied_bytes[line] + large_bytes[line];
+        map->retained_bytes += heap > in_use ? heap - in_use : 0;
+        map->non_heap_bytes += resident - heap;
     }
     if (!is_behind_peak_) {
         before_peak_ = last_;

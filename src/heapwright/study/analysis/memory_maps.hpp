@@ -18,8 +18,8 @@ struct MemoryMap {
     trace::Tick tick = 0;
     std::vector<trace::MapLine> lines;
     std::uint64_t resident_bytes = 0;  ///< of all lines
-    std::uint64_t retained_bytes = 0;  ///< resident in lines that hold or held blocks, on OS pages without any live byte
-    std::uint64_t non_heap_bytes = 0;  ///< resident in lines that never held a block
+    std::uint64_t retained_bytes = 0;  ///< resident on OS pages that held blocks, but hold no live byte now
+    std::uint64_t non_heap_bytes = 0;  ///< resident on OS pages that never held a block
 
     /// The line that contains `address`, or nullptr.
     [[nodiscard]] const trace::MapLine* line_of(std::uint64_t address) const;
@@ -30,6 +30,10 @@ struct MemoryMap {
 /// Thread safety: one caller.
 class MapHistory {
 public:
+    /// `unmaps_large`: the allocator gives a large block a mapping of its own, as glibc does, so that what is resident where
+    /// one was is somebody else's.
+    explicit MapHistory(bool unmaps_large = false) : unmaps_large_(unmaps_large) {}
+
     void add(trace::Tick tick, std::span<const trace::MapLine> lines, const PageTable& pages);
     /// A new peak was reached: the latest map is the one before it.
     void mark_peak() { is_behind_peak_ = false; }
@@ -39,6 +43,7 @@ public:
     [[nodiscard]] std::shared_ptr<const MemoryMap> last() const { return last_; }
 
 private:
+    bool unmaps_large_;
     std::shared_ptr<const MemoryMap> last_;
     std::shared_ptr<const MemoryMap> before_peak_;
     std::shared_ptr<const MemoryMap> behind_peak_;

@@ -25,6 +25,13 @@ void UsableSizes::finish() {
     if (pairs_.empty()) {
         return;
     }
+    // A larger request cannot have a smaller class: a pair above its successor is a block that was given more by chance, as
+    // glibc does when a remainder would be too small to use.
+    std::uint64_t least = kLargestSize;
+    for (auto pair = pairs_.rbegin(); pair != pairs_.rend(); ++pair) {
+        least = std::min(least, pair->second);
+        pair->second = least;
+    }
     std::vector<std::uint32_t> small(kSmall);
     for (std::size_t size = 0; size < kSmall; ++size) {
         small[size] = static_cast<std::uint32_t>(usable_slow(size) - size);

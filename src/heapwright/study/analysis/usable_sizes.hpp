@@ -11,8 +11,8 @@
 
 namespace heapwright::study {
 
-/// Where several usable sizes were seen for one request, the smallest holds: it is what the class always has, and
-/// blocks can then never seem to overlap.
+/// Where several usable sizes were seen for one request or for larger ones, the smallest holds: it is what the class always
+/// has, and blocks can then never seem to overlap.
 ///
 ///   -   usable(size) >= size
 ///

@@ -44,6 +44,16 @@ std::string end_sentence(const Findings& findings) {
            " of the heap resident";
 }
 
+// What the program maps for itself, a collected heap or a buffer pool, is no business of malloc: say so before it is looked for here.
+std::string elsewhere_sentence(const Fragmentation& moment) {
+    constexpr std::uint64_t kWorthSaying = std::uint64_t{32} << 20U;
+    if (moment.non_heap_bytes < kWorthSaying || moment.non_heap_bytes * 2 < moment.resident_bytes) {
+        return {};
+    }
+    return "elsewhere: " + of_total(moment.non_heap_bytes, moment.resident_bytes) +
+           " of what is resident are not from malloc: files, stacks, and what the program maps itself, which record --mappings shows";
+}
+
 }  // namespace
 
 double Composition::overhead_share() const {
@@ -118,7 +128,7 @@ MemoryVerdict verdict_of(const Findings& findings) {
             verdict.sentences.push_back(std::move(sentence));
         }
     }
-    for (std::string sentence : {sparse_pages_sentence(findings.at_peak), end_sentence(findings)}) {
+    for (std::string sentence : {sparse_pages_sentence(findings.at_peak), elsewhere_sentence(findings.at_peak), end_sentence(findings)}) {
         if (!sentence.empty()) {
             verdict.sentences.push_back(std::move(sentence));
         }
