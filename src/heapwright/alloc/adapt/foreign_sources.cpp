@@ -44,11 +44,9 @@ Result<ForeignSource> ForeignSource::mimalloc() noexcept {
 
 Result<ForeignSource> ForeignSource::jemalloc() noexcept {
     // Its symbols are those of libc; bound deeply, its own calls find themselves and not the program's malloc.
-    int flags = RTLD_NOW | RTLD_LOCAL;
-#if !HEAPWRIGHT_UNDER_ASAN && !HEAPWRIGHT_UNDER_TSAN
-    flags |= RTLD_DEEPBIND;
-#endif
-    void* const library = ::dlopen("libjemalloc.so.2", flags);
+    // The sanitizers refuse that.
+    constexpr int kDeep = HEAPWRIGHT_UNDER_ASAN || HEAPWRIGHT_UNDER_TSAN ? 0 : RTLD_DEEPBIND;
+    void* const library = ::dlopen("libjemalloc.so.2", RTLD_NOW | RTLD_LOCAL | kDeep);
     const auto allocate = library == nullptr ? nullptr : find<Allocate>(library, "aligned_alloc");
     const auto free = library == nullptr ? nullptr : find<Free>(library, "free");
     if (allocate == nullptr || free == nullptr) {

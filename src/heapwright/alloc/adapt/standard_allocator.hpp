@@ -49,7 +49,7 @@ public:
         void* block = nullptr;
         if constexpr (FixesSizes<A>) {
             // A node's size is known here, and an arena is faster at it; for the others this test folds away.
-            if (__builtin_constant_p(count) && count == 1) {
+            if (__builtin_constant_p(count) != 0 && count == 1) {
                 block = allocator_->template try_allocate_fixed<sizeof(T), alignof(T)>();
             } else {
                 block = allocator_->try_allocate(layout_of(count));

@@ -120,7 +120,7 @@ public:
     ///
     /// Requires: it is one of this heap's live blocks (checked as far as its header can tell: a second free stops here).
     /// Cost:     O(1), without a loop; an empty region of the source may go back.
-    void deallocate(void* block) noexcept;
+    void deallocate(void* memory) noexcept;
     /// The same, and checks that the block can have been asked for with this size.
     HEAPWRIGHT_ALWAYS_INLINE void deallocate(void* block, Layout layout) noexcept {
         if (HEAPWRIGHT_UNLIKELY(block_of(block)->usable_bytes() < layout.size)) {
@@ -132,7 +132,7 @@ public:
     /// Grows or shrinks in place. Growing needs free memory right behind the block.
     ///
     /// Cost:     O(1).
-    [[nodiscard]] bool try_expand(void* block, Layout layout, std::size_t new_size) noexcept;
+    [[nodiscard]] bool try_expand(void* memory, Layout layout, std::size_t new_size) noexcept;
 
     /// Resizes in place where possible, else copies.
     ///
