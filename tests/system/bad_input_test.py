@@ -109,10 +109,10 @@ class Outputs(Sentences):
     def test_a_disk_that_fills_up_in_mid_run_keeps_what_was_gathered(self) -> None:
         small = self.folder / "small"
         small.mkdir()
-        if subprocess.run(["mount", "-t", "tmpfs", "-o", "size=256k", "none", str(small)], check=False).returncode != 0:
+        if subprocess.run(["mount", "-t", "tmpfs", "-o", "size=64k", "none", str(small)], check=False).returncode != 0:
             self.skipTest("this machine allows no mounts")
         self.addCleanup(subprocess.run, ["umount", str(small)], check=False)
-        script = "x = [str(i) * (i % 7 + 1) for i in range(600000)]; print(len(x))"
+        script = "x = [str(i) * (i % 7 + 1) for i in range(1000000)]; print(len(x))"
         plain = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
         done = heapwright("record", "-o", str(small / "t.hwtrace"), "--", sys.executable, "-c", script,
                           env={**os.environ, "PYTHONMALLOC": "malloc"})
