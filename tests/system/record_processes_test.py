@@ -127,11 +127,15 @@ class Processes(RecordTest):
         self.setUp()
         busy = subprocess.Popen([PROCESSES, "busy"], env=self.environment(duration_ms=300), cwd=self.folder)
         trace = self.folder / f"t.{busy.pid}.hwtrace"
-        deadline = time.monotonic() + 60
+        deadline = time.monotonic() + 100
+        last_bytes = 0
         while time.monotonic() < deadline:
-            time.sleep(0.1)
-            if trace.exists() and self.traces()[0].get("end.reason"):
+            time.sleep(0.5)
+            # Reading millions of events takes seconds: only when the file stands still.
+            bytes_now = trace.stat().st_size if trace.exists() else 0
+            if bytes_now != 0 and bytes_now == last_bytes and self.traces()[0].get("end.reason"):
                 break
+            last_bytes = bytes_now
         self.assertIsNone(busy.poll())
         busy.kill()
         busy.wait()
