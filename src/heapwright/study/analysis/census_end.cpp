@@ -71,7 +71,11 @@ std::vector<Amount> Census::attribute(const Snapshot& moment, bool is_peak) {
 }
 
 Fragmentation Census::fragmentation_of(const Snapshot& moment, const LiveTotals& totals, const MemoryMap* map, trace::Tick tick) const {
-    Fragmentation result = measure_fragmentation(moment, totals, map, usable_, scale_, resident_at(facts_.samples, tick));
+    const std::uint64_t resident = resident_at(facts_.samples, tick);
+    const std::uint64_t recorder = std::min(resident, facts_.number("recorder_resident_bytes"));
+    // Maps leave the recorder's own pages out, samples cannot.
+    Fragmentation result = measure_fragmentation(moment, totals, map, usable_, scale_, resident - recorder);
+    result.resident_bytes = resident;
     result.time_ns = facts_.clock.ns_at(tick);
     return result;
 }
