@@ -19,16 +19,21 @@ Suggestion change_to(const std::string& target, Gain gain) {
     return suggestion;
 }
 
+double wasted_at(const Fragmentation& moment) { return number(moment.external_bytes + moment.retained_bytes); }
+
 }  // namespace
 
 std::vector<Suggestion> suggest_allocator(const Case& program) {
     using Family = AllocatorInUse::Family;
     const Findings& findings = program.findings;
     std::vector<Suggestion> suggestions;
-    const double external = number(std::max(findings.at_peak.external_bytes, findings.at_end.external_bytes));
-    const double kept = number(std::max(findings.at_peak.retained_bytes, findings.at_end.retained_bytes));
-    const double heap = std::max(program.heap_resident(findings.at_peak), program.heap_resident(findings.at_end));
-    const double wasted = external + kept;
+    // The worse of the two moments: gaps of one and empty pages of the other were never there together.
+    const bool is_peak_worse = wasted_at(findings.at_peak) >= wasted_at(findings.at_end);
+    const Fragmentation& moment = is_peak_worse ? findings.at_peak : findings.at_end;
+    const double external = number(moment.external_bytes);
+    const double kept = number(moment.retained_bytes);
+    const double heap = program.heap_resident(moment);
+    const double wasted = wasted_at(moment);
     if (program.worth_bytes(wasted) && wasted > kHeldForNothing * heap) {
         for (const auto& [family, target] :
              {std::pair{Family::jemalloc, "jemalloc"}, std::pair{Family::mimalloc, "mimalloc:purge_delay=0"}}) {
@@ -40,7 +45,7 @@ std::vector<Suggestion> suggest_allocator(const Case& program) {
                                    {"kept on pages without any live byte", kept, "B"},
                                    {"resident in the heap", heap, "B"}};
             suggestion.what =
-                bytes_text(wasted) + " of the heap's " + bytes_text(heap) +
+                bytes_text(wasted) + " of the heap's " + bytes_text(heap) + (is_peak_worse ? " at the peak" : " at the end") +
                 " hold nothing. Another allocator places blocks otherwise; whether that helps this program only the replay can say.";
             suggestion.expected_bytes = wasted / 2;
             suggestion.arithmetic = "at best half of what holds nothing now: every allocator keeps something";
