@@ -28,7 +28,8 @@ struct Moment {
         map.lines.push_back({.where = {0x1000 * kOsPageBytes, 30 * kOsPageBytes, 30 * kOsPageBytes, 30 * kOsPageBytes, 3}, .name = ""});
     }
     [[nodiscard]] Fragmentation measured(std::uint64_t resident_pages) const {
-        return measure_fragmentation(snapshot, totals, &map, usable, Scale{}, resident_pages * kOsPageBytes);
+        return measure_fragmentation(snapshot, totals, TouchedShares(&map, snapshot, usable), usable, Scale{},
+                                     resident_pages * kOsPageBytes);
     }
 };
 
@@ -51,7 +52,8 @@ TEST_CASE("with a map of another moment, no more is retained than is resident an
 TEST_CASE("without a sample the map's word stands, without a map nothing is retained") {
     CHECK(Moment().measured(0).retained_bytes == 20 * kOsPageBytes);
     const Moment moment;
-    CHECK(measure_fragmentation(moment.snapshot, moment.totals, nullptr, moment.usable, Scale{}, 35 * kOsPageBytes).retained_bytes == 0);
+    const TouchedShares unknown(nullptr, moment.snapshot, moment.usable);
+    CHECK(measure_fragmentation(moment.snapshot, moment.totals, unknown, moment.usable, Scale{}, 35 * kOsPageBytes).retained_bytes == 0);
 }
 
 }  // namespace heapwright::test

@@ -121,7 +121,7 @@ TEST_CASE("a sweep leaves out blocks that lie on others") {
     snapshot.add(block_at(kBase + 8192, 100, 1));
     snapshot.add(block_at(kBase + (2 << 20), 100, 2));
     snapshot.sort();
-    const auto pinned = measure_pinning(snapshot, nullptr, usable, 3);
+    const auto pinned = measure_pinning(snapshot, TouchedShares(nullptr, snapshot, usable), usable, 3);
     CHECK(pinned[0].bytes == 1 << 20);
     CHECK(pinned[0].free_bytes == 0);
     CHECK(pinned[1].bytes == 0);
@@ -183,9 +183,9 @@ TEST_CASE("the map nearest to the peak is the one that counts") {
     CHECK(history.last()->retained_bytes == 0x4000);
     CHECK(history.last()->non_heap_bytes == 0x2000);
     CHECK(history.last()->resident_bytes == 0x7000);
-    CHECK(history.last()->line_of(kBase + 5)->where.begin == kBase);
-    CHECK(history.last()->line_of(kBase + 0x10000) == nullptr);
-    CHECK(history.last()->line_of(0) == nullptr);
+    CHECK(line_of(history.last()->lines, kBase + 5)->where.begin == kBase);
+    CHECK(line_of(history.last()->lines, kBase + 0x10000) == nullptr);
+    CHECK(line_of(history.last()->lines, 0) == nullptr);
 }
 
 TEST_CASE("occupancy has a bucket of its own for full pages") {

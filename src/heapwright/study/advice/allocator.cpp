@@ -19,8 +19,6 @@ Suggestion change_to(const std::string& target, Gain gain) {
     return suggestion;
 }
 
-double wasted_at(const Fragmentation& moment) { return number(moment.external_bytes + moment.retained_bytes); }
-
 }  // namespace
 
 std::vector<Suggestion> suggest_allocator(const Case& program) {

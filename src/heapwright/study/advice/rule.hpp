@@ -56,6 +56,8 @@ void keep_best(std::vector<Suggestion>& suggestions);
     return whole == 0 ? 0 : static_cast<double>(part) / static_cast<double>(whole);
 }
 [[nodiscard]] inline double number(std::uint64_t value) { return static_cast<double>(value); }
+/// Bytes of the heap that hold nothing: gaps between live blocks, and pages without any.
+[[nodiscard]] inline double wasted_at(const Fragmentation& moment) { return number(moment.external_bytes + moment.retained_bytes); }
 
 [[nodiscard]] std::string bytes_text(double bytes);         ///< "1.4 MiB"
 [[nodiscard]] std::string count_text(std::uint64_t count);  ///< "1 204 332" as "1,204,332"

@@ -12,11 +12,7 @@ std::uint64_t allocating_threads(const Findings& findings) {
         std::count_if(findings.threads.begin(), findings.threads.end(), [](const ThreadRow& thread) { return thread.allocations >= 100; }));
 }
 
-double wasted(const Case& program) {
-    const Fragmentation& peak = program.findings.at_peak;
-    const Fragmentation& end = program.findings.at_end;
-    return number(std::max(peak.external_bytes + peak.retained_bytes, end.external_bytes + end.retained_bytes));
-}
+double wasted(const Case& program) { return std::max(wasted_at(program.findings.at_peak), wasted_at(program.findings.at_end)); }
 
 void suggest_arenas(const Case& program, std::vector<Suggestion>& suggestions) {
     const std::uint64_t threads = allocating_threads(program.findings);

@@ -90,7 +90,7 @@ private:
     [[nodiscard]] Snapshot take_peak();
     [[nodiscard]] Snapshot take_end() const;
     [[nodiscard]] std::vector<Amount> attribute(const Snapshot& moment, bool is_peak);
-    [[nodiscard]] Fragmentation fragmentation_of(const Snapshot& moment, const LiveTotals& totals, const MemoryMap* map,
+    [[nodiscard]] Fragmentation fragmentation_of(const Snapshot& moment, const LiveTotals& totals, const TouchedShares& touched,
                                                  trace::Tick tick) const;
     void finish_totals(Findings& findings);
 

@@ -70,11 +70,12 @@ std::vector<Amount> Census::attribute(const Snapshot& moment, bool is_peak) {
     return by_site;
 }
 
-Fragmentation Census::fragmentation_of(const Snapshot& moment, const LiveTotals& totals, const MemoryMap* map, trace::Tick tick) const {
+Fragmentation Census::fragmentation_of(const Snapshot& moment, const LiveTotals& totals, const TouchedShares& touched,
+                                       trace::Tick tick) const {
     const std::uint64_t resident = resident_at(facts_.samples, tick);
     const std::uint64_t recorder = std::min(resident, facts_.number("recorder_resident_bytes"));
     // Maps leave the recorder's own pages out, samples cannot.
-    Fragmentation result = measure_fragmentation(moment, totals, map, usable_, scale_, resident - recorder);
+    Fragmentation result = measure_fragmentation(moment, totals, touched, usable_, scale_, resident - recorder);
     result.resident_bytes = resident;
     result.time_ns = facts_.clock.ns_at(tick);
     return result;
@@ -122,10 +123,12 @@ void Census::finish(Findings& findings) {
     const auto end_map = map_history_.last();
     const auto live_at_peak = attribute(peak, true);
     const auto leaked = attribute(end, false);
-    findings.at_peak = fragmentation_of(peak, peak_.totals(), peak_map.get(), peak_.tick());
-    findings.at_end = fragmentation_of(end, totals_, end_map.get(), now_);
-    const auto pinned_at_peak = measure_pinning(peak, peak_map.get(), usable_, sites_.size());
-    const auto pinned_at_end = measure_pinning(end, end_map.get(), usable_, sites_.size());
+    const TouchedShares touched_at_peak(peak_map.get(), peak, usable_);
+    const TouchedShares touched_at_end(end_map.get(), end, usable_);
+    findings.at_peak = fragmentation_of(peak, peak_.totals(), touched_at_peak, peak_.tick());
+    findings.at_end = fragmentation_of(end, totals_, touched_at_end, now_);
+    const auto pinned_at_peak = measure_pinning(peak, touched_at_peak, usable_, sites_.size());
+    const auto pinned_at_end = measure_pinning(end, touched_at_end, usable_, sites_.size());
 
     if (facts_.has_events()) {
         findings.maps.push_back(draw_map(peak, usable_, pages_, kMapCells));

@@ -23,7 +23,7 @@ std::uint64_t largest_gap(const Snapshot& snapshot, const MemoryMap* map, const 
         const std::uint64_t gap = block.address - free_from;
         // A mapping is looked up only for a gap that would count.
         if (free_from != 0 && gap > largest) {
-            line = map == nullptr ? nullptr : map->line_of(free_from - 1);
+            line = map == nullptr ? nullptr : line_of(map->lines, free_from - 1);
             const bool is_one_mapping = map == nullptr ? gap < kFarApartBytes : line != nullptr && block.address < line->end();
             largest = is_one_mapping ? gap : largest;
         }
@@ -34,9 +34,9 @@ std::uint64_t largest_gap(const Snapshot& snapshot, const MemoryMap* map, const 
 
 }  // namespace
 
-Fragmentation measure_fragmentation(const Snapshot& snapshot, const LiveTotals& totals, const MemoryMap* map, const UsableSizes& usable,
-                                    const Scale& scale, std::uint64_t resident_bytes) {
-    const TouchedShares touched(map, snapshot, usable);
+Fragmentation measure_fragmentation(const Snapshot& snapshot, const LiveTotals& totals, const TouchedShares& touched,
+                                    const UsableSizes& usable, const Scale& scale, std::uint64_t resident_bytes) {
+    const MemoryMap* const map = touched.map();
     Fragmentation result;
     result.resident_bytes = resident_bytes;
     result.live_requested = scale.to_count(totals.requested);

@@ -17,12 +17,13 @@ inline constexpr std::uint64_t kFarApartBytes = 1 << 20;
 
 /// Computes everything but time_ns.
 ///
-/// Requires: the snapshot is sorted. `map` may be nullptr: nothing is then known to be retained or elsewhere.
+/// Requires: the snapshot is sorted. `touched` is of the same snapshot; without a map nothing is known to be retained or
+///           elsewhere.
 ///           `resident_bytes` is the nearest sample of RSS, 0 if there is none.
 /// Returns:  ratios in [0, 1]; all zeros for an empty snapshot. External figures count the recorded blocks only, also
 ///           when the recorder sampled; the live amounts are scaled back.
 /// Cost:     O(blocks + OS pages of the small ones).
-[[nodiscard]] Fragmentation measure_fragmentation(const Snapshot& snapshot, const LiveTotals& totals, const MemoryMap* map,
+[[nodiscard]] Fragmentation measure_fragmentation(const Snapshot& snapshot, const LiveTotals& totals, const TouchedShares& touched,
                                                   const UsableSizes& usable, const Scale& scale, std::uint64_t resident_bytes);
 
 /// The bucket of Fragmentation::occupancy for an OS page with that many live bytes.

@@ -34,14 +34,6 @@ std::vector<std::uint64_t> covered_by_line(const std::vector<trace::MapLine>& li
     return covered;
 }
 
-std::size_t line_index(const std::vector<trace::MapLine>& lines, std::uint64_t address) {
-    const auto above = std::ranges::upper_bound(lines, address, {}, [](const trace::MapLine& line) { return line.where.begin; });
-    if (above == lines.begin() || address >= std::prev(above)->end()) {
-        return lines.size();
-    }
-    return static_cast<std::size_t>(std::prev(above) - lines.begin());
-}
-
 /// What the recorder itself needs is none of the program's memory.
 bool is_recorders(const trace::MapLine& line) {
     return line.name.starts_with("[anon:heapwright") || line.name.find("libheapwright-record") != std::string::npos;
@@ -49,7 +41,15 @@ bool is_recorders(const trace::MapLine& line) {
 
 }  // namespace
 
-const trace::MapLine* MemoryMap::line_of(std::uint64_t address) const {
+std::size_t line_index(std::span<const trace::MapLine> lines, std::uint64_t address) {
+    const auto above = std::ranges::upper_bound(lines, address, {}, [](const trace::MapLine& line) { return line.where.begin; });
+    if (above == lines.begin() || address >= std::prev(above)->end()) {
+        return lines.size();
+    }
+    return static_cast<std::size_t>(std::prev(above) - lines.begin());
+}
+
+const trace::MapLine* line_of(std::span<const trace::MapLine> lines, std::uint64_t address) {
     const std::size_t index = line_index(lines, address);
     return index < lines.size() ? &lines[index] : nullptr;
 }

@@ -13,6 +13,13 @@
 
 namespace heapwright::study {
 
+/// Index of the line that contains `address`; lines.size() if there is none.
+///
+/// Requires: lines are ascending and do not overlap.
+[[nodiscard]] std::size_t line_index(std::span<const trace::MapLine> lines, std::uint64_t address);
+/// The line itself, or nullptr.
+[[nodiscard]] const trace::MapLine* line_of(std::span<const trace::MapLine> lines, std::uint64_t address);
+
 /// A memory map with what the page table knew at its moment. Lines are sorted by address; the recorder's own are left out.
 struct MemoryMap {
     trace::Tick tick = 0;
@@ -20,9 +27,6 @@ struct MemoryMap {
     std::uint64_t resident_bytes = 0;  ///< of all lines
     std::uint64_t retained_bytes = 0;  ///< resident on OS pages that held blocks, but hold no live byte now
     std::uint64_t non_heap_bytes = 0;  ///< resident on OS pages that never held a block
-
-    /// The line that contains `address`, or nullptr.
-    [[nodiscard]] const trace::MapLine* line_of(std::uint64_t address) const;
 };
 
 /// Keeps the maps that may matter: the ones next to the peak, before and behind, and the last one.
@@ -57,6 +61,8 @@ public:
     /// `map` may be nullptr: everything counts as touched then.
     TouchedShares(const MemoryMap* map, const Snapshot& snapshot, const UsableSizes& usable);
 
+    /// The map that it is made of; may be nullptr.
+    [[nodiscard]] const MemoryMap* map() const { return map_; }
     /// In [0, 1], for the large block whose inner pages begin at OS page `page`.
     [[nodiscard]] double of_page(std::uint64_t page) const;
 

@@ -7,8 +7,7 @@
 
 namespace heapwright::study {
 
-std::vector<Pinned> measure_pinning(const Snapshot& snapshot, const MemoryMap* map, const UsableSizes& usable, std::size_t sites) {
-    const TouchedShares touched(map, snapshot, usable);
+std::vector<Pinned> measure_pinning(const Snapshot& snapshot, const TouchedShares& touched, const UsableSizes& usable, std::size_t sites) {
     std::vector<Pinned> pinned(sites);
     sweep_pages(
         snapshot, usable,

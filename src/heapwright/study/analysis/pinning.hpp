@@ -18,9 +18,9 @@ struct Pinned {
 
 /// By site, for `sites` sites.
 ///
-/// Requires: the snapshot is sorted, and its sites are below `sites`. `map` as in TouchedShares.
+/// Requires: the snapshot is sorted, and its sites are below `sites`. `touched` is of the same snapshot.
 /// Cost:     O(blocks + OS pages of the small ones).
-[[nodiscard]] std::vector<Pinned> measure_pinning(const Snapshot& snapshot, const MemoryMap* map, const UsableSizes& usable,
+[[nodiscard]] std::vector<Pinned> measure_pinning(const Snapshot& snapshot, const TouchedShares& touched, const UsableSizes& usable,
                                                   std::size_t sites);
 
 }  // namespace heapwright::study

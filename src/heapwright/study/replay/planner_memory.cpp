@@ -3,18 +3,12 @@
 #include <string_view>
 #include <vector>
 
+#include <heapwright/study/analysis/memory_maps.hpp>
 #include <heapwright/study/replay/planner.hpp>
 
 namespace heapwright::study {
 
 namespace {
-
-/// The line that holds `address`, or nullptr. Lines stand in order of addresses.
-const trace::MapLine* line_of(std::span<const trace::MapLine> lines, std::uint64_t address) {
-    const auto line = std::upper_bound(lines.begin(), lines.end(), address,
-                                       [](std::uint64_t wanted, const trace::MapLine& map) { return wanted < map.end(); });
-    return line == lines.end() || line->where.begin > address ? nullptr : &*line;
-}
 
 /// A module's lines and the unnamed one right behind them, which holds its zero-initialised data. What it wrote there.
 std::uint64_t written_data_of(std::span<const trace::MapLine> lines, std::string_view file) {
