@@ -49,6 +49,11 @@ TEST_CASE("with a map of another moment, no more is retained than is resident an
     CHECK(Moment().measured(7).retained_bytes == 0);  // less resident than the blocks and the map say
 }
 
+TEST_CASE("where much more was resident than the map shows, all that is in no block was retained") {
+    constexpr std::uint64_t kManyPages = 10'000;
+    CHECK(Moment().measured(kManyPages).retained_bytes == (kManyPages - 10 - 5) * kOsPageBytes);
+}
+
 TEST_CASE("without a sample the map's word stands, without a map nothing is retained") {
     CHECK(Moment().measured(0).retained_bytes == 20 * kOsPageBytes);
     const Moment moment;

@@ -71,9 +71,13 @@ Fragmentation measure_fragmentation(const Snapshot& snapshot, const LiveTotals& 
         result.retained_bytes = map->retained_bytes;
     }
     if (resident_bytes != 0) {
-        // The map may be of another moment: no more can be retained at this one than is resident and in no block.
+        // The map may be of another moment: no more can be retained at this one than is resident and in no block. Where much
+        // more was resident than the map shows, the map says nothing of what was retained.
         const std::uint64_t in_use = result.non_heap_bytes + static_cast<std::uint64_t>(touched_bytes);
-        result.retained_bytes = std::min(result.retained_bytes, resident_bytes > in_use ? resident_bytes - in_use : 0);
+        const std::uint64_t unused = resident_bytes > in_use ? resident_bytes - in_use : 0;
+        constexpr std::uint64_t kMuch = 1 << 20;
+        const bool is_other_moment = map != nullptr && resident_bytes > map->resident_bytes + map->resident_bytes / 4 + kMuch;
+        result.retained_bytes = is_other_moment ? unused : std::min(result.retained_bytes, unused);
     }
     return result;
 }
