@@ -289,6 +289,15 @@ TEST_CASE("residency comes from samples and maps") {
     CHECK(findings.timeline.back().resident_bytes == 40 * 4096);  // the last sample came after the last event
 }
 
+TEST_CASE("the peak lies between two samples, and what was resident there is the higher of them") {
+    TraceBuilder builder;
+    builder.samples({sample(100, 0, 50), sample(800, 20'000, 60), sample(1100, 30'000, 10)});
+    builder.allocate(1, 200, 0x100000, 100).allocate(1, 1000, 0x108000, 100).release(1, 1050, 0x100000).end();
+    const Findings findings = findings_of(builder);
+    CHECK(findings.at_peak.resident_bytes == 60 * 4096);  // the sample at 1100 is nearer, and says what was left
+    CHECK(findings.at_end.resident_bytes == 10 * 4096);
+}
+
 TEST_CASE("mappings are given back in parts, whole, several at once, and by mapping over them") {
     TraceBuilder builder;
     const StackId maker = builder.stack({1});

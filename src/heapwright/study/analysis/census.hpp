@@ -91,7 +91,7 @@ private:
     [[nodiscard]] Snapshot take_end() const;
     [[nodiscard]] std::vector<Amount> attribute(const Snapshot& moment, bool is_peak);
     [[nodiscard]] Fragmentation fragmentation_of(const Snapshot& moment, const LiveTotals& totals, const TouchedShares& touched,
-                                                 trace::Tick tick) const;
+                                                 trace::Tick tick, std::uint64_t resident) const;
     void finish_totals(Findings& findings);
 
     /// How often a live block was resized, and when it was first allocated.

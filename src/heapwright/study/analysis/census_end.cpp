@@ -16,16 +16,19 @@ void add_to(Amount& amount, const LiveBlock& block, const Scale& scale, const Us
     amount.usable_bytes += weight * usable.usable(block.size);
 }
 
-/// Resident bytes at the sample nearest to `tick`; 0 without samples.
-std::uint64_t resident_at(std::span<const trace::Sample> samples, trace::Tick tick) {
-    if (samples.empty()) {
-        return 0;
+/// Resident bytes around `tick`: the higher of the samples before and after it, for RSS may fall a moment later, and no
+/// sample need lie between. 0 without samples.
+std::uint64_t resident_around(std::span<const trace::Sample> samples, trace::Tick tick) {
+    const auto after = std::ranges::lower_bound(samples, tick, {}, &trace::Sample::tick);
+    std::uint64_t pages = after == samples.end() ? 0 : after->resident_pages;
+    if (after != samples.begin()) {
+        pages = std::max(pages, std::prev(after)->resident_pages);
     }
-    auto after = std::ranges::lower_bound(samples, tick, {}, &trace::Sample::tick);
-    if (after == samples.end() || (after != samples.begin() && tick - std::prev(after)->tick <= after->tick - tick)) {
-        --after;
-    }
-    return after->resident_pages * kOsPageBytes;
+    return pages * kOsPageBytes;
+}
+
+std::uint64_t resident_at_end(std::span<const trace::Sample> samples) {
+    return samples.empty() ? 0 : samples.back().resident_pages * kOsPageBytes;
 }
 
 }  // namespace
@@ -71,8 +74,7 @@ std::vector<Amount> Census::attribute(const Snapshot& moment, bool is_peak) {
 }
 
 Fragmentation Census::fragmentation_of(const Snapshot& moment, const LiveTotals& totals, const TouchedShares& touched,
-                                       trace::Tick tick) const {
-    const std::uint64_t resident = resident_at(facts_.samples, tick);
+                                       trace::Tick tick, std::uint64_t resident) const {
     const std::uint64_t recorder = std::min(resident, facts_.number("recorder_resident_bytes"));
     // Maps leave the recorder's own pages out, samples cannot.
     Fragmentation result = measure_fragmentation(moment, totals, touched, usable_, scale_, resident - recorder);
@@ -125,8 +127,9 @@ void Census::finish(Findings& findings) {
     const auto leaked = attribute(end, false);
     const TouchedShares touched_at_peak(peak_map.get(), peak, usable_);
     const TouchedShares touched_at_end(end_map.get(), end, usable_);
-    findings.at_peak = fragmentation_of(peak, peak_.totals(), touched_at_peak, peak_.tick());
-    findings.at_end = fragmentation_of(end, totals_, touched_at_end, now_);
+    findings.at_peak = fragmentation_of(peak, peak_.totals(), touched_at_peak, peak_.tick(),
+                                        resident_around(facts_.samples, peak_.tick()));
+    findings.at_end = fragmentation_of(end, totals_, touched_at_end, now_, resident_at_end(facts_.samples));
     const auto pinned_at_peak = measure_pinning(peak, touched_at_peak, usable_, sites_.size());
     const auto pinned_at_end = measure_pinning(end, touched_at_end, usable_, sites_.size());
 

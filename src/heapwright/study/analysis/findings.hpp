@@ -126,7 +126,7 @@ struct Fragmentation {
     std::uint64_t largest_free_run = 0;         ///< bytes, between two live blocks of one mapping
     double internal_ratio = 0;                  ///< internal_bytes / live_usable, in [0, 1]
     double external_ratio = 0;                  ///< external_bytes / (occupied_pages * 4096), in [0, 1]
-    std::uint64_t resident_bytes = 0;           ///< nearest sample
+    std::uint64_t resident_bytes = 0;           ///< highest sample around the peak; at the end, the last
     std::uint64_t retained_bytes = 0;           ///< resident bytes of pages that held blocks but hold no live byte
     std::uint64_t non_heap_bytes = 0;           ///< resident bytes of pages that never held a block: files, stacks ...
     std::array<std::uint64_t, 11> occupancy{};  ///< pages by share of live bytes: [0] (0,10 %), ... [9] [90,100 %), [10] full

@@ -19,7 +19,7 @@ inline constexpr std::uint64_t kFarApartBytes = 1 << 20;
 ///
 /// Requires: the snapshot is sorted. `touched` is of the same snapshot; without a map nothing is known to be retained or
 ///           elsewhere.
-///           `resident_bytes` is the nearest sample of RSS, 0 if there is none.
+///           `resident_bytes` is the RSS that was sampled around it, 0 if there is none.
 /// Returns:  ratios in [0, 1]; all zeros for an empty snapshot. External figures count the recorded blocks only, also
 ///           when the recorder sampled; the live amounts are scaled back.
 /// Cost:     O(blocks + OS pages of the small ones).
