@@ -1,0 +1,62 @@
+// What was resident at the peak and at the end, from samples and memory maps.
+#include <string>
+
+#include <doctest/doctest.h>
+
+#include <heapwright/study/analysis/analyse.hpp>
+
+#include <tests/trace/read/trace_builder.hpp>
+
+namespace heapwright::test {
+namespace {
+
+using namespace study;
+
+Findings findings_of(TraceBuilder& builder, AnalysisOptions options = {.symbolize = false}) {
+    auto findings = analyse(builder.write("hand"), options);
+    REQUIRE(findings.has_value());
+    return *std::move(findings);
+}
+
+trace::MapLine line(std::uint64_t begin, std::uint64_t bytes, std::uint64_t resident, std::string name = "[heap]") {
+    return {.where = {.begin = begin, .bytes = bytes, .resident_bytes = resident, .anonymous_bytes = resident, .permissions = 3},
+            .name = std::move(name)};
+}
+
+trace::Sample sample(trace::Tick tick, std::uint64_t ns, std::uint64_t pages) {
+    return {.tick = tick, .monotonic_ns = ns, .resident_pages = pages, .file_pages = 7, .minor_faults = 3, .major_faults = 1, .cpu_ns = 99};
+}
+
+}  // namespace
+
+TEST_CASE("residency comes from samples and maps") {
+    TraceBuilder builder;
+    const std::uint64_t heap = 0x100000;
+    builder.samples({sample(100, 0, 50), sample(1100, 20'000, 40)});
+    builder.allocate(1, 100, heap, 100).allocate(1, 200, heap + 0x8000, 100).allocate(1, 300, 0x900000, 64);
+    builder.mappings(400, {line(0x1000, 0x4000, 0x3000, "/bin/x"), line(heap, 0x10000, 0x6000), line(0x900000, 0x1000, 0x1000, "")});
+    builder.release(1, 1000, heap).end();
+    const Findings findings = findings_of(builder);
+    CHECK(findings.at_peak.resident_bytes == 50 * 4096);
+    CHECK(findings.at_end.resident_bytes == 40 * 4096);
+    CHECK(findings.at_peak.non_heap_bytes == 0x3000);
+    CHECK(findings.at_peak.retained_bytes == 0x4000);          // 6 pages resident, 2 occupied
+    CHECK(findings.at_peak.largest_free_run == 0x8000 - 100);  // the gap to 0x900000 is not one
+    CHECK(findings.totals.peak_resident == 50 * 4096);
+    CHECK(findings.totals.minor_faults == 3);
+    CHECK(findings.totals.cpu_ns == 99);
+    CHECK(findings.timeline.front().resident_bytes == 50 * 4096);
+    CHECK(findings.timeline.front().file_bytes == 7 * 4096);
+    CHECK(findings.timeline.back().resident_bytes == 40 * 4096);  // the last sample came after the last event
+}
+
+TEST_CASE("the peak lies between two samples, and what was resident there is the higher of them") {
+    TraceBuilder builder;
+    builder.samples({sample(100, 0, 50), sample(800, 20'000, 60), sample(1100, 30'000, 10)});
+    builder.allocate(1, 200, 0x100000, 100).allocate(1, 1000, 0x108000, 100).release(1, 1050, 0x100000).end();
+    const Findings findings = findings_of(builder);
+    CHECK(findings.at_peak.resident_bytes == 60 * 4096);  // the sample at 1100 is nearer, and says what was left
+    CHECK(findings.at_end.resident_bytes == 10 * 4096);
+}
+
+}  // namespace heapwright::test
