@@ -46,7 +46,7 @@ int memcmp(const void* a, const void* b, std::size_t bytes) {
 void* __dso_handle = nullptr;                                  // NOLINT(*-reserved-identifier): the compiler's name
 int __cxa_atexit(void (*)(void*), void*, void*) { return 0; }  // NOLINT(*-reserved-identifier)
 
-#if defined(__i386__)
+#if defined(__i386__) || defined(__arm__)
 /// Division of 64-bit numbers, which 32-bit compilers leave to their library.
 unsigned long long __udivmoddi4(unsigned long long number, unsigned long long by,
                                 unsigned long long* rest) {  // NOLINT(*-reserved-identifier)
@@ -64,6 +64,28 @@ unsigned long long __udivmoddi4(unsigned long long number, unsigned long long by
     }
     return quotient;
 }
+#endif
+
+#if defined(__arm__)
+// The same under the names of ARM's run-time ABI.
+int __aeabi_atexit(void*, void (*)(void*), void*) { return 0; }  // NOLINT(*-reserved-identifier)
+
+// Quotient and rest come back in four registers, which no C function can do.
+asm(R"(
+    .globl __aeabi_uldivmod
+    .type __aeabi_uldivmod, %function
+    .arm
+__aeabi_uldivmod:
+    sub sp, sp, #16
+    add ip, sp, #8
+    str ip, [sp]
+    str lr, [sp, #4]
+    bl __udivmoddi4
+    ldr lr, [sp, #4]
+    add sp, sp, #8
+    pop {r2, r3}
+    bx lr
+)");
 #endif
 
 [[noreturn]] void leave(int status) {
@@ -167,4 +189,11 @@ int run() {
 
 }  // namespace
 
-extern "C" [[noreturn]] __attribute__((force_align_arg_pointer)) void _start() { leave(run()); }
+// Nobody called it, so the stack is not aligned as x86's calling convention wants it.
+#if defined(__x86_64__) || defined(__i386__)
+#define ALIGN_STACK __attribute__((force_align_arg_pointer))
+#else
+#define ALIGN_STACK
+#endif
+
+extern "C" [[noreturn]] ALIGN_STACK void _start() { leave(run()); }
