@@ -1,0 +1,94 @@
+// A thread that sleeps until there is something to give back, and then looks four times in each delay.
+#include <heapwright/alloc/heap/detail/clock.hpp>
+
+#include <atomic>
+
+#include <heapwright/alloc/heap/detail/regions.hpp>
+#include <heapwright/os/clock.hpp>
+#include <heapwright/os/thread.hpp>
+
+namespace heapwright::heap {
+
+namespace {
+
+/// A thread is started only for so much; small programs stay single-threaded.
+constexpr std::size_t kStartBytes = std::size_t{8} << 20;
+/// Less than this is not worth waking for.
+constexpr std::size_t kWorthwhileBytes = std::size_t{1} << 20;
+constexpr std::uint32_t kTurnsOfDelay = 4;
+
+enum State : std::uint32_t { none, asleep, awake, without_thread };
+
+constinit ClockSettings g_settings;
+constinit std::atomic<std::uint32_t> g_state{none};
+constinit os::RawThread g_thread;
+constinit std::atomic<std::uint64_t> g_next_turn_ns{0};  // without a thread
+
+std::uint64_t turn_ns() noexcept { return g_settings.delay_ns / kTurnsOfDelay; }
+
+void take_turn() noexcept {
+    const std::uint32_t turn = g_turn.fetch_add(1, std::memory_order_relaxed) + 1;  // a stamp, read through nothing
+    purge_regions(turn - kTurnsOfDelay, false);
+}
+
+void body(void* /*unused*/) noexcept {
+    while (true) {
+        while (dirty_bytes() >= kWorthwhileBytes) {
+            os::sleep_ns(turn_ns());
+            take_turn();
+        }
+        g_state.store(asleep, std::memory_order_seq_cst);  // against note_freed(): one of the two sees the other's word
+        if (dirty_bytes() >= kWorthwhileBytes) {
+            g_state.store(awake, std::memory_order_relaxed);  // only this thread acts on it
+            continue;
+        }
+        while (g_state.load(std::memory_order_acquire) == asleep) {  // pairs with the exchange in wake()
+            os::futex_wait(&g_state, asleep);
+        }
+    }
+}
+
+HEAPWRIGHT_COLD void wake(std::uint32_t state) noexcept {
+    if (state == asleep) {
+        if (g_state.compare_exchange_strong(state, awake, std::memory_order_acq_rel)) {  // pairs with the acquire in body()
+            os::futex_wake(&g_state);
+        }
+    } else if (state == none) {
+        const std::uint32_t next = g_settings.may_start_thread ? awake : without_thread;
+        // Acquire and release: whoever changes it from `none` is alone with g_thread.
+        if (g_state.compare_exchange_strong(state, next, std::memory_order_acq_rel) && next == awake &&
+            !g_thread.start(body, nullptr, "heapwright")) {
+            g_state.store(without_thread, std::memory_order_release);  // as above
+        }
+    } else if (state == without_thread) {
+        const std::uint64_t now = os::monotonic_ns();
+        std::uint64_t due = g_next_turn_ns.load(std::memory_order_relaxed);  // a time, read through nothing
+        if (now >= due && g_next_turn_ns.compare_exchange_strong(due, now + turn_ns(), std::memory_order_relaxed)) {
+            take_turn();
+        }
+    }
+}
+
+}  // namespace
+
+void set_clock(const ClockSettings& settings) noexcept { g_settings = settings; }
+
+void note_freed() noexcept {
+    const std::size_t dirty = dirty_bytes();
+    if (dirty < kWorthwhileBytes) {
+        return;
+    }
+    const std::uint32_t state = g_state.load(std::memory_order_relaxed);  // wake() looks again
+    if (state == awake || !g_settings.is_on || (state == none && dirty < kStartBytes)) {
+        return;
+    }
+    wake(state);
+}
+
+void restart_clock_after_fork() noexcept {
+    g_thread.forget_after_fork();
+    const std::uint32_t state = g_state.load(std::memory_order_relaxed);  // no other thread exists
+    g_state.store(state == without_thread ? state : std::uint32_t{none}, std::memory_order_relaxed);
+}
+
+}  // namespace heapwright::heap

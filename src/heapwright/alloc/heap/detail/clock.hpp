@@ -1,0 +1,24 @@
+// Gives memory back by a clock: what has been free for a while goes to the kernel, whether or not the program calls us.
+#pragma once
+
+#include <cstdint>
+
+namespace heapwright::heap {
+
+struct ClockSettings {
+    std::uint64_t delay_ns = 500'000'000;  ///< free for so long before it is given back
+    bool may_start_thread = true;          ///< false: only when the program frees
+    bool is_on = true;                     ///< false: only trim() gives back
+};
+
+/// Before the first block is freed, or never.
+void set_clock(const ClockSettings& settings) noexcept;
+
+/// Memory of spans became free. Requires: the caller holds no lock of the heap.
+/// Cost: two loads while there is little to give back.
+void note_freed() noexcept;
+
+/// In the child of fork, which has no thread of ours.
+void restart_clock_after_fork() noexcept;
+
+}  // namespace heapwright::heap

@@ -1,0 +1,86 @@
+// Large blocks: whole slices, grown in place or by moving their page tables.
+#include <heapwright/alloc/heap/detail/large.hpp>
+
+#include <atomic>
+
+#include <sys/mman.h>
+#include <sys/syscall.h>
+
+#include <heapwright/alloc/heap/detail/regions.hpp>
+#include <heapwright/os/pages.hpp>
+#include <heapwright/os/syscall.hpp>
+
+#ifndef MREMAP_DONTUNMAP
+#define MREMAP_DONTUNMAP 4
+#endif
+
+namespace heapwright::heap {
+
+namespace {
+
+/// Below this, copying is cheaper than two changes of the page tables.
+constexpr std::size_t kWorthMovingBytes = std::size_t{256} << 10;
+/// Each move leaves the kernel with more mappings, of which it allows 65530 in all.
+constexpr std::uint32_t kMostMoves = 4096;
+
+constinit std::atomic<std::uint32_t> g_moves{0};
+
+std::uint32_t pages_of(std::size_t bytes) noexcept { return static_cast<std::uint32_t>((bytes + os::kPageBytes - 1) / os::kPageBytes); }
+std::uint32_t slices_for(std::size_t bytes) noexcept { return static_cast<std::uint32_t>((bytes + kSliceBytes - 1) >> kSliceLog2); }
+
+}  // namespace
+
+void* allocate_large(std::size_t bytes, std::uint32_t alignment_slices, bool& is_zero) noexcept {
+    if (bytes > PTRDIFF_MAX || (bytes >> kSliceLog2) >= (std::size_t{1} << 31)) {
+        return nullptr;
+    }
+    bytes += bytes == 0 ? 1 : 0;
+    Span* const span = take_slices(slices_for(bytes), alignment_slices, is_zero);
+    if (span == nullptr) {
+        return nullptr;
+    }
+    span->pages = pages_of(bytes);
+    span->cache.store(nullptr, std::memory_order_relaxed);          // nobody holds the block yet
+    span->owner.store(owner::kLarge, std::memory_order_relaxed);  // as above
+    return span->start;
+}
+
+void release_large(Span* span) noexcept { give_slices(span); }
+
+bool resize_large(Span* span, std::size_t bytes) noexcept {
+    if (bytes > PTRDIFF_MAX || (bytes >> kSliceLog2) >= (std::size_t{1} << 31)) {
+        return false;
+    }
+    const std::uint32_t wanted = slices_for(bytes);
+    bool is_zero = false;
+    if (wanted > span->slices && !extend_slices(span, wanted, is_zero)) {
+        return false;
+    }
+    if (wanted < span->slices) {
+        shorten_slices(span, wanted);
+    }
+    span->pages = pages_of(bytes);
+    return true;
+}
+
+void* move_large(Span* span, std::size_t bytes) noexcept {
+    const std::size_t before = std::size_t{span->pages} * os::kPageBytes;
+    if (before < kWorthMovingBytes || bytes <= before || g_moves.load(std::memory_order_relaxed) >= kMostMoves) {  // a count
+        return nullptr;
+    }
+    bool is_zero = false;
+    void* const moved = allocate_large(bytes, 1, is_zero);
+    if (moved == nullptr) {
+        return nullptr;
+    }
+    const long result = os::raw_syscall(SYS_mremap, span->start, before, before, MREMAP_MAYMOVE | MREMAP_FIXED | MREMAP_DONTUNMAP, moved);
+    if (os::is_failure(result)) {
+        release_large(find_span(moved));
+        return nullptr;
+    }
+    g_moves.fetch_add(1, std::memory_order_relaxed);  // a count
+    release_large(span);
+    return moved;
+}
+
+}  // namespace heapwright::heap

@@ -1,0 +1,20 @@
+// Blocks that have a run of slices of their own: more than 64 KiB, or aligned to more than that.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+
+#include <heapwright/alloc/heap/detail/span.hpp>
+
+namespace heapwright::heap {
+
+/// Returns: nullptr when exhausted. `is_zero`: every byte reads as zero.
+[[nodiscard]] void* allocate_large(std::size_t bytes, std::uint32_t alignment_slices, bool& is_zero) noexcept;
+void release_large(Span* span) noexcept;
+
+/// Makes the block longer or shorter where it lies. Returns false when what follows is in use.
+[[nodiscard]] bool resize_large(Span* span, std::size_t bytes) noexcept;
+/// Moves the block's pages to where there is room, without copying; nullptr when that is not worth it or not possible.
+[[nodiscard]] void* move_large(Span* span, std::size_t bytes) noexcept;
+
+}  // namespace heapwright::heap

@@ -1,0 +1,187 @@
+// The first region as large as the machine allows; more where that was little.
+#include <heapwright/alloc/heap/detail/regions.hpp>
+
+#include <algorithm>
+#include <array>
+#include <atomic>
+
+#include <sys/resource.h>
+#include <sys/syscall.h>
+
+#include <heapwright/os/process.hpp>
+#include <heapwright/os/syscall.hpp>
+
+namespace heapwright::heap {
+
+namespace {
+
+constexpr std::size_t kMost = std::size_t{1} << 40;
+constexpr std::size_t kLeast = std::size_t{64} << 30;
+/// Where addresses are limited, regions are small and follow one another: the program wants addresses, too.
+constexpr std::size_t kLeastRegion = std::size_t{32} << 20;
+constexpr std::size_t kShareOfLimit = 64;
+constexpr std::size_t kMoreRegions = 255;
+
+constinit os::SpinLock g_lock;  // of making regions, and of the metadata's cursor
+constinit std::atomic<bool> g_is_ready{false};
+constinit std::array<Region, kMoreRegions> g_more{};
+constinit std::size_t g_more_count = 0;
+constinit char* g_metadata = nullptr;
+constinit std::size_t g_metadata_left = 0;
+
+/// Bytes of addresses that the process may still have.
+std::size_t address_limit() noexcept {
+    struct rlimit limit {};
+    const long result = os::raw_syscall(SYS_prlimit64, 0, RLIMIT_AS, nullptr, &limit);
+    return os::is_failure(result) || limit.rlim_cur == RLIM_INFINITY ? SIZE_MAX : limit.rlim_cur;
+}
+
+/// Reserves the first region: of four times the machine's memory, so that it never has to be a second.
+bool reserve_first() noexcept {
+    const os::LockGuard guard(g_lock);
+    if (g_is_ready.load(std::memory_order_relaxed)) {  // under the lock
+        return true;
+    }
+    const std::size_t limit = address_limit();
+    std::size_t bytes = limit == SIZE_MAX ? std::clamp<std::size_t>(4 * os::machine_memory_bytes(), kLeast, kMost)
+                                          : std::max(limit / kShareOfLimit, kLeastRegion);
+    while (!g_region.reserve(bytes)) {
+        bytes /= 2;
+        if (bytes < (std::size_t{1} << 20)) {
+            return false;
+        }
+    }
+    g_bounds = {.base = reinterpret_cast<char*>(g_region.records()), .bytes = g_region.reserved_bytes()};
+    g_is_ready.store(true, std::memory_order_release);  // pairs with the acquire in take_slices()
+    return true;
+}
+
+/// Another region, for at least `slices`.
+Region* reserve_next(std::uint32_t slices) noexcept {
+    if (g_more_count == g_more.size()) {
+        return nullptr;
+    }
+    // The records of 512 slices fill one.
+    const std::size_t wanted = (std::size_t{slices} + 1 + slices / 256) * kSliceBytes;
+    const std::size_t usual = address_limit() == SIZE_MAX ? kMost / 16 : std::max(address_limit() / kShareOfLimit, kLeastRegion);
+    Region& made = g_more[g_more_count];
+    if (!made.reserve(std::max(wanted, usual)) && !made.reserve(wanted)) {
+        return nullptr;
+    }
+    ++g_more_count;
+    return &made;
+}
+
+Region* region_of(const void* address) noexcept {
+    for (Region* region = &g_region; region != nullptr; region = region->next.load(std::memory_order_acquire)) {  // pairs with take_slices()
+        if (region->contains(address)) {
+            return region;
+        }
+    }
+    return nullptr;
+}
+
+}  // namespace
+
+Span* take_slices(std::uint32_t slices, std::uint32_t alignment, bool& is_zero) noexcept {
+    if (!g_is_ready.load(std::memory_order_acquire) && !reserve_first()) {  // pairs with the release in reserve_first()
+        return nullptr;
+    }
+    Region* last = &g_region;
+    for (Region* region = last; region != nullptr; region = region->next.load(std::memory_order_acquire)) {  // pairs with the release below
+        if (Span* const span = region->take(slices, alignment, is_zero); span != nullptr) {
+            return span;
+        }
+        last = region;
+    }
+    const os::LockGuard guard(g_lock);
+    if (Region* const newer = last->next.load(std::memory_order_relaxed); newer != nullptr) {  // under the lock
+        if (Span* const span = newer->take(slices, alignment, is_zero); span != nullptr) {
+            return span;
+        }
+        while (last->next.load(std::memory_order_relaxed) != nullptr) {  // under the lock
+            last = last->next.load(std::memory_order_relaxed);
+        }
+    }
+    Region* const made = reserve_next(slices + alignment);
+    if (made == nullptr) {
+        return nullptr;
+    }
+    last->next.store(made, std::memory_order_release);  // pairs with the acquires of those who walk the regions
+    return made->take(slices, alignment, is_zero);
+}
+
+void give_slices(Span* head) noexcept { region_of(head)->give(head, head->slices); }
+
+bool extend_slices(Span* head, std::uint32_t wanted, bool& is_zero) noexcept {
+    return region_of(head)->extend(head, head->slices, wanted, is_zero);
+}
+
+void shorten_slices(Span* head, std::uint32_t wanted) noexcept {
+    const std::uint32_t rest = head->slices - wanted;
+    head->slices = wanted;
+    head[wanted - 1].owner.store(wanted == 1 ? head->owner.load(std::memory_order_relaxed) : owner::kInterior,
+                                 std::memory_order_relaxed);  // the block's owner alone comes here
+    region_of(head)->give(head + wanted, rest);
+}
+
+Span* find_span(const void* address) noexcept {
+    const Region* const region = region_of(address);
+    return region == nullptr ? nullptr : region->span_at(address);
+}
+
+void* allocate_metadata(std::size_t bytes) noexcept {
+    bytes = (bytes + kCacheLineBytes - 1) & ~(kCacheLineBytes - 1);
+    {
+        const os::LockGuard guard(g_lock);
+        if (bytes <= g_metadata_left) {
+            g_metadata_left -= bytes;
+            g_metadata += bytes;
+            return g_metadata - bytes;
+        }
+    }
+    bool is_zero = false;
+    Span* const span = take_slices(static_cast<std::uint32_t>((bytes + kSliceBytes - 1) >> kSliceLog2), 1, is_zero);
+    if (span == nullptr) {
+        return nullptr;
+    }
+    const std::size_t room = std::size_t{span->slices} * kSliceBytes;
+    if (!is_zero) {
+        __builtin_memset(span->start, 0, room);
+    }
+    const os::LockGuard guard(g_lock);
+    if (room - bytes > g_metadata_left) {
+        g_metadata = span->start + bytes;
+        g_metadata_left = room - bytes;
+    }
+    return span->start;
+}
+
+std::size_t purge_regions(std::uint32_t before, bool all) noexcept {
+    std::size_t given = 0;
+    for_each_region([&](Region& region) { given += region.purge(before, all); });
+    return given;
+}
+
+std::size_t dirty_bytes() noexcept {
+    std::size_t sum = 0;
+    for_each_region([&](const Region& region) { sum += region.dirty_bytes(); });
+    return sum;
+}
+
+void lock_regions() noexcept {
+    g_lock.lock();
+    for_each_region([](Region& region) { region.lock().lock(); });
+}
+
+void unlock_regions() noexcept {
+    for_each_region([](Region& region) { region.lock().unlock(); });
+    g_lock.unlock();
+}
+
+void reset_region_locks_after_fork() noexcept {
+    for_each_region([](Region& region) { region.lock().reset_after_fork(); });
+    g_lock.reset_after_fork();
+}
+
+}  // namespace heapwright::heap

@@ -1,0 +1,90 @@
+// The record of a span: what a heap knows of a run of slices. One record a slice, in a flat table.
+#pragma once
+
+#include <atomic>
+#include <cstddef>
+#include <cstdint>
+
+#include <heapwright/alloc/heap/size_class.hpp>
+#include <heapwright/base/platform.hpp>
+
+namespace heapwright::heap {
+
+class ThreadCache;
+
+/// A free block: the first word leads to the next.
+struct FreeBlock {
+    FreeBlock* next;
+};
+
+/// Who may free into a span without asking: a thread, by its thread pointer; or nobody, for one of these reasons. Thread
+/// pointers are multiples of 16.
+namespace owner {
+inline constexpr std::uintptr_t kFree = 0;       ///< a slice in no span; fresh records are zero
+inline constexpr std::uintptr_t kAbandoned = 6;  ///< a span of blocks whose thread is gone
+inline constexpr std::uintptr_t kFullBit = 1;    ///< thread pointer | this: no free block, and in no list
+inline constexpr std::uintptr_t kInterior = 2;   ///< not the first slice of a span
+inline constexpr std::uintptr_t kLarge = 4;      ///< a span that is one block
+inline constexpr std::uintptr_t kMetadata = 8;   ///< the heap's own
+inline constexpr std::uintptr_t kNobody = 10;    ///< a span of a cache that threads share under a lock
+}  // namespace owner
+
+/// Where a span of blocks stands with its cache.
+enum class SpanState : std::uint8_t {
+    active,   ///< the one that its class allocates from
+    carving,  ///< put aside with slots that never were blocks
+    full,     ///< no free block, or too few to come back to
+    dense,    ///< listed; less than half free
+    airy,     ///< listed; at least half free
+};
+
+/// Two cache lines: the owner's, and the one that others write.
+///
+///   S1  live blocks = countdown + floor; they include those of the free list, which count as handed out
+///   S2  carved - live blocks are in local_free
+///   S3  carved <= capacity
+struct alignas(2 * kCacheLineBytes) Span {
+    // The owner's line. Others read only `owner` and what never changes while the span exists.
+    std::atomic<std::uintptr_t> owner{owner::kFree};
+    FreeBlock* free = nullptr;        ///< what malloc takes from
+    FreeBlock* local_free = nullptr;  ///< what the owner freed since
+    std::uint32_t countdown = 0;      ///< frees until something is to be done
+    std::uint32_t floor = 0;          ///< live blocks at that moment
+    std::uint32_t carved = 0;         ///< blocks made so far, from the start
+    std::uint32_t capacity = 0;
+    std::uint32_t block_bytes = 0;
+    std::uint32_t slices = 0;  ///< of the span or the free run; at both ends of a free run
+    SizeClass size_class = 0;
+    SpanState state = SpanState::active;
+    bool is_fresh = false;     ///< what is not carved yet reads as zero
+    bool is_dirty = false;     ///< of each slice: its memory may be resident while it is free
+    std::uint32_t stamp = 0;   ///< of each slice: the clock's turn when it became free
+    char* start = nullptr;     ///< the first byte
+
+    // The others' line.
+    alignas(kCacheLineBytes) std::atomic<std::uintptr_t> remote{0};  ///< freed by other threads: a list, and kWantsNotice
+    std::atomic<ThreadCache*> cache{nullptr};                         ///< whose span; nullptr: abandoned, or no blocks
+    Span* next = nullptr;       ///< in a list of its class, of abandoned spans, or of free runs
+    Span* previous = nullptr;
+    Span* cache_next = nullptr;  ///< all spans of the cache
+    Span* cache_previous = nullptr;
+    Span* notice_next = nullptr;
+    std::uint32_t pages = 0;          ///< OS pages that a large block may use
+    std::uint16_t head_distance = 0;  ///< of an interior slice: records back to the head
+    bool is_noticed = false;          ///< in the cache's list of notices; changes under its lock
+
+    [[nodiscard]] std::uint32_t live() const noexcept { return countdown + floor; }
+    [[nodiscard]] bool has_uncarved() const noexcept { return carved < capacity; }
+    void set_live(std::uint32_t blocks, std::uint32_t next_floor) noexcept {
+        floor = next_floor;
+        countdown = blocks - next_floor;
+    }
+    [[nodiscard]] const char* broken_invariant() const noexcept;
+};
+static_assert(sizeof(Span) == 128);
+inline constexpr unsigned kSpanLog2 = 7;
+
+/// In Span::remote: who frees into the span next shall tell its cache.
+inline constexpr std::uintptr_t kWantsNotice = 1;
+
+}  // namespace heapwright::heap

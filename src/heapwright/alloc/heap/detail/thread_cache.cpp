@@ -1,0 +1,409 @@
+// How a thread's spans change their state: active, put aside, full, listed, given back.
+//
+//   active ── exhausted ──► full ── an owner's free, or a notice ──► dense ── half free ──► airy ── empty ──► region
+//     │  ▲                    (a sixteenth must be free first)         │                     │
+//     │  └───────────────────────────── taken again, the fullest first ┴─────────────────────┘
+//     └── exhausted, but with slots never carved, while others have free blocks ──► carving
+#include <heapwright/alloc/heap/detail/thread_cache.hpp>
+
+#include <algorithm>
+
+#include <heapwright/alloc/heap/detail/heap_core.hpp>
+#include <heapwright/alloc/heap/detail/regions.hpp>
+#include <heapwright/base/check.hpp>
+
+namespace heapwright::heap {
+
+constinit Span g_no_blocks;
+
+namespace {
+
+/// Carved at once: a page at first, so that a small program touches little, then more, for fewer calls.
+constexpr std::uint32_t kFirstCarveBytes = 4096;
+constexpr std::uint32_t kMostCarveBytes = 16384;
+/// An active span of which more than this was used goes back when it is empty.
+constexpr std::uint32_t kKeptBytes = 16384;
+/// A full span is not worth coming back to before one block in so many is free.
+constexpr std::uint32_t kWorthwhileShare = 16;
+
+/// Orders what this thread wrote for a child of fork, in which it may stop between any two writes.
+void in_this_order() noexcept { std::atomic_signal_fence(std::memory_order_acq_rel); }
+
+bool has_remote(const Span* span) noexcept {
+    return span->remote.load(std::memory_order_relaxed) > kWantsNotice;  // a hint; the exchange acquires
+}
+
+/// Moves what other threads freed to the owner's own frees.
+void take_remote(Span* span) noexcept {
+    if (!has_remote(span)) {
+        return;
+    }
+    const std::uintptr_t word = span->remote.exchange(0, std::memory_order_acquire);  // pairs with push_remote()'s release
+    auto* const first = reinterpret_cast<FreeBlock*>(word & ~kWantsNotice);
+    std::uint32_t count = 1;
+    FreeBlock* last = first;
+    for (; last->next != nullptr; last = last->next) {
+        ++count;
+    }
+    last->next = span->local_free;
+    span->local_free = first;
+    in_this_order();
+    span->set_live(span->live() - count, 0);
+}
+
+/// Turns the owner's frees into what malloc takes from. Requires: span->free is empty.
+bool hand_out_freed(Span* span) noexcept {
+    take_remote(span);
+    FreeBlock* const freed = span->local_free;
+    if (freed == nullptr) {
+        return false;
+    }
+    span->local_free = nullptr;
+    in_this_order();
+    span->set_live(span->carved, 0);
+    in_this_order();
+    span->free = freed;
+    return true;
+}
+
+/// Makes blocks of slots that never were any. Requires: span->free is empty, and the span has such slots.
+void carve(Span* span) noexcept {
+    const std::uint32_t bytes = std::clamp(span->carved * span->block_bytes, kFirstCarveBytes, kMostCarveBytes);
+    const std::uint32_t count = std::min(std::max(bytes / span->block_bytes, 1U), span->capacity - span->carved);
+    char* const first = span->start + std::size_t{span->carved} * span->block_bytes;
+    char* block = first;
+    for (std::uint32_t i = 1; i < count; ++i, block += span->block_bytes) {
+        reinterpret_cast<FreeBlock*>(block)->next = reinterpret_cast<FreeBlock*>(block + span->block_bytes);
+    }
+    reinterpret_cast<FreeBlock*>(block)->next = nullptr;
+    span->set_live(span->live() + count, 0);
+    span->carved += count;
+    in_this_order();
+    span->free = reinterpret_cast<FreeBlock*>(first);
+}
+
+FreeBlock* pop(Span* span) noexcept {
+    FreeBlock* const block = span->free;
+    span->free = block->next;
+    return block;
+}
+
+}  // namespace
+
+void ThreadCache::attach(HeapCore& heap, std::uintptr_t thread, Span** direct) noexcept {
+    heap_ = &heap;
+    thread_ = thread;
+    direct_ = direct;
+}
+
+void ThreadCache::set_active(SizeClass size_class, Span* span) noexcept {
+    active_[size_class] = span;
+    if (direct_ != nullptr) {
+        const DirectSteps steps = direct_steps_of(size_class);
+        for (std::size_t step = steps.first; step <= steps.last; ++step) {
+            direct_[step] = span;
+        }
+    }
+}
+
+FreeBlock* ThreadCache::refill(SizeClass size_class, bool& is_zero) noexcept {
+    is_zero = false;
+    Span* const active = active_[size_class];
+    if (active != &g_no_blocks && hand_out_freed(active)) {
+        return pop(active);
+    }
+    if (has_notices_.load(std::memory_order_relaxed)) {  // a hint; the lock orders
+        answer_notices();
+    }
+    Span* span = take_partial(size_class);
+    if (span == nullptr) {
+        span = active->has_uncarved() ? active : take_new(size_class);
+        if (span == nullptr) {
+            return nullptr;
+        }
+    }
+    if (span != active) {
+        set_active(size_class, span);
+        span->state = SpanState::active;
+        if (active != &g_no_blocks) {
+            put_aside(active);
+        }
+    }
+    if (span->free == nullptr && !hand_out_freed(span)) {
+        is_zero = span->is_fresh;
+        carve(span);
+    }
+    return pop(span);
+}
+
+/// A listed span with blocks at hand, from the fullest kind that there is.
+Span* ThreadCache::take_partial(SizeClass size_class) noexcept {
+    Lists& lists = lists_[size_class];
+    for (Span* const span : {lists.dense, lists.airy}) {
+        if (span != nullptr) {
+            unlist(span);
+            static_cast<void>(hand_out_freed(span));
+            return span;
+        }
+    }
+    return nullptr;
+}
+
+/// A span that this cache did not allocate from last: put aside, abandoned by another thread, or new.
+Span* ThreadCache::take_new(SizeClass size_class) noexcept {
+    if (Span* const carving = lists_[size_class].carving; carving != nullptr) {
+        unlist(carving);
+        return carving;
+    }
+    if (Span* const abandoned = heap_->claim_any(size_class, thread_); abandoned != nullptr) {
+        add(abandoned);
+        return abandoned;
+    }
+    bool is_zero = false;
+    const std::uint32_t slices = slices_of(size_class);
+    Span* const span = take_slices(slices, 1, is_zero);
+    if (span == nullptr) {
+        return nullptr;
+    }
+    for (std::uint32_t i = 1; i < slices; ++i) {
+        span[i].owner.store(owner::kInterior, std::memory_order_relaxed);  // nobody holds a block in it yet
+        span[i].head_distance = static_cast<std::uint16_t>(i);
+        span[i].slices = 0;
+    }
+    span->free = nullptr;
+    span->local_free = nullptr;
+    span->carved = 0;
+    span->set_live(0, 0);
+    span->capacity = capacity_of(size_class);
+    span->block_bytes = static_cast<std::uint32_t>(bytes_of(size_class));
+    span->size_class = size_class;
+    span->is_fresh = is_zero;
+    span->remote.store(0, std::memory_order_relaxed);        // as above
+    span->owner.store(thread_, std::memory_order_relaxed);  // as above
+    add(span);
+    return span;
+}
+
+void ThreadCache::put_aside(Span* span) noexcept { place(span); }
+
+/// Whether who frees into the span next will tell; false when somebody freed into it already.
+bool ThreadCache::ask_for_notice(Span* span) noexcept {
+    std::uintptr_t nothing = 0;
+    // Relaxed: it carries no blocks, and who clears it reads none through it.
+    return span->remote.compare_exchange_strong(nothing, kWantsNotice, std::memory_order_relaxed) || nothing == kWantsNotice;
+}
+
+/// Puts a span that is in no list where it belongs. Requires: it is not active, and span->free is empty.
+void ThreadCache::place(Span* span) noexcept {
+    while (true) {
+        const std::uint32_t live = span->live();
+        const std::uint32_t idle = span->carved - live;
+        if (live == 0) {
+            release(span);
+            return;
+        }
+        if (span->has_uncarved()) {
+            enlist(span, SpanState::carving, 0);
+            return;
+        }
+        const std::uint32_t worthwhile = std::max(span->capacity / kWorthwhileShare, 1U);
+        if (idle >= worthwhile) {
+            const bool is_dense = idle * 2 < span->capacity;
+            enlist(span, is_dense ? SpanState::dense : SpanState::airy, is_dense ? span->capacity / 2 : 0);
+            return;
+        }
+        if (ask_for_notice(span)) {
+            span->state = SpanState::full;
+            span->set_live(live, idle == 0 ? 0 : span->capacity - worthwhile);
+            // Only this thread compares it for equality.
+            span->owner.store(idle == 0 ? thread_ | owner::kFullBit : thread_, std::memory_order_relaxed);
+            return;
+        }
+        take_remote(span);
+    }
+}
+
+Span** ThreadCache::list_of(SizeClass size_class, SpanState state) noexcept {
+    Lists& lists = lists_[size_class];
+    switch (state) {
+        case SpanState::carving: return &lists.carving;
+        case SpanState::dense: return &lists.dense;
+        case SpanState::airy: return &lists.airy;
+        case SpanState::active:
+        case SpanState::full: break;
+    }
+    return nullptr;
+}
+
+void ThreadCache::enlist(Span* span, SpanState state, std::uint32_t floor) noexcept {
+    span->set_live(span->live(), floor);
+    span->state = state;
+    span->owner.store(thread_, std::memory_order_relaxed);  // only this thread compares it for equality
+    Span*& head = *list_of(span->size_class, state);
+    span->previous = nullptr;
+    span->next = head;
+    if (head != nullptr) {
+        head->previous = span;
+    }
+    head = span;
+}
+
+void ThreadCache::unlist(Span* span) noexcept {
+    Span** const head = list_of(span->size_class, span->state);
+    if (head == nullptr) {
+        return;
+    }
+    (span->previous != nullptr ? span->previous->next : *head) = span->next;
+    if (span->next != nullptr) {
+        span->next->previous = span->previous;
+    }
+    span->next = nullptr;
+    span->previous = nullptr;
+}
+
+void ThreadCache::free_into_full(Span* span, FreeBlock* block) noexcept {
+    block->next = span->local_free;
+    span->local_free = block;
+    in_this_order();
+    span->set_live(span->live() - 1, 0);
+    place(span);
+}
+
+void ThreadCache::on_countdown(Span* span) noexcept {
+    if (span->state != SpanState::active) {
+        unlist(span);
+        place(span);
+        return;
+    }
+    // Every block that was handed out has come back.
+    if (span->carved * span->block_bytes > kKeptBytes) {
+        set_active(span->size_class, &g_no_blocks);
+        release(span);
+        return;
+    }
+    static_cast<void>(hand_out_freed(span));
+}
+
+bool ThreadCache::adopt(Span* span) noexcept {
+    if (!heap_->claim(span, thread_)) {
+        return false;
+    }
+    add(span);
+    take_remote(span);
+    place(span);
+    return true;
+}
+
+void ThreadCache::notify(Span* span) noexcept {
+    while (true) {
+        // Pairs with the release in add(). A cache is never unmapped, so its lock may be taken whatever became of the span.
+        ThreadCache* const cache = span->cache.load(std::memory_order_acquire);
+        if (cache == nullptr) {
+            return;  // who takes the span over looks at what was freed
+        }
+        const os::LockGuard guard(cache->lock_);
+        if (span->cache.load(std::memory_order_relaxed) != cache) {  // the lock orders
+            continue;
+        }
+        if (!span->is_noticed) {
+            span->is_noticed = true;
+            span->notice_next = cache->noticed_;
+            cache->noticed_ = span;
+            cache->has_notices_.store(true, std::memory_order_relaxed);  // a hint; the lock orders
+        }
+        return;
+    }
+}
+
+void ThreadCache::answer_notices() noexcept {
+    while (true) {
+        Span* span = nullptr;
+        {
+            const os::LockGuard guard(lock_);
+            span = noticed_;
+            if (span == nullptr) {
+                has_notices_.store(false, std::memory_order_relaxed);  // under the lock
+                return;
+            }
+            noticed_ = span->notice_next;
+            span->is_noticed = false;
+        }
+        if (span->state != SpanState::active) {
+            unlist(span);
+            take_remote(span);
+            place(span);
+        }
+    }
+}
+
+void ThreadCache::add(Span* span) noexcept {
+    const os::LockGuard guard(lock_);
+    span->cache_previous = nullptr;
+    span->cache_next = all_;
+    if (all_ != nullptr) {
+        all_->cache_previous = span;
+    }
+    all_ = span;
+    span->is_noticed = false;
+    span->cache.store(this, std::memory_order_release);  // pairs with the acquire in notify()
+}
+
+void ThreadCache::drop(Span* span) noexcept {
+    const os::LockGuard guard(lock_);
+    (span->cache_previous != nullptr ? span->cache_previous->cache_next : all_) = span->cache_next;
+    if (span->cache_next != nullptr) {
+        span->cache_next->cache_previous = span->cache_previous;
+    }
+    if (span->is_noticed) {
+        Span** link = &noticed_;
+        while (*link != span) {
+            link = &(*link)->notice_next;
+        }
+        *link = span->notice_next;
+        span->is_noticed = false;
+    }
+    span->cache.store(nullptr, std::memory_order_relaxed);  // under the lock, which notify() takes and looks again
+}
+
+void ThreadCache::release(Span* span) noexcept {
+    drop(span);
+    give_slices(span);
+}
+
+void ThreadCache::detach() noexcept {
+    while (true) {
+        Span* const span = all_;
+        if (span == nullptr) {
+            break;
+        }
+        drop(span);
+        // What waits in the free list counts as handed out.
+        if (FreeBlock* const list = span->free; list != nullptr) {
+            std::uint32_t count = 1;
+            FreeBlock* last = list;
+            for (; last->next != nullptr; last = last->next) {
+                ++count;
+            }
+            last->next = span->local_free;
+            span->free = nullptr;
+            span->local_free = list;
+            span->set_live(span->live() - count, 0);
+        }
+        take_remote(span);
+        if (span->live() == 0) {
+            give_slices(span);
+        } else {
+            heap_->put_abandoned(span);
+        }
+    }
+    active_.fill(&g_no_blocks);
+    if (direct_ != nullptr) {
+        std::fill_n(direct_, kDirectSteps, &g_no_blocks);
+    }
+    lists_.fill({});
+    heap_ = nullptr;
+    thread_ = 0;
+    direct_ = nullptr;
+}
+
+}  // namespace heapwright::heap

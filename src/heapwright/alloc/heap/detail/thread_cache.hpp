@@ -1,0 +1,106 @@
+// What a thread owns of a heap: the spans that it allocates from and frees into without asking anybody.
+#pragma once
+
+#include <array>
+#include <atomic>
+#include <cstddef>
+#include <cstdint>
+
+#include <heapwright/alloc/heap/detail/span.hpp>
+#include <heapwright/alloc/heap/size_class.hpp>
+#include <heapwright/os/spin_lock.hpp>
+
+namespace heapwright::heap {
+
+class HeapCore;
+
+/// The empty span: what a class without an active span allocates from, in vain.
+extern constinit Span g_no_blocks;
+
+/// Spans of one thread, by class. Objects of this type are never unmapped: a thread that comes takes over what one that
+/// went left behind.
+///
+///   TC1  every span of the cache is in its list of all spans, and names the cache
+///   TC2  spans in state dense or airy are in the list of their class and state; no others are in one
+///
+/// Thread safety: the owning thread, except where a member says otherwise.
+class ThreadCache {
+public:
+    constexpr ThreadCache() noexcept { active_.fill(&g_no_blocks); }
+    ThreadCache(const ThreadCache&) = delete;
+    ThreadCache& operator=(const ThreadCache&) = delete;
+
+    /// Begins to serve a thread (by its thread pointer, or owner::kNobody for all under a lock). `direct`: the thread's
+    /// table to keep up to date, or nullptr.
+    void attach(HeapCore& heap, std::uintptr_t thread, Span** direct) noexcept;
+    /// Gives every span away: empty ones to the region, the others to whoever frees into them or needs one.
+    void detach() noexcept;
+
+    /// A block of the class, when the active span has none at hand.
+    ///
+    /// Returns: nullptr when memory is exhausted. `is_zero`: but for its first word, the block reads as zero.
+    [[nodiscard]] FreeBlock* refill(SizeClass size_class, bool& is_zero) noexcept;
+    [[nodiscard]] Span* active(SizeClass size_class) const noexcept { return active_[size_class]; }
+
+    /// The owner freed into a span that was full.
+    void free_into_full(Span* span, FreeBlock* block) noexcept;
+    /// The countdown of a span ran out.
+    void on_countdown(Span* span) noexcept;
+    /// Takes a span over that nobody owns. Returns false when another thread was faster.
+    [[nodiscard]] bool adopt(Span* span) noexcept;
+
+    /// Another thread freed into a span of this cache that wants notice. Any thread.
+    static void notify(Span* span) noexcept;
+
+    [[nodiscard]] HeapCore* heap() const noexcept { return heap_; }
+    /// Whether it serves whoever holds a lock, and not one thread.
+    [[nodiscard]] bool serves_everybody() const noexcept { return thread_ == owner::kNobody; }
+    [[nodiscard]] bool is_attached() const noexcept { return heap_ != nullptr; }
+
+    /// Visits all spans. Requires: lock() held. Any thread.
+    template <class Visitor>
+    void for_each_span(Visitor visit) const noexcept {
+        for (const Span* span = all_; span != nullptr; span = span->cache_next) {
+            visit(*span);
+        }
+    }
+    [[nodiscard]] os::SpinLock& lock() noexcept { return lock_; }
+    [[nodiscard]] const char* broken_invariant() const noexcept;
+
+    ThreadCache* next = nullptr;         ///< all caches of the heap, for ever
+    ThreadCache* parked_next = nullptr;  ///< those without a thread
+
+private:
+    struct Lists {
+        Span* carving = nullptr;
+        Span* dense = nullptr;
+        Span* airy = nullptr;
+    };
+
+    void set_active(SizeClass size_class, Span* span) noexcept;
+    void put_aside(Span* span) noexcept;
+    void place(Span* span) noexcept;
+    [[nodiscard]] Span** list_of(SizeClass size_class, SpanState state) noexcept;
+    void enlist(Span* span, SpanState state, std::uint32_t floor) noexcept;
+    void unlist(Span* span) noexcept;
+    [[nodiscard]] bool ask_for_notice(Span* span) noexcept;
+    [[nodiscard]] Span* take_partial(SizeClass size_class) noexcept;
+    [[nodiscard]] Span* take_new(SizeClass size_class) noexcept;
+    void answer_notices() noexcept;
+    void add(Span* span) noexcept;
+    void drop(Span* span) noexcept;
+    void release(Span* span) noexcept;
+
+    HeapCore* heap_ = nullptr;
+    std::uintptr_t thread_ = 0;
+    Span** direct_ = nullptr;
+    std::array<Span*, kClassCount> active_{};
+    std::array<Lists, kClassCount> lists_{};
+
+    os::SpinLock lock_;                       // of the list of all spans and of the notices
+    Span* all_ = nullptr;
+    Span* noticed_ = nullptr;                 // linked by Span::notice_next
+    std::atomic<bool> has_notices_{false};
+};
+
+}  // namespace heapwright::heap

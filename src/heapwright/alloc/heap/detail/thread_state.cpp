@@ -1,0 +1,97 @@
+// Threads that come and go, and blocks that travel between them.
+#include <heapwright/alloc/heap/detail/thread_state.hpp>
+
+#include <pthread.h>
+
+namespace heapwright::heap {
+
+constinit thread_local ThreadState t_state;
+
+namespace {
+
+constinit os::SpinLock g_key_lock;
+constinit std::atomic<bool> g_has_key{false};
+constinit pthread_key_t g_key = 0;
+
+void on_exit(void* /*unused*/) { leave_thread(); }
+
+}  // namespace
+
+void push_remote(Span* span, FreeBlock* first, FreeBlock* last) noexcept {
+    std::uintptr_t before = span->remote.load(std::memory_order_relaxed);  // the exchange looks again
+    do {
+        last->next = reinterpret_cast<FreeBlock*>(before & ~kWantsNotice);
+        // Release pairs with the acquire in take_remote(). The span cannot go away before: these blocks count as live.
+    } while (!span->remote.compare_exchange_weak(before, reinterpret_cast<std::uintptr_t>(first), std::memory_order_release,
+                                                 std::memory_order_relaxed));
+    if ((before & kWantsNotice) != 0) {
+        ThreadCache::notify(span);
+    }
+}
+
+void Outbox::send(Entry& entry) noexcept {
+    Span* const span = entry.span;
+    entry.span = nullptr;
+    push_remote(span, entry.first, entry.last);
+}
+
+void Outbox::add(Span* span, FreeBlock* block) noexcept {
+    Entry& entry = entries_[(reinterpret_cast<std::uintptr_t>(span) >> kSpanLog2) % kEntries];
+    if (entry.span != span) {
+        if (entry.span != nullptr) {
+            send(entry);
+        }
+        entry = {.span = span, .first = nullptr, .last = block, .count = 0};
+    }
+    block->next = entry.first;
+    entry.first = block;
+    ++entry.count;
+    if (entry.count == kMostBlocks || entry.count * span->block_bytes >= kMostBytes) {
+        send(entry);
+    }
+}
+
+void Outbox::flush() noexcept {
+    for (Entry& entry : entries_) {
+        if (entry.span != nullptr) {
+            send(entry);
+        }
+    }
+}
+
+ThreadCache* cache_of_thread() noexcept {
+    ThreadState& state = t_state;
+    if (state.cache == nullptr && !state.has_left) {
+        state.cache = g_default_core.obtain(thread_pointer(), state.direct.data());
+        if (state.cache != nullptr) {
+            watch_thread_exit();
+        }
+    }
+    return state.cache;
+}
+
+void watch_thread_exit() noexcept {
+    if (!g_has_key.load(std::memory_order_acquire)) {  // pairs with the release below
+        const os::LockGuard guard(g_key_lock);
+        if (!g_has_key.load(std::memory_order_relaxed)) {  // under the lock
+            if (pthread_key_create(&g_key, on_exit) != 0) {
+                return;  // spans of threads that end are used again only after fork; nothing breaks
+            }
+            g_has_key.store(true, std::memory_order_release);  // pairs with the acquire above
+        }
+    }
+    // Any value but nullptr: the destructor is called for it.
+    pthread_setspecific(g_key, &g_key);
+}
+
+void leave_thread() noexcept {
+    ThreadState& state = t_state;
+    state.has_left = true;
+    state.outbox.flush();
+    if (ThreadCache* const cache = state.cache; cache != nullptr) {
+        state.cache = nullptr;
+        g_default_core.park(cache);
+    }
+}
+
+}  // namespace heapwright::heap

@@ -1,0 +1,65 @@
+// What a thread keeps at hand of the process's heap: one table, one cache, and blocks on their way to other threads.
+#pragma once
+
+#include <array>
+#include <cstddef>
+#include <cstdint>
+
+#include <heapwright/alloc/heap/detail/heap_core.hpp>
+#include <heapwright/alloc/heap/detail/region.hpp>
+
+namespace heapwright::heap {
+
+/// Blocks of other threads' spans that this thread freed, on their way home: one list a span, so that many travel at the
+/// price of one atomic operation.
+class Outbox {
+public:
+    constexpr Outbox() noexcept = default;
+
+    void add(Span* span, FreeBlock* block) noexcept;
+    /// Sends everything.
+    void flush() noexcept;
+
+private:
+    static constexpr std::size_t kEntries = 8;
+    static constexpr std::uint32_t kMostBlocks = 64;
+    static constexpr std::uint32_t kMostBytes = 8192;
+
+    struct Entry {
+        Span* span = nullptr;
+        FreeBlock* first = nullptr;
+        FreeBlock* last = nullptr;
+        std::uint32_t count = 0;
+    };
+    static void send(Entry& entry) noexcept;
+
+    std::array<Entry, kEntries> entries_{};
+};
+
+/// Pushes a list of blocks to a span that another thread owns, or nobody.
+void push_remote(Span* span, FreeBlock* first, FreeBlock* last) noexcept;
+
+struct ThreadState {
+    constexpr ThreadState() noexcept { direct.fill(&g_no_blocks); }
+
+    std::array<Span*, kDirectSteps> direct{};  ///< the active span for each size, by (bytes + 7) / 8
+    ThreadCache* cache = nullptr;
+    bool has_left = false;  ///< its exit handler ran; what it still does goes through shared paths
+    Outbox outbox;
+};
+
+/// Initial-exec: the library is loaded with the program, and a call to find the state would cost more than the state saves.
+extern constinit thread_local ThreadState t_state __attribute__((tls_model("initial-exec")));
+
+[[nodiscard]] HEAPWRIGHT_ALWAYS_INLINE std::uintptr_t thread_pointer() noexcept {
+    return reinterpret_cast<std::uintptr_t>(__builtin_thread_pointer());
+}
+
+/// The state with a cache; nullptr after the thread's exit handler, or when memory is exhausted.
+[[nodiscard]] ThreadCache* cache_of_thread() noexcept;
+/// The thread ends: gives its spans away. Called by a destructor of thread-specific data.
+void leave_thread() noexcept;
+/// Sees to it that leave_thread() is called when this thread ends.
+void watch_thread_exit() noexcept;
+
+}  // namespace heapwright::heap
