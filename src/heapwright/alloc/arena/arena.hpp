@@ -207,24 +207,30 @@ private:
 
     /// What a block takes out of a chunk. Never 0, so that no two blocks share an address.
     [[nodiscard]] static constexpr std::size_t occupied(std::size_t size) noexcept {
-        return align_up(at_least(size, 1), kLeastAlignment) + kFenceBytes;
+        const std::size_t least_one = size + (size == 0 ? 1U : 0U);  // two instructions where a maximum is three
+        return align_up(least_one, kLeastAlignment) + kFenceBytes;
+    }
+    /// An alignment is never 0, which the compiler cannot know.
+    [[nodiscard]] static constexpr std::size_t block_alignment(std::size_t alignment) noexcept {
+        return kLeastAlignment == 1 ? alignment : at_least(alignment, kLeastAlignment);
     }
 
     /// Where `high` would be after taking this block from it.
     [[nodiscard]] HEAPWRIGHT_ALWAYS_INLINE std::uintptr_t high_after(Layout layout) const noexcept {
-        return align_down(address(high_) - occupied(layout.size), at_least(layout.alignment, kLeastAlignment));
+        return align_down(address(high_) - occupied(layout.size), block_alignment(layout.alignment));
     }
 
     /// Where a block with this layout would begin at the low end, and where `low` would be after it.
     [[nodiscard]] HEAPWRIGHT_ALWAYS_INLINE std::uintptr_t low_start(Layout layout) const noexcept {
-        return align_up(address(low_), at_least(layout.alignment, kLeastAlignment));
+        return align_up(address(low_), block_alignment(layout.alignment));
     }
     [[nodiscard]] HEAPWRIGHT_ALWAYS_INLINE std::uintptr_t low_after(Layout layout) const noexcept {
         return low_start(layout) + occupied(layout.size);
     }
 
     HEAPWRIGHT_ALWAYS_INLINE void* take_low(Layout layout) noexcept {
-        std::byte* const block = low_ + (low_start(layout) - address(low_));
+        // Not `low_ + ...`, for which compilers subtract what they have just added.
+        auto* const block = reinterpret_cast<std::byte*>(low_start(layout));
         low_ = block + occupied(layout.size);
         unpoison(block, layout.size);
         return block;
