@@ -1,0 +1,63 @@
+// Every form of operator new and delete. What is told about the size of a block to be deleted is not believed.
+#include <cstddef>
+#include <new>
+
+#include "new_failure.hpp"
+
+#include <heapwright/alloc/heap/default_heap.hpp>
+#include <heapwright/base/platform.hpp>
+
+namespace {
+
+namespace heap = heapwright::default_heap;
+using heapwright::preload::new_again;
+using heapwright::preload::new_again_quietly;
+using heapwright::preload::try_new_aligned;
+
+HEAPWRIGHT_ALWAYS_INLINE void* make(std::size_t bytes) {
+    void* block = heap::allocate(bytes);
+    return HEAPWRIGHT_LIKELY(block != nullptr) ? block : new_again(bytes, 0);
+}
+
+HEAPWRIGHT_ALWAYS_INLINE void* make_quietly(std::size_t bytes) noexcept {
+    void* block = heap::allocate(bytes);
+    return HEAPWRIGHT_LIKELY(block != nullptr) ? block : new_again_quietly(bytes, 0);
+}
+
+HEAPWRIGHT_ALWAYS_INLINE void* make(std::size_t bytes, std::align_val_t alignment) {
+    void* block = try_new_aligned(bytes, static_cast<std::size_t>(alignment));
+    return HEAPWRIGHT_LIKELY(block != nullptr) ? block : new_again(bytes, static_cast<std::size_t>(alignment));
+}
+
+HEAPWRIGHT_ALWAYS_INLINE void* make_quietly(std::size_t bytes, std::align_val_t alignment) noexcept {
+    void* block = try_new_aligned(bytes, static_cast<std::size_t>(alignment));
+    return HEAPWRIGHT_LIKELY(block != nullptr) ? block : new_again_quietly(bytes, static_cast<std::size_t>(alignment));
+}
+
+}  // namespace
+
+HEAPWRIGHT_EXPORT void* operator new(std::size_t bytes) { return make(bytes); }
+HEAPWRIGHT_EXPORT void* operator new[](std::size_t bytes) { return make(bytes); }
+HEAPWRIGHT_EXPORT void* operator new(std::size_t bytes, const std::nothrow_t&) noexcept { return make_quietly(bytes); }
+HEAPWRIGHT_EXPORT void* operator new[](std::size_t bytes, const std::nothrow_t&) noexcept { return make_quietly(bytes); }
+HEAPWRIGHT_EXPORT void* operator new(std::size_t bytes, std::align_val_t alignment) { return make(bytes, alignment); }
+HEAPWRIGHT_EXPORT void* operator new[](std::size_t bytes, std::align_val_t alignment) { return make(bytes, alignment); }
+HEAPWRIGHT_EXPORT void* operator new(std::size_t bytes, std::align_val_t alignment, const std::nothrow_t&) noexcept {
+    return make_quietly(bytes, alignment);
+}
+HEAPWRIGHT_EXPORT void* operator new[](std::size_t bytes, std::align_val_t alignment, const std::nothrow_t&) noexcept {
+    return make_quietly(bytes, alignment);
+}
+
+HEAPWRIGHT_EXPORT void operator delete(void* block) noexcept { heap::release(block); }
+HEAPWRIGHT_EXPORT void operator delete[](void* block) noexcept { heap::release(block); }
+HEAPWRIGHT_EXPORT void operator delete(void* block, std::size_t) noexcept { heap::release(block); }
+HEAPWRIGHT_EXPORT void operator delete[](void* block, std::size_t) noexcept { heap::release(block); }
+HEAPWRIGHT_EXPORT void operator delete(void* block, const std::nothrow_t&) noexcept { heap::release(block); }
+HEAPWRIGHT_EXPORT void operator delete[](void* block, const std::nothrow_t&) noexcept { heap::release(block); }
+HEAPWRIGHT_EXPORT void operator delete(void* block, std::align_val_t) noexcept { heap::release(block); }
+HEAPWRIGHT_EXPORT void operator delete[](void* block, std::align_val_t) noexcept { heap::release(block); }
+HEAPWRIGHT_EXPORT void operator delete(void* block, std::size_t, std::align_val_t) noexcept { heap::release(block); }
+HEAPWRIGHT_EXPORT void operator delete[](void* block, std::size_t, std::align_val_t) noexcept { heap::release(block); }
+HEAPWRIGHT_EXPORT void operator delete(void* block, std::align_val_t, const std::nothrow_t&) noexcept { heap::release(block); }
+HEAPWRIGHT_EXPORT void operator delete[](void* block, std::align_val_t, const std::nothrow_t&) noexcept { heap::release(block); }
