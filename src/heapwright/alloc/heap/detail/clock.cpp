@@ -21,7 +21,13 @@ enum State : std::uint32_t { none, asleep, awake, without_thread };
 
 constinit ClockSettings g_settings;
 constinit std::atomic<std::uint32_t> g_state{none};
-constinit os::RawThread g_thread;
+/// Runs until the process ends: nobody joins it, so its object must not be destroyed.
+union Immortal {
+    constexpr Immortal() noexcept : thread() {}
+    ~Immortal() {}
+    os::RawThread thread;
+};
+constinit Immortal g_clock;
 constinit std::atomic<std::uint64_t> g_next_turn_ns{0};  // without a thread
 
 std::uint64_t turn_ns() noexcept { return g_settings.delay_ns / kTurnsOfDelay; }
@@ -55,9 +61,9 @@ HEAPWRIGHT_COLD void wake(std::uint32_t state) noexcept {
         }
     } else if (state == none) {
         const std::uint32_t next = g_settings.may_start_thread ? awake : without_thread;
-        // Acquire and release: whoever changes it from `none` is alone with g_thread.
+        // Acquire and release: whoever changes it from `none` is alone with g_clock.
         if (g_state.compare_exchange_strong(state, next, std::memory_order_acq_rel) && next == awake &&
-            !g_thread.start(body, nullptr, "heapwright")) {
+            !g_clock.thread.start(body, nullptr, "heapwright")) {
             g_state.store(without_thread, std::memory_order_release);  // as above
         }
     } else if (state == without_thread) {
@@ -86,7 +92,7 @@ void note_freed() noexcept {
 }
 
 void restart_clock_after_fork() noexcept {
-    g_thread.forget_after_fork();
+    g_clock.thread.forget_after_fork();
     const std::uint32_t state = g_state.load(std::memory_order_relaxed);  // no other thread exists
     g_state.store(state == without_thread ? state : std::uint32_t{none}, std::memory_order_relaxed);
 }
