@@ -1,0 +1,164 @@
+"""Runs one program before one allocator and says what it took: the ground of bench/malloc.py and its parts."""
+from __future__ import annotations
+
+import hashlib
+import os
+import re
+import shutil
+import signal
+import struct
+import subprocess
+import sys
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parent))
+from measure import BUILD, Command, tool  # noqa: E402
+
+WORKLOADS = BUILD / "bench" / "workloads"
+TOOLS = BUILD / "bench" / "tools"
+OWN = "heapwright"
+DEBIAN = Path("/usr/lib/x86_64-linux-gnu")
+PEERS = {"mimalloc": "libmimalloc.so.2", "jemalloc": "libjemalloc.so.2", "tcmalloc": "libtcmalloc_minimal.so.4", "tbbmalloc": "libtbbmalloc_proxy.so.2"}
+REPORT = struct.Struct("<iiQQQQQQ")  # apps/launch/launch_report.hpp
+LIMIT_S = 180
+
+
+@dataclass(frozen=True)
+class Allocator:
+    name: str
+    library: Path
+
+
+@dataclass
+class Result:
+    """What one run took. `proof` has to be the same under every allocator."""
+
+    wall_s: float
+    cpu_s: float
+    peak_mib: float
+    proof: str
+    failure: str = ""
+    idle_mib: float | None = None
+
+
+def libc() -> Path:
+    """The C library itself, preloaded too: a program that is linked with another malloc (redis-server) then uses glibc's."""
+    for line in Path("/proc/self/maps").read_text(encoding="utf-8").splitlines():
+        if re.search(r"/libc\.so\.6$|/libc-2\.\d+\.so$", line):
+            return Path(line.split()[-1])
+    sys.exit("heapwright: this python does not use glibc; run the bench with Debian's /usr/bin/python3")
+
+
+def known_allocators() -> dict[str, Path]:
+    """By name: glibc, ours, Debian's, then those of HEAPWRIGHT_PEERS=a.so:b.so by the names of their files."""
+    known = {"glibc": libc(), OWN: BUILD / "lib" / "libheapwright.so"}
+    known |= {name: DEBIAN / file for name, file in PEERS.items()}
+    for word in filter(None, os.environ.get("HEAPWRIGHT_PEERS", "").split(":")):
+        known[name_of(Path(word))] = Path(word).resolve()
+        if not Path(word).exists():
+            sys.exit(f"heapwright: no library '{word}', which HEAPWRIGHT_PEERS names; give the paths of .so files")
+    return known
+
+
+def name_of(library: Path) -> str:
+    """libfoo.so.2 is foo."""
+    return library.name.split(".so")[0].removeprefix("lib")
+
+
+def chosen_allocators(words: str) -> list[Allocator]:
+    """Those that are named by name or path, or all that this machine has. A missing one that was asked for ends the bench."""
+    known = known_allocators()
+    chosen = []
+    for word in filter(None, words.split(",")):
+        name, path = (word, known[word]) if word in known else (name_of(Path(word)), Path(word).resolve())
+        if not path.exists():
+            sys.exit(f"heapwright: no allocator '{word}': there is no file '{path}'; known are {', '.join(known)} and the path of any .so")
+        chosen.append(Allocator(name, path))
+    for name, path in ({} if chosen else known).items():
+        if path.exists():
+            chosen.append(Allocator(name, path))
+        else:
+            print(f"not measured: {name} (no {path})", file=sys.stderr)
+    return chosen
+
+
+def build_programs() -> None:
+    done = subprocess.run(["cmake", "--build", str(BUILD), "--target", "heapwright_bench_malloc"], capture_output=True, text=True, check=False)
+    if done.returncode != 0:
+        sys.exit(f"{done.stdout}{done.stderr}\nheapwright: the workloads do not build in '{BUILD}'; run './dev build' first")
+
+
+def clean_environment() -> dict[str, str]:
+    """Without what would give one of the allocators other settings. HEAPWRIGHT_CONF stays, so that settings can be tried."""
+    unwanted = re.compile(r"LD_PRELOAD$|MALLOC_|GLIBC_TUNABLES$|MIMALLOC_|TCMALLOC_|TBB_")
+    return {name: value for name, value in os.environ.items() if not unwanted.match(name)}
+
+
+class Launched:
+    """A program that heapwright-launch started with a preload: its peak RSS is its own, not that of this script."""
+
+    def __init__(self, command: Command, allocator: Allocator) -> None:
+        self.output = tempfile.TemporaryFile()
+        self.errors = tempfile.TemporaryFile()
+        path = shutil.which(command.words[0]) or command.words[0]
+        assignments = [f"{name}={value}" for name, value in {**command.environment, "LD_PRELOAD": str(allocator.library)}.items()]
+        self.reader, writer = os.pipe()
+        with open(command.stdin or os.devnull, "rb") as source:
+            self.child = subprocess.Popen([tool("heapwright-launch"), str(writer), *assignments, "--", path, *command.words], pass_fds=[writer],
+                                          stdin=source, stdout=self.output, stderr=self.errors, env=clean_environment(), start_new_session=True)
+        os.close(writer)
+
+    def finish(self) -> tuple[Result, str]:
+        """What the run took, and what the program printed."""
+        failure = ""
+        try:
+            self.child.wait(LIMIT_S)
+        except subprocess.TimeoutExpired:
+            os.killpg(self.child.pid, signal.SIGKILL)
+            self.child.wait()
+            failure = f"did not end within {LIMIT_S} s"
+        report = os.read(self.reader, REPORT.size)
+        os.close(self.reader)
+        self.output.seek(0)
+        text = self.output.read()
+        self.errors.seek(0)
+        complaint = self.errors.read().decode(errors="replace").strip().splitlines()
+        self.output.close()
+        self.errors.close()
+        if len(report) != REPORT.size:
+            return Result(0, 0, 0, "", failure or "was not measured"), ""
+        start_errno, status, wall, user, system, peak, _, _ = REPORT.unpack(report)
+        if start_errno:
+            failure = os.strerror(start_errno)
+        elif os.WIFSIGNALED(status):
+            failure = f"crashed with signal {os.WTERMSIG(status)}"
+        elif status != 0:
+            failure = f"exit status {os.waitstatus_to_exitcode(status)}: {complaint[-1] if complaint else ''}"
+        if not failure and any("cannot be preloaded" in line for line in complaint):
+            failure = f"cannot be preloaded: {complaint[0]}"
+        return Result(wall / 1e9, (user + system) / 1e9, peak / 2**20, hashlib.sha256(text).hexdigest()[:16], failure), text.decode(errors="replace")
+
+
+def run_command(command: Command, allocator: Allocator, product: Path | None = None) -> Result:
+    """Runs to the end. The proof is what the program printed, or the file that it produced."""
+    if product is not None:
+        product.unlink(missing_ok=True)
+    result, _ = Launched(command, allocator).finish()
+    if product is not None and not result.failure:
+        result.proof = hashlib.sha256(product.read_bytes()).hexdigest()[:16]
+    return result
+
+
+def run_workload(name: str, scale: float, allocator: Allocator) -> Result:
+    """One of our own; what it slept is no time."""
+    result, text = Launched(Command([str(WORKLOADS / name), str(scale)]), allocator).finish()
+    said = dict(line.split() for line in text.splitlines() if len(line.split()) == 2)
+    result.proof = said.get("checksum", "")
+    if not result.failure and not result.proof:
+        result.failure = "printed no checksum"
+    result.wall_s -= float(said.get("slept_s", 0))
+    if "idle_kib" in said:
+        result.idle_mib = int(said["idle_kib"]) / 1024
+    return result
