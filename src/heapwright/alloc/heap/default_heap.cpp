@@ -99,7 +99,7 @@ void release_small(Span* span, FreeBlock* block) noexcept {
 
 bool is_block_start(const Span* span, const void* block) noexcept {
     const auto offset = static_cast<std::size_t>(static_cast<const char*>(block) - span->start);
-    return offset % span->block_bytes == 0 && offset / span->block_bytes < span->carved;
+    return offset % span->block_bytes == 0;
 }
 
 }  // namespace
@@ -136,7 +136,8 @@ HEAPWRIGHT_NOINLINE void release_slow(void* block) noexcept {
     if (owner == heap::owner::kFree || owner == heap::owner::kMetadata) {
         heap::stop_not_a_block("free", block);
     }
-    if (!is_block_start(span, block)) {
+    // A division: cheap beside blocks of more than 8 KiB only.
+    if (span->slices > 1 && !is_block_start(span, block)) {
         heap::stop_interior("free", block);
     }
     release_small(span, static_cast<FreeBlock*>(block));

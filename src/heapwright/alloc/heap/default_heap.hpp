@@ -52,9 +52,9 @@ void on_countdown(heap::Span* span) noexcept;
 /// one line that names the fault.
 HEAPWRIGHT_ALWAYS_INLINE void release(void* block) noexcept {
     // The first region is reserved before there is a second thread; nullptr and addresses elsewhere are out of bounds.
-    const auto offset = static_cast<std::size_t>(static_cast<char*>(block) - heap::g_bounds.base);
-    if (HEAPWRIGHT_LIKELY(offset < heap::g_bounds.bytes)) {
-        auto* const span = reinterpret_cast<heap::Span*>(heap::g_bounds.base) + (offset >> heap::kSliceLog2);
+    const auto offset = static_cast<std::size_t>(static_cast<char*>(block) - heap::g_first_base);
+    if (HEAPWRIGHT_LIKELY(offset < heap::g_first_bytes)) {
+        heap::Span* const span = heap::g_first_records + (offset >> heap::kSliceLog2);
         // Relaxed: it equals this thread's pointer only if this thread wrote it.
         if (HEAPWRIGHT_LIKELY(span->owner.load(std::memory_order_relaxed) == heap::thread_pointer())) {
             auto* const freed = static_cast<heap::FreeBlock*>(block);
@@ -84,8 +84,8 @@ void set_clock(std::uint64_t delay_ns, bool may_start_thread, bool is_on) noexce
 
 /// Around fork: take the heap's locks, and let them go on either side. In the child, what other threads held stays held by
 /// nobody; their free blocks are used again.
-void before_fork() noexcept;
-void after_fork_in_parent() noexcept;
-void after_fork_in_child() noexcept;
+void before_fork() noexcept HEAPWRIGHT_NO_THREAD_SAFETY_ANALYSIS;
+void after_fork_in_parent() noexcept HEAPWRIGHT_NO_THREAD_SAFETY_ANALYSIS;
+void after_fork_in_child() noexcept HEAPWRIGHT_NO_THREAD_SAFETY_ANALYSIS;
 
 }  // namespace heapwright::default_heap

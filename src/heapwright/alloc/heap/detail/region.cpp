@@ -12,7 +12,9 @@
 
 namespace heapwright::heap {
 
-constinit RegionBounds g_bounds;
+constinit const char* g_first_base = nullptr;
+constinit std::size_t g_first_bytes = 0;
+constinit Span* g_first_records = nullptr;
 constinit Region g_region;
 constinit std::atomic<std::uint32_t> g_turn{1};
 constinit std::atomic<std::uint64_t> g_given_back{0};
@@ -170,13 +172,12 @@ bool Region::use_more(std::uint32_t slices) noexcept {
 /// Makes [first, first + slices) a span; says whether all of it is clean.
 Span* Region::claim(std::uint32_t first, std::uint32_t slices, bool& is_zero) noexcept {
     Span* const head = records() + first;
-    is_zero = true;
+    std::uint32_t dirty = 0;
     for (std::uint32_t i = 0; i < slices; ++i) {
-        if (head[i].is_dirty) {
-            is_zero = false;
-            --dirty_;
-        }
+        dirty += head[i].is_dirty ? 1U : 0U;
     }
+    is_zero = dirty == 0;
+    set_dirty_slices(dirty_slices() - dirty);
     head->slices = slices;
     head->start = start_of(first);
     // Under the lock; others only compare it. The last one first: it may be the only one.
@@ -229,7 +230,7 @@ void Region::give(Span* head, std::uint32_t slices) noexcept {
         head[i].is_dirty = true;
         head[i].stamp = turn;
     }
-    dirty_ += slices;
+    set_dirty_slices(dirty_slices() + slices);
     insert_merged(index_of(head), slices);
 }
 
@@ -269,7 +270,7 @@ std::uint32_t Region::take_old(std::uint32_t before, bool all, std::span<Stretch
     };
     std::uint32_t count = 0;
     std::uint32_t index = first_;
-    while (dirty_ != 0 && index < used_ && count < stretches.size()) {
+    while (dirty_slices() != 0 && index < used_ && count < stretches.size()) {
         Span* const run = records() + index;
         const std::uint32_t end = index + run->slices;
         if (run->owner.load(std::memory_order_relaxed) != owner::kFree) {  // under the lock
@@ -309,7 +310,7 @@ void Region::put_back(const Stretch& stretch, bool is_clean) noexcept {
         records()[i].is_dirty = !is_clean;
         records()[i].owner.store(owner::kFree, std::memory_order_relaxed);  // under the lock
     }
-    dirty_ += is_clean ? 0 : stretch.slices;
+    set_dirty_slices(dirty_slices() + (is_clean ? 0 : stretch.slices));
     insert_merged(stretch.first, stretch.slices);
 }
 
@@ -366,7 +367,7 @@ const char* Region::broken_invariant() const noexcept {
     if (free != free_) {
         return "RG2: the lists hold other runs than there are";
     }
-    return dirty != dirty_ ? "RG3: the count of dirty slices is wrong" : nullptr;
+    return dirty != dirty_slices() ? "RG3: the count of dirty slices is wrong" : nullptr;
 }
 
 }  // namespace heapwright::heap

@@ -12,13 +12,11 @@
 
 namespace heapwright::heap {
 
-/// Addresses of the first region, for the one comparison that tells a block of the heap from anything else. Written once,
-/// before the first block exists.
-struct RegionBounds {
-    char* base = nullptr;
-    std::size_t bytes = 0;
-};
-extern constinit RegionBounds g_bounds;
+/// The first region, for the one comparison that tells a block of the heap from anything else. Three words, so that each
+/// is an operand and none needs a register. Written once, before the first block exists.
+extern constinit const char* g_first_base;
+extern constinit std::size_t g_first_bytes;
+extern constinit Span* g_first_records;
 
 /// Reserved addresses, and the records of their slices at the start.
 ///
@@ -63,7 +61,7 @@ public:
     [[nodiscard]] Span* span_at(const void* address) const noexcept {
         return records() + (static_cast<std::size_t>(static_cast<const char*>(address) - base_) >> kSliceLog2);
     }
-    [[nodiscard]] std::size_t dirty_bytes() const noexcept { return std::size_t{dirty_} * kSliceBytes; }
+    [[nodiscard]] std::size_t dirty_bytes() const noexcept { return std::size_t{dirty_slices()} * kSliceBytes; }
     [[nodiscard]] std::size_t committed_bytes() const noexcept { return std::size_t{committed_} * kSliceBytes; }
     [[nodiscard]] std::size_t reserved_bytes() const noexcept { return bytes_; }
     [[nodiscard]] std::size_t metadata_bytes() const noexcept { return records_committed_bytes_; }
@@ -88,6 +86,8 @@ private:
     [[nodiscard]] std::uint32_t index_of(const Span* span) const noexcept { return static_cast<std::uint32_t>(span - records()); }
     [[nodiscard]] char* start_of(std::uint32_t index) const noexcept { return base_ + std::size_t{index} * kSliceBytes; }
     [[nodiscard]] std::uint32_t aligned(std::uint32_t index, std::uint32_t alignment) const noexcept;
+    [[nodiscard]] std::uint32_t dirty_slices() const noexcept { return dirty_.load(std::memory_order_relaxed); }  // a figure
+    void set_dirty_slices(std::uint32_t slices) noexcept { dirty_.store(slices, std::memory_order_relaxed); }     // as above
     void insert(std::uint32_t first, std::uint32_t slices) noexcept;
     void remove(Span* run) noexcept;
     void insert_merged(std::uint32_t first, std::uint32_t slices) noexcept;
@@ -109,7 +109,7 @@ private:
     std::uint32_t used_ = 0;       // behind every slice that was ever taken
     std::uint32_t committed_ = 0;  // readable and writable up to here
     std::uint32_t free_ = 0;       // slices in free runs
-    std::uint32_t dirty_ = 0;
+    std::atomic<std::uint32_t> dirty_{0};  // changes under the lock; the clock looks without it
     std::size_t records_committed_bytes_ = 0;
     std::array<std::uint64_t, (kBins + 63) / 64> bin_used_{};
     std::array<Span*, kBins> bins_{};

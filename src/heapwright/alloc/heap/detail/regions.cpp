@@ -51,7 +51,9 @@ bool reserve_first() noexcept {
             return false;
         }
     }
-    g_bounds = {.base = reinterpret_cast<char*>(g_region.records()), .bytes = g_region.reserved_bytes()};
+    g_first_records = g_region.records();
+    g_first_base = reinterpret_cast<const char*>(g_region.records());
+    g_first_bytes = g_region.reserved_bytes();
     g_is_ready.store(true, std::memory_order_release);  // pairs with the acquire in take_slices()
     return true;
 }
@@ -171,11 +173,11 @@ std::size_t dirty_bytes() noexcept {
 
 void lock_regions() noexcept {
     g_lock.lock();
-    for_each_region([](Region& region) { region.lock().lock(); });
+    for_each_region([](Region& region) HEAPWRIGHT_NO_THREAD_SAFETY_ANALYSIS { region.lock().lock(); });
 }
 
 void unlock_regions() noexcept {
-    for_each_region([](Region& region) { region.lock().unlock(); });
+    for_each_region([](Region& region) HEAPWRIGHT_NO_THREAD_SAFETY_ANALYSIS { region.lock().unlock(); });
     g_lock.unlock();
 }
 

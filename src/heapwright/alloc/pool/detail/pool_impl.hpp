@@ -13,36 +13,76 @@ inline Pool::~Pool() {
     }
 }
 
-HEAPWRIGHT_NOINLINE inline bool Pool::refill() noexcept {
+HEAPWRIGHT_NOINLINE inline void* Pool::allocate_slow() noexcept { return refill() ? try_allocate() : nullptr; }
+
+inline bool Pool::refill() noexcept {
     // The magazine is empty, so what is outstanding is live.
     const std::size_t room = options_.limit_blocks - store_.outstanding_blocks();
-    in_magazine_ = room == 0 ? 0 : store_.take(magazine_.data(), room < kRefill ? room : kRefill);
-    if (in_magazine_ == 0) {
+    const std::size_t taken = room == 0 ? 0 : store_.take(magazine_.data() + 1, room < kRefill ? room : kRefill);
+    if (taken == 0) {
         why_refused_ = room == 0 ? Errc::limit_reached : store_.is_usable() ? Errc::out_of_memory : Errc::invalid_argument;
         ++refusals_;
         return false;
     }
+    newest_ = magazine_.data() + taken;
     store_.drop_retired();
     peak_blocks_ = peak_blocks_ < store_.outstanding_blocks() ? store_.outstanding_blocks() : peak_blocks_;
     HEAPWRIGHT_AUDIT(*this);
     return true;
 }
 
-HEAPWRIGHT_NOINLINE inline void Pool::put_past_magazine(detail::PoolSlab* slab, std::size_t index) noexcept {
-    if (store_.put(slab, index) && slab->outstanding <= kMagazine) {
-        slab_nearly_empty(slab);
+HEAPWRIGHT_NOINLINE inline void Pool::deallocate_slow(void* block) noexcept {
+    if (!try_deallocate_slow(block)) {
+        detail::refuse_foreign_block(block, block_bytes());
     }
 }
 
-HEAPWRIGHT_NOINLINE inline void Pool::slab_nearly_empty(detail::PoolSlab* slab) noexcept {
+HEAPWRIGHT_NOINLINE inline bool Pool::try_deallocate_slow(void* block) noexcept {
+    const Place place = find_live(block);
+    if (place.slab == nullptr) {
+        return false;
+    }
+    take_back(place, block);
+    return true;
+}
+
+/// Returns:  no slab for a foreign address; does not return when the block is none, or not live.
+HEAPWRIGHT_NOINLINE inline Pool::Place Pool::find_live(const void* block) const noexcept {
+    const Place place = store_.try_locate(block);
+    if (place.slab != nullptr && HEAPWRIGHT_UNLIKELY(place.slab->states()[place.index] != detail::SlotState::live)) {
+        store_.refuse(block);
+    }
+    return place;
+}
+
+/// Into the magazine where there is room, else into the slab; and looks after a slab that may have no live block left.
+HEAPWRIGHT_NOINLINE inline void Pool::take_back(Place place, void* block) noexcept {
+    detail::PoolSlab* const slab = place.slab;
+    if (newest_ != &magazine_.back()) {
+        push(static_cast<std::byte*>(block), slab->states() + place.index);
+    } else {
+        slab->states()[place.index] = detail::SlotState::freed;
+        poison(block, store_.block_bytes());
+        if (!store_.put(slab, place.index)) {
+            return;
+        }
+    }
+    if (slab->outstanding <= kMagazine) {
+        slab_nearly_empty(slab);
+    } else {
+        store_.note_busy(slab);
+    }
+}
+
+inline void Pool::slab_nearly_empty(detail::PoolSlab* slab) noexcept {
     // The count below costs 64 looks; check_in says how many frees at least lie before the next one can matter.
     if (slab->check_in > 1) {
         --slab->check_in;
         return;
     }
     std::size_t waiting = 0;
-    for (std::size_t at = 0; at < in_magazine_; ++at) {
-        waiting += store_.slab_of(magazine_[at]) == slab ? 1U : 0U;
+    for (const Waiting* entry = newest_; entry != magazine_.data(); --entry) {
+        waiting += store_.slab_of(entry->block) == slab ? 1U : 0U;
     }
     if (waiting < slab->outstanding) {
         slab->check_in = static_cast<std::uint32_t>(slab->outstanding - waiting);
@@ -53,28 +93,27 @@ HEAPWRIGHT_NOINLINE inline void Pool::slab_nearly_empty(detail::PoolSlab* slab) 
 }
 
 inline void Pool::empty_magazine_of(const detail::PoolSlab* slab) noexcept {
-    std::size_t kept = 0;
-    for (std::size_t at = 0; at < in_magazine_; ++at) {
-        std::byte* const block = magazine_[at];
-        const auto place = store_.place_of(block);
+    Waiting* kept = magazine_.data();
+    for (const Waiting* entry = kept + 1; entry <= newest_; ++entry) {
+        const auto place = store_.place_of(entry->block);
         if (place.slab == slab) {
             store_.put(place.slab, place.index);
         } else {
-            magazine_[kept++] = block;
+            *++kept = *entry;
         }
     }
-    in_magazine_ = kept;
+    newest_ = kept;
 }
 
 inline void Pool::release_all() noexcept {
-    in_magazine_ = 0;
+    newest_ = magazine_.data();
     store_.release_all();
     HEAPWRIGHT_AUDIT(*this);
 }
 
 inline std::size_t Pool::trim() noexcept {
-    for (; in_magazine_ > 0; --in_magazine_) {
-        const auto [slab, index] = store_.place_of(magazine_[in_magazine_ - 1]);
+    for (; newest_ != magazine_.data(); --newest_) {
+        const auto [slab, index] = store_.place_of(newest_->block);
         store_.put(slab, index);
     }
     const std::size_t returned_bytes = store_.trim();
@@ -96,20 +135,20 @@ inline PoolStats Pool::stats() const noexcept {
 }
 
 inline const char* Pool::broken_invariant() const noexcept {
-    for (std::size_t at = 0; at < in_magazine_; ++at) {
-        const auto [slab, index] = store_.place_of(magazine_[at]);
-        bool is_elsewhere = slab->states()[index] == detail::SlotState::live || store_.is_free(slab, index);
-        for (std::size_t other = 0; other < at; ++other) {
-            is_elsewhere = is_elsewhere || magazine_[other] == magazine_[at];
+    for (const Waiting* entry = newest_; entry != magazine_.data(); --entry) {
+        const auto [slab, index] = store_.place_of(entry->block);
+        bool is_wrong = entry->state != slab->states() + index || *entry->state == detail::SlotState::live || store_.is_free(slab, index);
+        for (const Waiting* other = entry - 1; other != magazine_.data(); --other) {
+            is_wrong = is_wrong || other->block == entry->block;
         }
-        if (is_elsewhere) {
+        if (is_wrong) {
             return "P1: a block in the magazine is live, free in its slab, or there twice";
         }
     }
     if (store_.has_dead_slab()) {
         return "P2: a slab without live blocks is neither home nor spare";
     }
-    if (in_magazine_ > store_.outstanding_blocks() || store_.outstanding_blocks() > options_.limit_blocks) {
+    if (in_magazine() > store_.outstanding_blocks() || store_.outstanding_blocks() > options_.limit_blocks) {
         return "P3: the magazine holds more than is outstanding, or the limit is passed";
     }
     return store_.broken_invariant();

@@ -4,6 +4,7 @@
 #include <cstddef>
 #include <cstdint>
 
+#include <heapwright/alloc/pool/detail/busy_slabs.hpp>
 #include <heapwright/alloc/pool/detail/misuse.hpp>
 #include <heapwright/alloc/pool/detail/pool_slab.hpp>
 #include <heapwright/alloc/pool/detail/slab_directory.hpp>
@@ -22,8 +23,9 @@ namespace heapwright::detail {
 ///   S3  a slab whose slots are all free is home or a spare, and spares are no more than spare_bytes allow
 ///   S4  outstanding_blocks is the sum over the slabs
 ///   S5  the directory holds the slabs and nothing else
+///   S6  a busy slab is a slab that is home or has more than PoolSlab::kFew slots outstanding
 ///
-/// Thread safety: one thread at a time; any thread for locate() and try_locate(), which read what does not change and the directory.
+/// Thread safety: one thread at a time; any thread for try_locate(), which reads what does not change and the directory.
 class SlabStore {
 public:
     SlabStore(Layout block, SourceRef source, std::size_t slab_bytes, std::size_t spare_bytes) noexcept;
@@ -54,29 +56,42 @@ public:
         if (slab == nullptr) {
             __builtin_unreachable();  // no slab lies at address 0, so that callers need not look again
         }
-        const std::size_t offset = offset_in(slab, block);
-        const std::size_t index = geometry_.index_of(offset);
-        if (HEAPWRIGHT_UNLIKELY(index * geometry_.slot_bytes != offset)) {
+        const SlotGeometry::Slot slot = slot_in(slab, block);
+        if (HEAPWRIGHT_UNLIKELY(!slot.is_start)) {
             refuse(block);
         }
-        return {.slab = slab, .index = index};
+        return {.slab = slab, .index = slot.index};
     }
-    /// As try_locate, and stops the program if the address is in no slab.
-    [[nodiscard]] HEAPWRIGHT_ALWAYS_INLINE Place locate(const void* block) const noexcept {
-        const Place place = try_locate(block);
-        if (HEAPWRIGHT_UNLIKELY(place.slab == nullptr)) {
-            refuse_foreign_block(block, block_bytes_);
-        }
-        return place;
+    /// Where the address lies in a slab. Requires: it does.
+    [[nodiscard]] HEAPWRIGHT_ALWAYS_INLINE SlotGeometry::Slot slot_in(const PoolSlab* slab, const void* block) const noexcept {
+        return geometry_.slot_at(offset_in(slab, block));
     }
 
-    /// Says what is wrong with an address that locate() or the state of its slot refused, and stops the program.
+    /// Whether it is a slab of this store, and not among those that a free may leave without a live slot. A slab that is not
+    /// busy by this may have been displaced only: note_busy() brings it back.
+    [[nodiscard]] HEAPWRIGHT_ALWAYS_INLINE bool is_busy(const PoolSlab* slab) const noexcept {
+        return busy_.contains(reinterpret_cast<std::uintptr_t>(slab));
+    }
+    void note_busy(const PoolSlab* slab) noexcept {
+        if (slab->outstanding > PoolSlab::kFew) {
+            busy_.add(reinterpret_cast<std::uintptr_t>(slab));
+        }
+    }
+
+    /// Says what is wrong with an address that try_locate() or the state of its slot refused, and stops the program.
     [[noreturn]] void refuse(const void* block) const noexcept;
+
+    /// A slot that waits to be given, and where its state is: so that giving it needs no arithmetic.
+    struct Waiting {
+        std::byte* block;
+        SlotState* state;
+    };
 
     /// Writes up to `count` free slots, the lowest last, so that a stack of them gives the lowest first.
     ///
     /// Returns:  how many; 0 when there is none and the source refuses.
-    [[nodiscard]] std::size_t take(std::byte** blocks, std::size_t count) noexcept;
+    template <class Entry>  // Waiting, or std::byte*
+    [[nodiscard]] std::size_t take(Entry* entries, std::size_t count) noexcept;
 
     /// Returns:  false when the slab was emptied by this, and is now home, a spare or given back.
     bool put(PoolSlab* slab, std::size_t index) noexcept;
@@ -85,7 +100,7 @@ public:
     void release_all() noexcept;
     /// Returns every slab to the source whose slots are all free. Returns: bytes.
     std::size_t trim() noexcept;
-    /// Returns tables that a growing directory left behind. Requires: no other thread is in locate().
+    /// Returns tables that a growing directory left behind. Requires: no other thread is in try_locate().
     void drop_retired() noexcept { directory_.drop_retired(); }
 
     [[nodiscard]] bool is_live(const void* block) const noexcept;
@@ -106,6 +121,7 @@ public:
 
     /// The name of the first invariant that does not hold, or nullptr.
     [[nodiscard]] const char* broken_invariant() const noexcept;
+    [[nodiscard]] bool has_wrong_busy_slab() const noexcept;
     /// Whether some slab has no live slot, though it is neither home nor a spare. For audits: O(slots).
     [[nodiscard]] bool has_dead_slab() const noexcept;
 
@@ -126,6 +142,8 @@ private:
         return reinterpret_cast<std::uintptr_t>(block) - reinterpret_cast<std::uintptr_t>(slab);
     }
 
+    static void write_entry(std::byte*& entry, std::byte* block, SlotState* /*state*/) noexcept { entry = block; }
+    static void write_entry(Waiting& entry, std::byte* block, SlotState* state) noexcept { entry = {.block = block, .state = state}; }
     [[nodiscard]] bool choose_home() noexcept;
     [[nodiscard]] PoolSlab* make_slab() noexcept;
     void retire_home() noexcept;
@@ -139,6 +157,7 @@ private:
     std::uintptr_t slab_mask_;
     SlotGeometry geometry_;
     std::size_t block_bytes_;
+    BusySlabs busy_;
     SlabDirectory directory_;
     // Written once per magazine or less.
     PoolSlab* home_ = nullptr;  // where blocks are taken from

@@ -25,7 +25,8 @@ inline SlabStore::~SlabStore() {
 
 // ---- giving
 
-HEAPWRIGHT_NOINLINE inline std::size_t SlabStore::take(std::byte** blocks, std::size_t count) noexcept {
+template <class Entry>
+HEAPWRIGHT_NOINLINE std::size_t SlabStore::take(Entry* entries, std::size_t count) noexcept {
     if (!choose_home()) {
         return 0;
     }
@@ -34,8 +35,8 @@ HEAPWRIGHT_NOINLINE inline std::size_t SlabStore::take(std::byte** blocks, std::
     for (std::uint32_t at = home_->lowest_word; left > 0; ++at) {
         std::uint64_t free = home_->free_words(geometry_)[at];
         for (; free != 0 && left > 0; free &= free - 1) {
-            const auto bit = static_cast<std::size_t>(__builtin_ctzll(free));
-            blocks[--left] = home_->slot(std::size_t{at} * 64 + bit, geometry_);
+            const std::size_t index = std::size_t{at} * 64 + static_cast<std::size_t>(__builtin_ctzll(free));
+            write_entry(entries[--left], home_->slot(index, geometry_), home_->states() + index);
         }
         home_->free_words(geometry_)[at] = free;
         home_->lowest_word = at;
@@ -66,6 +67,7 @@ inline bool SlabStore::choose_home() noexcept {
     retire_home();
     home_ = next;
     home_->outstanding |= PoolSlab::kHome;  // never emptied, so that a pair at the brink does not move slabs about
+    note_busy(home_);
     return true;
 }
 
@@ -77,6 +79,9 @@ inline void SlabStore::retire_home() noexcept {
     }
     old->outstanding &= ~PoolSlab::kHome;
     old->check_in = 1;
+    if (old->outstanding <= PoolSlab::kFew) {
+        busy_.drop(reinterpret_cast<std::uintptr_t>(old));
+    }
     if (old->outstanding == 0) {
         slab_emptied(old);
     } else if (old->free_slots(geometry_) > 0) {
@@ -121,6 +126,7 @@ HEAPWRIGHT_NOINLINE inline bool SlabStore::put(PoolSlab* slab, std::size_t index
     }
     if (slab->outstanding == PoolSlab::kFew) {
         slab->check_in = 1;
+        busy_.drop(reinterpret_cast<std::uintptr_t>(slab));
     }
     if (!slab->is_listed && slab != home_) {
         append(partial_, slab);
@@ -156,6 +162,7 @@ inline void SlabStore::release_all() noexcept {
     partial_ = {};
     spare_ = {};
     spare_slabs_ = 0;
+    busy_.clear();
     for (PoolSlab* slab = all_.first; slab != nullptr;) {
         PoolSlab* const next = slab->all_next;
         slab->free_all(geometry_);
@@ -211,9 +218,8 @@ inline bool SlabStore::is_live(const void* block) const noexcept {
     if (!is_usable() || !directory_.contains(reinterpret_cast<std::uintptr_t>(slab))) {
         return false;
     }
-    const std::size_t offset = offset_in(slab, block);
-    const std::size_t index = geometry_.index_of(offset);
-    return index * geometry_.slot_bytes == offset && slab->states()[index] == SlotState::live;
+    const SlotGeometry::Slot slot = slot_in(slab, block);
+    return slot.is_start && slab->states()[slot.index] == SlotState::live;
 }
 
 template <class Visit>
@@ -282,7 +288,18 @@ inline const char* SlabStore::broken_invariant() const noexcept {
     if (slabs != directory_.count()) {
         return "S5: the directory holds what is no slab";
     }
+    if (has_wrong_busy_slab()) {
+        return "S6: a busy slab is none of the store's, or has few slots outstanding";
+    }
     return directory_.broken_invariant();
+}
+
+inline bool SlabStore::has_wrong_busy_slab() const noexcept {
+    bool is_wrong = false;
+    busy_.for_each([&](std::uintptr_t slab) {
+        is_wrong = is_wrong || !directory_.contains(slab) || reinterpret_cast<const PoolSlab*>(slab)->outstanding <= PoolSlab::kFew;
+    });
+    return is_wrong;
 }
 
 inline bool SlabStore::has_dead_slab() const noexcept {
