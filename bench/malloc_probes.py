@@ -6,7 +6,7 @@ import sys
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent))
-from malloc_runs import OWN, TOOLS, Allocator, clean_environment, run_command  # noqa: E402
+from malloc_runs import OWN, TOOLS, Allocator, clean_environment, exact_peak_kib, run_command  # noqa: E402
 from measure import Command, median, table  # noqa: E402
 
 PROBES = {
@@ -46,10 +46,10 @@ def small_programs(allocators: list[Allocator]) -> list[dict]:
         runs: list[list] = [[] for _ in allocators]
         for _ in range(SMALL_RUNS):
             for index, allocator in enumerate(allocators):
-                runs[index].append(run_command(Command(words), allocator))
+                runs[index].append((exact_peak_kib(words, allocator) / 1024, run_command(Command(words), allocator).wall_s * 1000))
         for row, results in zip(rows, runs):
-            row[f"{name} MiB"] = median(result.peak_mib for result in results)
-            row[f"{name} ms"] = median(result.wall_s * 1000 for result in results)
+            row[f"{name} MiB"] = median(peak for peak, _ in results)
+            row[f"{name} ms"] = median(wall for _, wall in results)
     return rows
 
 

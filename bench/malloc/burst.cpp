@@ -2,7 +2,6 @@
 #include <algorithm>
 #include <chrono>
 
-#include <bench/malloc/resident.hpp>
 #include <bench/malloc/workload.hpp>
 
 int main(int count, char** words) {

@@ -33,6 +33,7 @@ inline std::size_t resident_kib() { return number_in("/proc/self/smaps_rollup", 
 /// Given to the kernel by MADV_FREE and counted until it takes it.
 inline std::size_t lazily_freed_kib() { return number_in("/proc/self/smaps_rollup", "LazyFree:"); }
 
+/// Summed over the cores here; what wait4 tells of a dead process leaves up to 128 KiB a core out.
 inline std::size_t peak_kib() { return number_in("/proc/self/status", "VmHWM:"); }
 
 inline std::size_t addresses_kib() { return number_in("/proc/self/status", "VmSize:"); }

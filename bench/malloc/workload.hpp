@@ -10,6 +10,8 @@
 
 #include <unistd.h>
 
+#include <bench/malloc/resident.hpp>
+
 namespace workload {
 
 /// Ends the program: the allocator gave no memory, or what was written into a block is gone.
@@ -160,8 +162,9 @@ std::uint64_t in_threads(unsigned count, Work work) {
     return sum;
 }
 
-/// Prints the line that must be the same under every allocator. Returns main's status.
+/// Prints the line that must be the same under every allocator, and the peak. Returns main's status.
 inline int finish(std::uint64_t checksum) {
+    std::printf("peak_kib %zu\n", peak_kib());
     std::printf("checksum %016llx\n", static_cast<unsigned long long>(checksum));
     return 0;
 }
