@@ -2,15 +2,20 @@
 #include <cstddef>
 #include <cstdint>
 
+#include <fcntl.h>
 #include <pthread.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <unistd.h>
 
 #include <heapwright/alloc/heap/default_heap.hpp>
 #include <heapwright/alloc/heap/settings.hpp>
 #include <heapwright/alloc/heap/statistics_text.hpp>
-#include <heapwright/os/report.hpp>
+#include <heapwright/base/text.hpp>
+#include <heapwright/os/file.hpp>
+#include <heapwright/os/syscall.hpp>
 
 extern "C" int __cxa_atexit(void (*function)(void*), void* argument, void* library);
-extern "C" void malloc_stats();
 
 namespace heapwright::preload {
 
@@ -20,9 +25,37 @@ void before_fork() { default_heap::before_fork(); }
 void after_fork_in_parent() { default_heap::after_fork_in_parent(); }
 void after_fork_in_child() { default_heap::after_fork_in_child(); }
 
-constinit bool statistics_at_exit = false;
+/// Where the statistics go: the stderr of the start, because some programs close theirs before the end.
+struct Output {
+    bool is_wanted = false;
+    int descriptor = -1;
+    struct stat file{};
 
-void print_statistics(void*) { malloc_stats(); }
+    void keep() noexcept {
+        constexpr int kFarFromTheProgramsOwn = 200;
+        is_wanted = true;
+        descriptor = static_cast<int>(os::raw_syscall(SYS_fcntl, STDERR_FILENO, F_DUPFD_CLOEXEC, kFarFromTheProgramsOwn));
+        os::raw_syscall(SYS_fstat, descriptor, &file);
+    }
+
+    /// The descriptor if it is still what was kept; the program may have closed it and opened something else.
+    [[nodiscard]] int current() const noexcept {
+        struct stat now{};
+        const bool is_same = !os::is_failure(os::raw_syscall(SYS_fstat, descriptor, &now)) && now.st_dev == file.st_dev &&
+                             now.st_ino == file.st_ino && now.st_rdev == file.st_rdev;
+        return is_same ? descriptor : STDERR_FILENO;
+    }
+};
+constinit Output output;
+
+void print_statistics(void*) {
+    char room[kStatisticsTextBytes];
+    TextBuffer text(room, sizeof(room));
+    append_statistics_text(text, default_heap::statistics());
+    os::File file(output.current());
+    static_cast<void>(file.write_all(text.view()));  // nobody is left to tell
+    static_cast<void>(file.give_up());
+}
 
 /// Linked so that it runs before the constructor of any other library: before every fork handler, after each of them.
 __attribute__((constructor(101))) void begin() {
@@ -30,13 +63,15 @@ __attribute__((constructor(101))) void begin() {
     const HeapSettings settings = heap_settings_of_process();
     constexpr std::uint64_t kNsOfMs = 1'000'000;
     default_heap::set_clock(settings.purge_delay_ms * kNsOfMs, settings.background, settings.give_back);
-    statistics_at_exit = settings.statistics_at_exit;
+    if (settings.statistics_at_exit) {
+        output.keep();
+    }
 }
 
 /// What is registered now runs after the other libraries' destructors: exit() looks for new entries when it thinks that
 /// it is done.
 __attribute__((destructor(101))) void end() {
-    if (statistics_at_exit) {
+    if (output.is_wanted) {
         __cxa_atexit(print_statistics, nullptr, nullptr);
     }
 }
