@@ -50,6 +50,7 @@ def row_for(name: str, kind: str, results: dict[str, list[Result]]) -> dict:
     row = {"name": name, "kind": kind, "failures": failures}
     for key, value in (("wall_s", lambda run: run.wall_s), ("cpu_s", lambda run: run.cpu_s), ("peak_mib", lambda run: run.peak_mib)):
         row[key] = {allocator: round(median(value(run) for run in runs), 5) for allocator, runs in good.items() if allocator not in failures}
+    row["runs_s"] = {allocator: [[round(run.wall_s, 4), round(run.cpu_s, 4)] for run in runs] for allocator, runs in good.items()}
     if any(run.idle_mib is not None for runs in good.values() for run in runs):
         row["idle_mib"] = {allocator: median(run.idle_mib for run in runs) for allocator, runs in good.items() if allocator not in failures}
     return row
@@ -147,6 +148,20 @@ def options_of(words: list[str]) -> argparse.Namespace:
     return parser.parse_args(words)
 
 
+def count_and_probe(options: argparse.Namespace, allocators: list[Allocator], scale: float, only: list[str], whole: bool) -> int:
+    parts = {}
+    if options.instructions:
+        parts["instructions"] = count_instructions(allocators)
+    if options.probes:
+        parts["probes"] = [{"probe": name, **row} for name, rows in run_probes(allocators, scale, only).items() for row in rows]
+    for name, rows in parts.items():
+        if whole:
+            print(f"\nwritten: {save(f'malloc_{name}', rows)}")
+    if options.json:
+        Path(options.json).write_text(json.dumps({"machine": machine(), **parts}, indent=1) + "\n", encoding="utf-8")
+    return 0
+
+
 def main() -> int:
     options = options_of(sys.argv[1:])
     scale, rounds = (0.05, 1) if options.quick else (options.scale, options.rounds)
@@ -157,11 +172,7 @@ def main() -> int:
         build_programs()
     whole = not (options.quick or only or options.allocators) and scale == 1.0
     if options.instructions or options.probes:
-        counts = count_instructions(allocators) if options.instructions else []
-        probes = run_probes(allocators, scale, only) if options.probes else {}
-        if options.json:
-            Path(options.json).write_text(json.dumps({"machine": machine(), "instructions": counts, "probes": probes}, indent=1) + "\n", encoding="utf-8")
-        return 0
+        return count_and_probe(options, allocators, scale, only, whole)
 
     time_key = f"{options.time}_s"
     rows = measure_rows(allocators, rounds, scale, only, time_key)

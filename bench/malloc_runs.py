@@ -57,23 +57,27 @@ def known_allocators() -> dict[str, Path]:
     known = {"glibc": libc(), OWN: BUILD / "lib" / "libheapwright.so"}
     known |= {name: DEBIAN / file for name, file in PEERS.items()}
     for word in filter(None, os.environ.get("HEAPWRIGHT_PEERS", "").split(":")):
-        known[name_of(Path(word))] = Path(word).resolve()
+        known[name_of(Path(word), known)] = Path(word).resolve()
         if not Path(word).exists():
             sys.exit(f"heapwright: no library '{word}', which HEAPWRIGHT_PEERS names; give the paths of .so files")
     return known
 
 
-def name_of(library: Path) -> str:
-    """libfoo.so.2 is foo."""
-    return library.name.split(".so")[0].removeprefix("lib")
+def name_of(library: Path, taken) -> str:
+    """libfoo.so.2 is foo; where that name is taken, its folder or a number tells it from the other."""
+    name = library.name.split(".so")[0].removeprefix("lib")
+    folder = library.resolve().parent.name
+    candidates = [name, f"{name}-{folder}", *(f"{name}-{folder}-{number}" for number in range(2, 100))]
+    return next(candidate for candidate in candidates if candidate not in taken)
 
 
 def chosen_allocators(words: str) -> list[Allocator]:
     """Those that are named by name or path, or all that this machine has. A missing one that was asked for ends the bench."""
     known = known_allocators()
-    chosen = []
+    chosen: list[Allocator] = []
     for word in filter(None, words.split(",")):
-        name, path = (word, known[word]) if word in known else (name_of(Path(word)), Path(word).resolve())
+        taken = {one.name for one in chosen}
+        name, path = (word, known[word]) if word in known else (name_of(Path(word), taken), Path(word).resolve())
         if not path.exists():
             sys.exit(f"heapwright: no allocator '{word}': there is no file '{path}'; known are {', '.join(known)} and the path of any .so")
         chosen.append(Allocator(name, path))

@@ -38,6 +38,6 @@ std::uint64_t pass_on(unsigned self, std::size_t rounds) {
 
 int main(int count, char** words) {
     const workload::Scale scale{count, words};
-    const std::size_t rounds = scale.of(4'500'000);
+    const std::size_t rounds = scale.of(6'000'000);
     return workload::finish(workload::in_threads(kThreads, [&](unsigned self) { return pass_on(self, rounds); }));
 }

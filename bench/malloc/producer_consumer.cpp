@@ -5,7 +5,7 @@
 int main(int count, char** words) {
     using workload::Block;
     const workload::Scale scale{count, words};
-    const std::size_t messages = scale.of(3'000'000);
+    const std::size_t messages = scale.of(12'000'000);
     static workload::Handover<Block> queue;
     const std::uint64_t checksum = workload::in_threads(2, [&](unsigned index) {
         std::uint64_t sum = 0;

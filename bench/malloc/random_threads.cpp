@@ -38,6 +38,6 @@ std::uint64_t work(unsigned self, std::size_t rounds) {
 
 int main(int count, char** words) {
     const workload::Scale scale{count, words};
-    const std::size_t rounds = scale.of(4000);
+    const std::size_t rounds = scale.of(6000);
     return workload::finish(workload::in_threads(2, [&](unsigned self) { return work(self, rounds); }));
 }
