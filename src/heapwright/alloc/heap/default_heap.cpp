@@ -80,7 +80,7 @@ void release_small(Span* span, FreeBlock* block) noexcept {
             return;
         }
         if (owner == (self | heap::owner::kFullBit)) {
-            span->cache.load(std::memory_order_relaxed)->free_into_full(span, block);  // this thread's own
+            span->cache.load(std::memory_order_relaxed)->take_home(span, block, block, 1);  // this thread's own
             heap::note_freed();
             return;
         }

@@ -3,6 +3,7 @@
 
 #include <atomic>
 
+#include <heapwright/alloc/heap/detail/heap_core.hpp>
 #include <heapwright/alloc/heap/detail/regions.hpp>
 #include <heapwright/os/clock.hpp>
 #include <heapwright/os/thread.hpp>
@@ -34,6 +35,7 @@ std::uint64_t turn_ns() noexcept { return g_settings.delay_ns / kTurnsOfDelay; }
 
 void take_turn() noexcept {
     const std::uint32_t turn = g_turn.fetch_add(1, std::memory_order_relaxed) + 1;  // a stamp, read through nothing
+    g_default_core.sweep_abandoned();
     purge_regions(turn - kTurnsOfDelay, false);
 }
 

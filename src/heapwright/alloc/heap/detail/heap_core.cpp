@@ -34,8 +34,7 @@ void HeapCore::park(ThreadCache* cache) noexcept {
     parked_ = cache;
 }
 
-void HeapCore::put_abandoned(Span* span) noexcept {
-    const os::LockGuard guard(lock_);
+void HeapCore::link(Span* span) noexcept {
     span->cache_previous = nullptr;
     span->cache_next = all_abandoned_;
     if (all_abandoned_ != nullptr) {
@@ -54,7 +53,39 @@ void HeapCore::put_abandoned(Span* span) noexcept {
         }
         head = span;
     }
+}
+
+void HeapCore::put_abandoned(Span* span) noexcept {
+    const os::LockGuard guard(lock_);
+    link(span);
     span->owner.store(owner::kAbandoned, std::memory_order_release);  // pairs with the acquire in claim()
+}
+
+void HeapCore::sweep_abandoned() noexcept {
+    Span* empty = nullptr;
+    {
+        const os::LockGuard guard(lock_);
+        Span* next = nullptr;
+        for (Span* span = all_abandoned_; span != nullptr; span = next) {
+            next = span->cache_next;
+            if (span->remote.load(std::memory_order_relaxed) <= kWantsNotice) {  // a hint; take_remote() acquires
+                continue;
+            }
+            unlink(span);
+            take_remote(span);
+            if (span->live() != 0) {
+                link(span);
+            } else {
+                span->next = empty;
+                empty = span;
+            }
+        }
+    }
+    while (empty != nullptr) {
+        Span* const span = empty;
+        empty = span->next;
+        give_slices(span);
+    }
 }
 
 void HeapCore::unlink(Span* span) noexcept {

@@ -32,6 +32,9 @@ public:
     /// Makes `thread` the owner of this one. Returns false when somebody else was faster.
     [[nodiscard]] bool claim(Span* span, std::uintptr_t thread) noexcept;
 
+    /// Looks at abandoned spans that threads freed into: gives empty ones back, offers the others.
+    void sweep_abandoned() noexcept;
+
     /// Around fork.
     void lock_all() noexcept HEAPWRIGHT_NO_THREAD_SAFETY_ANALYSIS;
     void unlock_all() noexcept HEAPWRIGHT_NO_THREAD_SAFETY_ANALYSIS;
@@ -50,14 +53,13 @@ public:
     template <class Visitor>
     void for_each_abandoned(Visitor visit) noexcept {
         const os::LockGuard guard(lock_);
-        for (const Span* list : {all_abandoned_}) {
-            for (const Span* span = list; span != nullptr; span = span->cache_next) {
-                visit(*span);
-            }
+        for (const Span* span = all_abandoned_; span != nullptr; span = span->cache_next) {
+            visit(*span);
         }
     }
 
 private:
+    void link(Span* span) noexcept;
     void unlink(Span* span) noexcept;
 
     os::SpinLock lock_;

@@ -12,11 +12,14 @@
 
 namespace heapwright::heap {
 
+/// Hidden also where it is only declared: so that it is reached without the table of addresses.
+#define HEAPWRIGHT_HIDDEN __attribute__((visibility("hidden")))
+
 /// The first region, for the one comparison that tells a block of the heap from anything else. Three words, so that each
 /// is an operand and none needs a register. Written once, before the first block exists.
-extern constinit const char* g_first_base;
-extern constinit std::size_t g_first_bytes;
-extern constinit Span* g_first_records;
+extern HEAPWRIGHT_HIDDEN constinit const char* g_first_base;
+extern HEAPWRIGHT_HIDDEN constinit std::size_t g_first_bytes;
+extern HEAPWRIGHT_HIDDEN constinit Span* g_first_records;
 
 /// Reserved addresses, and the records of their slices at the start.
 ///

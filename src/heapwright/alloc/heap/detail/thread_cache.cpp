@@ -21,7 +21,7 @@ namespace {
 /// Carved at once: a page at first, so that a small program touches little, then more, for fewer calls.
 constexpr std::uint32_t kFirstCarveBytes = 4096;
 constexpr std::uint32_t kMostCarveBytes = 16384;
-/// An active span of which more than this was used goes back when it is empty.
+/// An active span goes back when it is empty, if more than this of it was used, and more than one block.
 constexpr std::uint32_t kKeptBytes = 16384;
 /// A full span is not worth coming back to before one block in so many is free.
 constexpr std::uint32_t kWorthwhileShare = 16;
@@ -33,7 +33,8 @@ bool has_remote(const Span* span) noexcept {
     return span->remote.load(std::memory_order_relaxed) > kWantsNotice;  // a hint; the exchange acquires
 }
 
-/// Moves what other threads freed to the owner's own frees.
+}  // namespace
+
 void take_remote(Span* span) noexcept {
     if (!has_remote(span)) {
         return;
@@ -50,6 +51,8 @@ void take_remote(Span* span) noexcept {
     in_this_order();
     span->set_live(span->live() - count, 0);
 }
+
+namespace {
 
 /// Turns the owner's frees into what malloc takes from. Requires: span->free is empty.
 bool hand_out_freed(Span* span) noexcept {
@@ -112,9 +115,7 @@ FreeBlock* ThreadCache::refill(SizeClass size_class, bool& is_zero) noexcept {
     if (active != &g_no_blocks && hand_out_freed(active)) {
         return pop(active);
     }
-    if (has_notices_.load(std::memory_order_relaxed)) {  // a hint; the lock orders
-        answer_notices();
-    }
+    answer_notices();
     Span* span = take_partial(size_class);
     if (span == nullptr) {
         span = active->has_uncarved() ? active : take_new(size_class);
@@ -195,31 +196,26 @@ bool ThreadCache::ask_for_notice(Span* span) noexcept {
 
 /// Puts a span that is in no list where it belongs. Requires: it is not active, and span->free is empty.
 void ThreadCache::place(Span* span) noexcept {
-    while (true) {
-        const std::uint32_t live = span->live();
-        const std::uint32_t idle = span->carved - live;
-        if (live == 0) {
-            release(span);
-            return;
-        }
-        if (span->has_uncarved()) {
-            enlist(span, SpanState::carving, 0);
-            return;
-        }
-        const std::uint32_t worthwhile = std::max(span->capacity / kWorthwhileShare, 1U);
-        if (idle >= worthwhile) {
-            const bool is_dense = idle * 2 < span->capacity;
-            enlist(span, is_dense ? SpanState::dense : SpanState::airy, is_dense ? span->capacity / 2 : 0);
-            return;
-        }
-        if (ask_for_notice(span)) {
-            span->state = SpanState::full;
-            span->set_live(live, idle == 0 ? 0 : span->capacity - worthwhile);
-            // Only this thread compares it for equality.
-            span->owner.store(idle == 0 ? thread_ | owner::kFullBit : thread_, std::memory_order_relaxed);
-            return;
-        }
+    // Whoever frees into it from now on tells: this thread may never look at it by itself.
+    while (!ask_for_notice(span)) {
         take_remote(span);
+    }
+    const std::uint32_t live = span->live();
+    const std::uint32_t idle = span->carved - live;
+    const std::uint32_t worthwhile = std::max(span->capacity / kWorthwhileShare, 1U);
+    if (live == 0) {
+        release(span);
+    } else if (span->has_uncarved()) {
+        enlist(span, SpanState::carving, 0);
+    } else if (idle * 2 >= span->capacity) {
+        enlist(span, SpanState::airy, 0);
+    } else if (idle >= worthwhile) {
+        enlist(span, SpanState::dense, span->capacity / 2);
+    } else {
+        span->state = SpanState::full;
+        span->set_live(live, idle == 0 ? 0 : span->capacity - worthwhile);
+        // Only this thread compares it for equality.
+        span->owner.store(idle == 0 ? thread_ | owner::kFullBit : thread_, std::memory_order_relaxed);
     }
 }
 
@@ -261,27 +257,31 @@ void ThreadCache::unlist(Span* span) noexcept {
     span->previous = nullptr;
 }
 
-void ThreadCache::free_into_full(Span* span, FreeBlock* block) noexcept {
-    block->next = span->local_free;
-    span->local_free = block;
-    in_this_order();
-    span->set_live(span->live() - 1, 0);
-    place(span);
-}
-
 void ThreadCache::on_countdown(Span* span) noexcept {
     if (span->state != SpanState::active) {
         unlist(span);
         place(span);
+        answer_notices();
         return;
     }
     // Every block that was handed out has come back.
-    if (span->carved * span->block_bytes > kKeptBytes) {
+    if (span->carved * span->block_bytes > kKeptBytes && span->carved > 1) {
         set_active(span->size_class, &g_no_blocks);
         release(span);
         return;
     }
     static_cast<void>(hand_out_freed(span));
+}
+
+void ThreadCache::take_home(Span* span, FreeBlock* first, FreeBlock* last, std::uint32_t count) noexcept {
+    last->next = span->local_free;
+    span->local_free = first;
+    in_this_order();
+    span->set_live(span->live() - count, 0);
+    if (span->state != SpanState::active) {
+        unlist(span);
+        place(span);
+    }
 }
 
 bool ThreadCache::adopt(Span* span) noexcept {
@@ -316,7 +316,7 @@ void ThreadCache::notify(Span* span) noexcept {
 }
 
 void ThreadCache::answer_notices() noexcept {
-    while (true) {
+    while (has_notices_.load(std::memory_order_relaxed)) {  // a hint; the lock orders
         Span* span = nullptr;
         {
             const os::LockGuard guard(lock_);

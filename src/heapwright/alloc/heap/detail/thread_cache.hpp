@@ -17,6 +17,9 @@ class HeapCore;
 /// The empty span: what a class without an active span allocates from, in vain.
 extern constinit Span g_no_blocks;
 
+/// Moves what other threads freed to the owner's own frees. Requires: the caller owns the span, or holds it alone.
+void take_remote(Span* span) noexcept;
+
 /// Spans of one thread, by class. Objects of this type are never unmapped: a thread that comes takes over what one that
 /// went left behind.
 ///
@@ -42,8 +45,8 @@ public:
     [[nodiscard]] FreeBlock* refill(SizeClass size_class, bool& is_zero) noexcept;
     [[nodiscard]] Span* active(SizeClass size_class) const noexcept { return active_[size_class]; }
 
-    /// The owner freed into a span that was full.
-    void free_into_full(Span* span, FreeBlock* block) noexcept;
+    /// The owner frees a list of blocks, also into a span that was full. Requires: this cache's span.
+    void take_home(Span* span, FreeBlock* first, FreeBlock* last, std::uint32_t count) noexcept;
     /// The countdown of a span ran out.
     void on_countdown(Span* span) noexcept;
     /// Takes a span over that nobody owns. Returns false when another thread was faster.

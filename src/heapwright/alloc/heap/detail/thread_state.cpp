@@ -32,6 +32,14 @@ void push_remote(Span* span, FreeBlock* first, FreeBlock* last) noexcept {
 void Outbox::send(Entry& entry) noexcept {
     Span* const span = entry.span;
     entry.span = nullptr;
+    // A span whose thread is gone: nobody would look at what is pushed to it.
+    if (span->owner.load(std::memory_order_relaxed) == owner::kAbandoned) {  // adopt() looks again
+        ThreadCache* const cache = cache_of_thread();
+        if (cache != nullptr && cache->adopt(span)) {
+            cache->take_home(span, entry.first, entry.last, entry.count);
+            return;
+        }
+    }
     push_remote(span, entry.first, entry.last);
 }
 
