@@ -107,6 +107,9 @@ def run_redis(commands: bytes, folder: Path, allocator: Allocator) -> Result:
             wall = time.perf_counter() - begin
     except OSError:
         pass  # a server that crashed says so by its status
+    except BaseException:
+        server.kill()
+        raise
     server.child.terminate()
     result, _ = server.finish()
     result.wall_s, result.proof = wall, answers.hexdigest()[:16]
@@ -141,7 +144,7 @@ def real_programs(folder: Path, scale: float, wanted) -> dict:
     add("sqlite3", "sqlite3", sqlite)
     add("python3", PYTHON, lambda: plain(PYTHON, str(SHARED / "objects.py"), str(int(120_000 * scale)), PYTHONMALLOC="malloc", PYTHONHASHSEED="0"))
     add("perl", "perl", lambda: plain("perl", str(SCRIPTS / "words.pl"), str(int(60_000 * scale)), PERL_HASH_SEED="0"))
-    add("lua", "lua", lambda: plain("lua", str(SCRIPTS / "particles.lua"), str(int(45_000 * scale))))
+    add("lua", "lua", lambda: plain("lua", str(SCRIPTS / "particles.lua"), str(int(32_000 * scale))))
     add("g++", "g++", lambda: compiler(["g++", "-std=c++23", "-O0"]))
     add("clang", "clang++-19", lambda: compiler(["clang++-19", "-std=c++20", "-O0"]))
     add("git", "git", lambda: plain(*git_words(git_repository(folder, max(20, int(1200 * scale)))), HOME=str(folder), GIT_CONFIG_NOSYSTEM="1"))

@@ -115,15 +115,21 @@ class Launched:
                                           stdin=source, stdout=self.output, stderr=self.errors, env=clean_environment(), start_new_session=True)
         os.close(writer)
 
+    def kill(self) -> None:
+        os.killpg(self.child.pid, signal.SIGKILL)
+        self.child.wait()
+
     def finish(self) -> tuple[Result, str]:
         """What the run took, and what the program printed."""
         failure = ""
         try:
             self.child.wait(LIMIT_S)
         except subprocess.TimeoutExpired:
-            os.killpg(self.child.pid, signal.SIGKILL)
-            self.child.wait()
+            self.kill()
             failure = f"did not end within {LIMIT_S} s"
+        except BaseException:  # whoever interrupts the bench leaves nothing running
+            self.kill()
+            raise
         report = os.read(self.reader, REPORT.size)
         os.close(self.reader)
         self.output.seek(0)
