@@ -2,6 +2,7 @@
 #include <heapwright/alloc/adapt/memory_resource.hpp>
 
 #include <array>
+#include <list>
 #include <memory_resource>
 #include <string>
 #include <vector>
@@ -41,6 +42,32 @@ TEST_CASE("whole polymorphic containers work on arenas, pools and heaps") {
         Resource on_heap{heap};
         work_out(on_heap);
         CHECK(heap.stats().live_blocks == 0);
+    }
+    CHECK(source.outstanding() == 0);
+}
+
+TEST_CASE("a resource that owns its allocator is a drop-in for the standard's") {
+    FailingSource source;
+    {
+        OwningResource<Arena> arena{source};
+        work_out(arena);
+        OwningResource<Tlsf> heap{source};
+        work_out(heap);
+        CHECK(heap.allocator().stats().live_blocks == 0);
+        OwningResource<Pool> nodes{Layout{.size = 64, .alignment = 8}, source};
+        {
+            std::pmr::list<int> numbers{&nodes};
+            for (int number = 0; number < 1000; ++number) {
+                numbers.push_back(number);
+            }
+            CHECK(nodes.allocator().stats().live_blocks == 1000);
+        }
+        CHECK(nodes.allocator().stats().live_blocks == 0);
+        CHECK_THROWS_AS(static_cast<void>(nodes.allocate(65, 8)), std::bad_alloc);
+        CHECK_THROWS_AS(static_cast<void>(nodes.allocate(64, 4096)), std::bad_alloc);
+        const OwningResource<Arena> other{source};
+        CHECK(arena == arena);
+        CHECK(arena != other);
     }
     CHECK(source.outstanding() == 0);
 }

@@ -125,7 +125,7 @@ void count_slab(const char* pair_name, const char* find_name) {
 
 void count_tlsf() {
     static heapwright::Tlsf heap;
-    alignas(16) static std::array<std::byte, std::size_t{1} << 20> memory;
+    alignas(4096) static std::array<std::byte, std::size_t{1} << 20> memory;  // the counts shall not depend on where it lies
     if (!heap.add_region(memory)) {
         return;
     }
@@ -153,9 +153,7 @@ void count_tlsf() {
     heap.deallocate(wall);
 }
 
-template <class A>
-void count_resource(const char* name, A& allocator, std::size_t size) {
-    static heapwright::Resource<A> resource{allocator};
+void count_resource(const char* name, std::pmr::memory_resource& resource, std::size_t size) {
     std::pmr::memory_resource* opaque = &resource;
     asm volatile("" : "+r"(opaque));  // whose it is, the compiler shall not know
     count(name, [opaque, size] {
@@ -173,13 +171,16 @@ void count_adaptors() {
         escape(node);
         nodes.deallocate(node, 1);
     });
-    count_resource("resource on an arena, pair", arena, 32);
     static heapwright::Resource resource{arena};
+    count_resource("resource on an arena, pair", resource, 32);
     std::pmr::memory_resource* opaque = &resource;
     asm volatile("" : "+r"(opaque));
     count("resource on an arena, allocate", [opaque] { escape(opaque->allocate(32, 8)); });
     static heapwright::Pool pool{{.size = 64, .alignment = 8}, heapwright::os::kPages};
-    count_resource("resource on a pool, pair", pool, 64);
+    static heapwright::Resource pool_resource{pool};
+    count_resource("resource on a pool, pair", pool_resource, 64);
+    static heapwright::OwningResource<heapwright::Pool> own_pool{Layout{.size = 64, .alignment = 8}, heapwright::os::kPages};
+    count_resource("resource with a pool inside, pair", own_pool, 64);
     heapwright::Tracked tracked{pool};
     count("tracked pool pair", [at = &tracked] {
         void* const block = at->try_allocate({.size = 64, .alignment = 8});

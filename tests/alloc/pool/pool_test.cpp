@@ -22,6 +22,63 @@ using test::FailingSource;
 
 constexpr PoolOptions kNoSpares{.spare_bytes = 0};
 
+TEST_CASE("a slot's index and whether an address is its start are exact for every size and offset") {
+    test::Random random;
+    for (std::size_t round = 0; round < 300; ++round) {
+        const std::size_t size = round < 200 ? round + 1 : random.between(1, std::size_t{1} << (8 + random.below(18)));
+        const detail::SlotGeometry geometry = detail::make_geometry({.size = size, .alignment = 1}, 0);
+        REQUIRE(geometry.slab_bytes != 0);
+        const auto check = [&](std::size_t offset) {
+            const detail::SlotGeometry::Slot slot = geometry.slot_at(offset);
+            REQUIRE(slot.index == offset / geometry.slot_bytes);
+            // The first slot of all lies under the header: whether a byte in it is its start decides nothing.
+            REQUIRE((slot.index == 0 || slot.is_start == (offset % geometry.slot_bytes == 0)));
+        };
+        for (std::size_t look = 0; look < 2000; ++look) {
+            check(random.below(geometry.slab_bytes));
+            const std::size_t start = random.below(geometry.end_index) * geometry.slot_bytes;
+            check(start);
+            check(start + 1);
+            check(start == 0 ? 0 : start - 1);
+        }
+    }
+}
+
+TEST_CASE("a pool of many more slabs than it keeps at hand stays sound, and refuses what it refused with few") {
+    constexpr std::size_t kSlab = 4096;
+    FailingSource source;
+    Pool pool{{.size = 32, .alignment = 8}, source, {.slab_bytes = kSlab, .spare_bytes = 0}};
+    test::Random random;
+    std::vector<void*> blocks;
+    while (pool.stats().slabs < 1000) {
+        blocks.push_back(pool.allocate());
+    }
+    CHECK(pool.broken_invariant() == nullptr);
+    for (std::size_t left = blocks.size(); left > 1; --left) {
+        std::swap(blocks[left - 1], blocks[random.below(left)]);
+    }
+    for (std::size_t round = 0; blocks.size() > 10; ++round) {
+        pool.deallocate(blocks.back());
+        blocks.pop_back();
+        if (round % 3 == 0) {
+            blocks.push_back(pool.allocate());
+            std::swap(blocks.back(), blocks[random.below(blocks.size())]);
+        }
+        if (round % 10'000 == 0) {
+            REQUIRE(pool.broken_invariant() == nullptr);
+        }
+    }
+    CHECK(pool.stats().slabs <= 11);
+    std::size_t visited = 0;
+    pool.for_each_live([&](const void* block) { visited += std::find(blocks.begin(), blocks.end(), block) != blocks.end() ? 1U : 0U; });
+    CHECK(visited == blocks.size());
+    while (!blocks.empty()) {
+        pool.deallocate(blocks.back());
+        blocks.pop_back();
+    }
+    CHECK(pool.broken_invariant() == nullptr);
+}
+
 TEST_CASE("a pool gives blocks of any size and alignment that do not overlap") {
     for (const Layout layout : {Layout{0, 1}, Layout{1, 1}, Layout{4, 4}, Layout{8, 8}, Layout{24, 8}, Layout{48, 16}, Layout{64, 64},
                                 Layout{100, 4}, Layout{1000, 8}, Layout{4096, 4096}, Layout{5000, 8}, Layout{100'000, 16}}) {

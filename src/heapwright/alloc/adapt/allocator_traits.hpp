@@ -40,6 +40,20 @@ concept SizesBlocks = BlockSource<A> && requires(A& allocator, Layout layout) {
 template <class A>
 concept FixesSizes = requires(A& allocator) { allocator.template try_allocate_fixed<std::size_t{8}, std::size_t{8}>(); };
 
+/// Has a short way that gives up, with nullptr, as soon as anything is unusual: try_allocate may still succeed. Callers of it
+/// need no stack frame, which is worth as much as the whole way.
+template <class A>
+concept HasShortWay = requires(A& allocator, Layout layout) {
+    { allocator.try_allocate_fast(layout) } noexcept -> std::same_as<void*>;
+};
+
+/// The same for giving back: false when anything is unusual, and then nothing changed.
+template <class A>
+concept HasShortWayBack = requires(A& allocator, void* block) {
+    { allocator.deallocate_fast(block) } noexcept -> std::same_as<bool>;
+    { allocator.deallocate(block) } noexcept;
+};
+
 /// A block of at least `layout.size`, with all that it has where the allocator says so.
 template <BlockSource A>
 [[nodiscard]] SizedBlock allocate_at_least_from(A& allocator, Layout layout) noexcept {

@@ -73,13 +73,12 @@ public:
     /// Cost:     about 10 instructions; a new chunk now and then.
     [[nodiscard]] HEAPWRIGHT_ALWAYS_INLINE void* try_allocate(Layout layout) noexcept {
         HEAPWRIGHT_ASSERT(layout.is_valid(), "a layout's alignment must be a power of two and its size in range");
-        // The difference is signed, so that an arena without a chunk (low = high = 0) is full instead of endless. It cannot
-        // wrap for sizes up to half the largest; what is beyond is refused in allocate_slow.
-        if (HEAPWRIGHT_UNLIKELY(layout.size > Layout::kLargestSize / 2) ||
-            HEAPWRIGHT_UNLIKELY(static_cast<std::ptrdiff_t>(address(high_) - low_after(layout)) < 0)) {
-            return allocate_slow(layout, &Arena::take_low);
-        }
-        return take_low(layout);
+        return has_room(layout) ? take_low(layout) : allocate_slow(layout, &Arena::take_low);
+    }
+    /// As try_allocate from the current chunk; nullptr when that has no room, and then try_allocate may still find some.
+    [[nodiscard]] HEAPWRIGHT_ALWAYS_INLINE void* try_allocate_fast(Layout layout) noexcept {
+        HEAPWRIGHT_ASSERT(layout.is_valid(), "a layout's alignment must be a power of two and its size in range");
+        return has_room(layout) ? take_low(layout) : nullptr;
     }
 
     /// The same for a size known when the program is compiled.
@@ -226,6 +225,13 @@ private:
     }
     [[nodiscard]] HEAPWRIGHT_ALWAYS_INLINE std::uintptr_t low_after(Layout layout) const noexcept {
         return low_start(layout) + occupied(layout.size);
+    }
+
+    /// The difference is signed, so that an arena without a chunk (low = high = 0) is full instead of endless. It cannot
+    /// wrap for sizes up to half the largest; what is beyond is refused in allocate_slow.
+    [[nodiscard]] HEAPWRIGHT_ALWAYS_INLINE bool has_room(Layout layout) const noexcept {
+        return HEAPWRIGHT_LIKELY(layout.size <= Layout::kLargestSize / 2) &&
+               HEAPWRIGHT_LIKELY(static_cast<std::ptrdiff_t>(address(high_) - low_after(layout)) >= 0);
     }
 
     HEAPWRIGHT_ALWAYS_INLINE void* take_low(Layout layout) noexcept {

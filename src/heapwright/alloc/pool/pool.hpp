@@ -60,7 +60,7 @@ struct PoolStats {
 ///   P2  a slab without live blocks is home or a spare: none of its blocks is in the magazine
 ///   P3  live blocks and blocks in the magazine are what the slabs have outstanding, and within the limit
 ///
-/// S1 to S5 of detail/slab_store.hpp hold as well. It stays where it was made, so that whatever stands on it may keep its
+/// S1 to S6 of detail/slab_store.hpp hold as well. It stays where it was made, so that whatever stands on it may keep its
 /// address.
 /// Thread safety: one thread at a time. SharedPool is for several.
 class Pool {
@@ -70,24 +70,30 @@ public:
 
     /// Example: `Pool pool{Layout::of<Order>(), os::kPages};`
     Pool(Layout block, SourceRef source, PoolOptions options = {}) noexcept
-        : store_(block, source, options.slab_bytes, options.spare_bytes), options_(options) {
-        magazine_.front() = {};
-    }
+        : store_(block, source, options.slab_bytes, options.spare_bytes), options_(options) {}
     Pool(const Pool&) = delete;
     Pool& operator=(const Pool&) = delete;
     /// Requires: no block is live, or Leaks::forget (checked).
     ~Pool();
 
     /// Returns:  a block of block_bytes(); nullptr when the limit or the source refuses, and then nothing changed.
-    /// Cost:     8 instructions; every 32nd time a look for free slots, now and then a new slab.
+    /// Cost:     about 8 instructions; every 32nd time a look for free slots, now and then a new slab.
     [[nodiscard]] HEAPWRIGHT_ALWAYS_INLINE void* try_allocate() noexcept {
-        Waiting* const newest = newest_;
-        std::byte* const block = newest->block;
-        if (HEAPWRIGHT_UNLIKELY(block == nullptr)) {
-            return allocate_slow();
+        void* const block = try_allocate_fast();
+        return HEAPWRIGHT_LIKELY(block != nullptr) ? block : allocate_slow();
+    }
+    /// The newest block of the magazine; nullptr when it is empty, and then try_allocate may still have one.
+    [[nodiscard]] HEAPWRIGHT_ALWAYS_INLINE void* try_allocate_fast() noexcept {
+        std::size_t newest = 0;
+        if (HEAPWRIGHT_UNLIKELY(subtract_overflows(in_magazine_, std::size_t{1}, &newest))) {
+            return nullptr;
         }
-        newest_ = newest - 1;
-        *newest->state = detail::SlotState::live;
+        in_magazine_ = newest;
+        *states_[newest] = detail::SlotState::live;
+        std::byte* const block = blocks_[newest];
+        if (block == nullptr) {
+            __builtin_unreachable();  // only blocks are put there: callers need not look again
+        }
         unpoison(block, store_.block_bytes());
         return block;
     }
@@ -105,14 +111,19 @@ public:
     ///           and a second free stop the program here.
     /// Cost:     about 22 instructions, whatever the order of frees; now and then a slab goes back.
     HEAPWRIGHT_ALWAYS_INLINE void deallocate(void* block) noexcept {
-        if (HEAPWRIGHT_UNLIKELY(!deallocate_fast(block))) {
+        if (HEAPWRIGHT_UNLIKELY(!free_usual(block, [&](Place place) { put_past_magazine(place, block); }))) {
             deallocate_slow(block);
         }
+    }
+    /// The whole way of the usual free. False when anything is unusual; then nothing changed, and deallocate will know.
+    [[nodiscard]] HEAPWRIGHT_ALWAYS_INLINE bool deallocate_fast(void* block) noexcept {
+        bool is_full = false;
+        return free_usual(block, [&](Place) { is_full = true; }) && !is_full;
     }
 
     /// As deallocate, but a foreign address is told and not refused: for callers with several pools.
     [[nodiscard]] HEAPWRIGHT_ALWAYS_INLINE bool try_deallocate(void* block) noexcept {
-        return HEAPWRIGHT_LIKELY(deallocate_fast(block)) || try_deallocate_slow(block);
+        return HEAPWRIGHT_LIKELY(free_usual(block, [&](Place place) { put_past_magazine(place, block); })) || try_deallocate_slow(block);
     }
 
     /// As try_deallocate, and calls `act` when the block is known to be live and before it is taken back.
@@ -135,7 +146,7 @@ public:
         }
         act();
         // What `act` gave back itself may have filled the magazine, or left this slab with few blocks.
-        if (HEAPWRIGHT_LIKELY(store_.is_busy(slab)) && HEAPWRIGHT_LIKELY(newest_ != &magazine_.back())) {
+        if (HEAPWRIGHT_LIKELY(store_.is_busy(slab)) && HEAPWRIGHT_LIKELY(in_magazine_ != kMagazine)) {
             push(static_cast<std::byte*>(block), slab->states() + index);
         } else {
             take_back({.slab = slab, .index = index}, block);
@@ -147,6 +158,9 @@ public:
 
     /// Returns:  nullptr also when the layout is larger or stricter than the pool's blocks.
     [[nodiscard]] void* try_allocate(Layout layout) noexcept { return fits(layout) ? try_allocate() : nullptr; }
+    [[nodiscard]] HEAPWRIGHT_ALWAYS_INLINE void* try_allocate_fast(Layout layout) noexcept {
+        return fits(layout) ? try_allocate_fast() : nullptr;
+    }
     void deallocate(void* block, Layout) noexcept { deallocate(block); }
     [[nodiscard]] bool fits(Layout layout) const noexcept { return layout.size <= block_bytes() && layout.alignment <= store_.alignment(); }
     /// The whole block is the caller's, so what was rounded up need not be lost.
@@ -165,7 +179,7 @@ public:
     /// Calls `visit(void* block)` for each live block, in order of address within a slab.
     ///
     /// Requires: `visit` neither allocates from nor frees to this pool.
-    /// Cost:     O(slots / 64 + live blocks).
+    /// Cost:     O(slots / 8 + live blocks).
     template <class Visit>
     void for_each_live(Visit visit) const {
         store_.for_each_live(visit);
@@ -188,34 +202,52 @@ public:
     [[nodiscard]] const char* broken_invariant() const noexcept;
 
 private:
-    using Waiting = detail::SlabStore::Waiting;
     using Place = detail::SlabStore::Place;
     // With more slots outstanding than the magazine can hold, some are live. The home slab always counts as such.
     static_assert(kMagazine == detail::PoolSlab::kFew, "a busy slab is one that the magazine cannot hold all blocks of");
 
-    /// The whole way of the usual free. False when the block is not live or its slab not busy; then nothing changed.
-    [[nodiscard]] HEAPWRIGHT_ALWAYS_INLINE bool deallocate_fast(void* block) noexcept {
+    /// Frees a block of a busy slab. False when the address is in none, or no slot's start; then nothing changed. Calls
+    /// `when_full(place)` when the magazine is full, and then the rest is its business.
+    template <class WhenFull>
+    [[nodiscard]] HEAPWRIGHT_ALWAYS_INLINE bool free_usual(void* block, WhenFull when_full) noexcept {
         detail::PoolSlab* const slab = store_.slab_of(block);
         if (HEAPWRIGHT_UNLIKELY(!store_.is_busy(slab))) {
             return false;
         }
         const auto slot = store_.slot_in(slab, block);
-        detail::SlotState* const state = slab->states() + slot.index;
-        if (HEAPWRIGHT_UNLIKELY(!slot.is_start) || HEAPWRIGHT_UNLIKELY(*state != detail::SlotState::live)) {
+        if (HEAPWRIGHT_UNLIKELY(!slot.is_start)) {
             return false;
         }
-        if (HEAPWRIGHT_UNLIKELY(newest_ == &magazine_.back())) {
-            take_back({.slab = slab, .index = slot.index}, block);
-        } else {
-            push(static_cast<std::byte*>(block), state);
+        const std::size_t filled = in_magazine_;
+        if (HEAPWRIGHT_UNLIKELY(filled == kMagazine)) {
+            when_full(Place{.slab = slab, .index = slot.index});
+            return true;
         }
+        detail::SlotState* const state = slab->states() + slot.index;
+        free_slot(state, block);
+        poison(block, store_.block_bytes());
+        in_magazine_ = filled + 1;
+        blocks_[filled] = static_cast<std::byte*>(block);
+        states_[filled] = state;
         return true;
+    }
+    /// From live to freed; stops the program when it was not live. One subtraction tests and writes.
+    HEAPWRIGHT_ALWAYS_INLINE void free_slot(detail::SlotState* state, const void* block) const noexcept {
+        static_assert(static_cast<unsigned>(detail::SlotState::live) == 1 && static_cast<unsigned>(detail::SlotState::freed) == 0);
+        if (HEAPWRIGHT_UNLIKELY(--reinterpret_cast<std::uint8_t&>(*state) != 0)) {
+            refuse_dead(state, block);
+        }
+    }
+    [[noreturn]] HEAPWRIGHT_COLD void refuse_dead(detail::SlotState* state, const void* block) const noexcept {
+        ++reinterpret_cast<std::uint8_t&>(*state);
+        store_.refuse(block);
     }
     /// Requires: there is room in the magazine.
     HEAPWRIGHT_ALWAYS_INLINE void push(std::byte* block, detail::SlotState* state) noexcept {
         *state = detail::SlotState::freed;
         poison(block, store_.block_bytes());
-        *++newest_ = {.block = block, .state = state};
+        blocks_[in_magazine_] = block;
+        states_[in_magazine_++] = state;
     }
 
     [[nodiscard]] void* allocate_slow() noexcept;
@@ -224,14 +256,17 @@ private:
     [[nodiscard]] bool try_deallocate_slow(void* block) noexcept;
     [[nodiscard]] Place find_live(const void* block) const noexcept;
     void take_back(Place place, void* block) noexcept;
+    void put_past_magazine(Place place, void* block) noexcept;
     void slab_nearly_empty(detail::PoolSlab* slab) noexcept;
     void empty_magazine_of(const detail::PoolSlab* slab) noexcept;
-    [[nodiscard]] std::size_t in_magazine() const noexcept { return static_cast<std::size_t>(newest_ - magazine_.data()); }
-    [[nodiscard]] std::size_t live_blocks() const noexcept { return store_.outstanding_blocks() - in_magazine(); }
+    [[nodiscard]] std::size_t live_blocks() const noexcept { return store_.outstanding_blocks() - in_magazine_; }
 
-    Waiting* newest_ = magazine_.data();
+    std::size_t in_magazine_ = 0;
     detail::SlabStore store_;
-    std::array<Waiting, kMagazine + 1> magazine_;  // the first is no block, and says that the magazine is empty
+    // The magazine: blocks, and where the state of each is, so that giving one needs no arithmetic. Two arrays, because the
+    // processor scales an index by 8 at most.
+    std::array<std::byte*, kMagazine> blocks_;
+    std::array<detail::SlotState*, kMagazine> states_;
     // Written once per magazine or less.
     std::size_t peak_blocks_ = 0;
     std::size_t refusals_ = 0;

@@ -18,13 +18,13 @@ HEAPWRIGHT_NOINLINE inline void* Pool::allocate_slow() noexcept { return refill(
 inline bool Pool::refill() noexcept {
     // The magazine is empty, so what is outstanding is live.
     const std::size_t room = options_.limit_blocks - store_.outstanding_blocks();
-    const std::size_t taken = room == 0 ? 0 : store_.take(magazine_.data() + 1, room < kRefill ? room : kRefill);
+    const std::size_t taken = room == 0 ? 0 : store_.take(blocks_.data(), states_.data(), room < kRefill ? room : kRefill);
     if (taken == 0) {
         why_refused_ = room == 0 ? Errc::limit_reached : store_.is_usable() ? Errc::out_of_memory : Errc::invalid_argument;
         ++refusals_;
         return false;
     }
-    newest_ = magazine_.data() + taken;
+    in_magazine_ = taken;
     store_.drop_retired();
     peak_blocks_ = peak_blocks_ < store_.outstanding_blocks() ? store_.outstanding_blocks() : peak_blocks_;
     HEAPWRIGHT_AUDIT(*this);
@@ -55,18 +55,23 @@ HEAPWRIGHT_NOINLINE inline Pool::Place Pool::find_live(const void* block) const 
     return place;
 }
 
+/// The magazine is full: into the slab. Refuses a block that is not live.
+HEAPWRIGHT_NOINLINE inline void Pool::put_past_magazine(Place place, void* block) noexcept {
+    free_slot(place.slab->states() + place.index, block);
+    poison(block, store_.block_bytes());
+    if (store_.put(place.slab, place.index) && HEAPWRIGHT_UNLIKELY(place.slab->outstanding <= kMagazine)) {
+        slab_nearly_empty(place.slab);
+    }
+}
+
 /// Into the magazine where there is room, else into the slab; and looks after a slab that may have no live block left.
 HEAPWRIGHT_NOINLINE inline void Pool::take_back(Place place, void* block) noexcept {
     detail::PoolSlab* const slab = place.slab;
-    if (newest_ != &magazine_.back()) {
-        push(static_cast<std::byte*>(block), slab->states() + place.index);
-    } else {
-        slab->states()[place.index] = detail::SlotState::freed;
-        poison(block, store_.block_bytes());
-        if (!store_.put(slab, place.index)) {
-            return;
-        }
+    if (in_magazine_ == kMagazine) {
+        put_past_magazine(place, block);
+        return;
     }
+    push(static_cast<std::byte*>(block), slab->states() + place.index);
     if (slab->outstanding <= kMagazine) {
         slab_nearly_empty(slab);
     } else {
@@ -81,8 +86,8 @@ inline void Pool::slab_nearly_empty(detail::PoolSlab* slab) noexcept {
         return;
     }
     std::size_t waiting = 0;
-    for (const Waiting* entry = newest_; entry != magazine_.data(); --entry) {
-        waiting += store_.slab_of(entry->block) == slab ? 1U : 0U;
+    for (std::size_t at = 0; at < in_magazine_; ++at) {
+        waiting += store_.slab_of(blocks_[at]) == slab ? 1U : 0U;
     }
     if (waiting < slab->outstanding) {
         slab->check_in = static_cast<std::uint32_t>(slab->outstanding - waiting);
@@ -93,27 +98,28 @@ inline void Pool::slab_nearly_empty(detail::PoolSlab* slab) noexcept {
 }
 
 inline void Pool::empty_magazine_of(const detail::PoolSlab* slab) noexcept {
-    Waiting* kept = magazine_.data();
-    for (const Waiting* entry = kept + 1; entry <= newest_; ++entry) {
-        const auto place = store_.place_of(entry->block);
+    std::size_t kept = 0;
+    for (std::size_t at = 0; at < in_magazine_; ++at) {
+        const auto place = store_.place_of(blocks_[at]);
         if (place.slab == slab) {
             store_.put(place.slab, place.index);
         } else {
-            *++kept = *entry;
+            blocks_[kept] = blocks_[at];
+            states_[kept++] = states_[at];
         }
     }
-    newest_ = kept;
+    in_magazine_ = kept;
 }
 
 inline void Pool::release_all() noexcept {
-    newest_ = magazine_.data();
+    in_magazine_ = 0;
     store_.release_all();
     HEAPWRIGHT_AUDIT(*this);
 }
 
 inline std::size_t Pool::trim() noexcept {
-    for (; newest_ != magazine_.data(); --newest_) {
-        const auto [slab, index] = store_.place_of(newest_->block);
+    for (; in_magazine_ > 0; --in_magazine_) {
+        const auto [slab, index] = store_.place_of(blocks_[in_magazine_ - 1]);
         store_.put(slab, index);
     }
     const std::size_t returned_bytes = store_.trim();
@@ -135,11 +141,11 @@ inline PoolStats Pool::stats() const noexcept {
 }
 
 inline const char* Pool::broken_invariant() const noexcept {
-    for (const Waiting* entry = newest_; entry != magazine_.data(); --entry) {
-        const auto [slab, index] = store_.place_of(entry->block);
-        bool is_wrong = entry->state != slab->states() + index || *entry->state == detail::SlotState::live || store_.is_free(slab, index);
-        for (const Waiting* other = entry - 1; other != magazine_.data(); --other) {
-            is_wrong = is_wrong || other->block == entry->block;
+    for (std::size_t at = 0; at < in_magazine_; ++at) {
+        const auto [slab, index] = store_.place_of(blocks_[at]);
+        bool is_wrong = states_[at] != slab->states() + index || *states_[at] == detail::SlotState::live || store_.is_free(slab, index);
+        for (std::size_t other = 0; other < at; ++other) {
+            is_wrong = is_wrong || blocks_[other] == blocks_[at];
         }
         if (is_wrong) {
             return "P1: a block in the magazine is live, free in its slab, or there twice";
@@ -148,7 +154,7 @@ inline const char* Pool::broken_invariant() const noexcept {
     if (store_.has_dead_slab()) {
         return "P2: a slab without live blocks is neither home nor spare";
     }
-    if (in_magazine() > store_.outstanding_blocks() || store_.outstanding_blocks() > options_.limit_blocks) {
+    if (in_magazine_ > store_.outstanding_blocks() || store_.outstanding_blocks() > options_.limit_blocks) {
         return "P3: the magazine holds more than is outstanding, or the limit is passed";
     }
     return store_.broken_invariant();

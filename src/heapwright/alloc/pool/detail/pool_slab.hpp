@@ -18,9 +18,10 @@ namespace heapwright::detail {
 
 /// Slots of one size and where they are. Division by the size is a multiplication: no division on any path.
 struct SlotGeometry {
-    std::size_t slot_bytes = 0;    // from one slot to the next
-    std::size_t slab_bytes = 0;    // a power of two, also the slab's alignment
-    std::uint64_t reciprocal = 0;  // 2^64 / slot_bytes, rounded up
+    std::size_t slot_bytes = 0;      // from one slot to the next
+    std::size_t slab_bytes = 0;      // a power of two, also the slab's alignment
+    std::uint64_t reciprocal = 0;    // 2^64 / slot_bytes, rounded up
+    std::uint64_t largest_rest = 0;  // one less: a word of its own, so that both are operands and neither is loaded first
     std::uint32_t word_count = 0;
     std::uint32_t first_index = 0;  // the first slot that is not under the header
     std::uint32_t end_index = 0;
@@ -37,12 +38,14 @@ struct SlotGeometry {
 #ifdef __SIZEOF_INT128__
         __extension__ using Wide = unsigned __int128;
         const Wide product = Wide{reciprocal} * offset_bytes;
-        return {.index = static_cast<std::size_t>(product >> 64), .is_start = static_cast<std::uint64_t>(product) < reciprocal};
+        return {.index = static_cast<std::size_t>(product >> 64), .is_start = static_cast<std::uint64_t>(product) <= largest_rest};
 #else
         return {.index = offset_bytes / slot_bytes, .is_start = offset_bytes % slot_bytes == 0};
 #endif
     }
-    [[nodiscard]] HEAPWRIGHT_ALWAYS_INLINE std::size_t index_of(std::size_t offset_bytes) const noexcept { return slot_at(offset_bytes).index; }
+    [[nodiscard]] HEAPWRIGHT_ALWAYS_INLINE std::size_t index_of(std::size_t offset_bytes) const noexcept {
+        return slot_at(offset_bytes).index;
+    }
 
     [[nodiscard]] constexpr std::uint32_t usable_slots() const noexcept { return end_index - first_index; }
 
@@ -60,9 +63,9 @@ struct SlotGeometry {
 /// What became of a slot. One byte each and not a bit: giving a block is then one store that waits for nothing, and its
 /// free one load that the store feeds. Two changes of one bit in a row would wait for each other (1 ns a pair, measured).
 enum class SlotState : std::uint8_t {
-    never_given = 0,
-    live = 1,  // in the program's hands; the only one with an odd number
-    freed = 2,
+    freed = 0,
+    live = 1,  // in the program's hands; one more than freed, and the only one with an odd number
+    never_given = 4,
 };
 
 struct alignas(16) PoolSlab {
@@ -89,6 +92,19 @@ struct alignas(16) PoolSlab {
     [[nodiscard]] const std::uint64_t* free_words(const SlotGeometry& geometry) const noexcept {
         return reinterpret_cast<const std::uint64_t*>(reinterpret_cast<const std::byte*>(this) + geometry.free_words_offset);
     }
+    /// A bit for each of 64 slots, set where the slot is live: so that who visits live slots leaves a loop, which processors
+    /// predict badly, once for 64 of them and not once for eight.
+    [[nodiscard]] std::uint64_t live_word(std::size_t word, const SlotGeometry& geometry) const noexcept {
+        constexpr std::uint64_t kLiveBits = 0x0101'0101'0101'0101U;  // of eight states; only live ones are odd
+        constexpr std::uint64_t kGather = 0x0102'0408'1020'4080U;    // brings the lowest bits of eight bytes together in the highest byte
+        std::uint64_t live = 0;
+        for (std::size_t at = word * 64, shift = 0; shift < 64 && at < geometry.end_index; at += 8, shift += 8) {
+            std::uint64_t eight = 0;
+            __builtin_memcpy(&eight, states() + at, sizeof(eight));  // past the states lie free words, which are masked
+            live |= ((eight & kLiveBits) * kGather >> 56) << shift;
+        }
+        return live & geometry.slots_of_word(word);
+    }
     [[nodiscard]] std::byte* slot(std::size_t index, const SlotGeometry& geometry) noexcept {
         return reinterpret_cast<std::byte*>(this) + index * geometry.slot_bytes;
     }
@@ -102,7 +118,7 @@ struct alignas(16) PoolSlab {
         check_in = 1;
         lowest_word = 0;
         is_listed = false;
-        __builtin_memset(states(), 0, std::size_t{geometry.end_index} + 1);
+        __builtin_memset(states(), static_cast<int>(SlotState::never_given), std::size_t{geometry.end_index} + 1);
         for (std::size_t word = 0; word < geometry.word_count; ++word) {
             free_words(geometry)[word] = geometry.slots_of_word(word);
         }
@@ -149,6 +165,7 @@ static_assert(sizeof(PoolSlab) == 48 || sizeof(void*) != 8);
     }
     geometry.slab_bytes = slab_bytes;
     geometry.reciprocal = UINT64_MAX / geometry.slot_bytes + 1;
+    geometry.largest_rest = geometry.reciprocal - 1;
     geometry.word_count = static_cast<std::uint32_t>(words);
     geometry.first_index = static_cast<std::uint32_t>(first);
     geometry.end_index = static_cast<std::uint32_t>(indices);

@@ -111,7 +111,7 @@ inline std::size_t SharedPool::take(std::byte** blocks, std::size_t count) noexc
         return taken;
     }
     const std::size_t room = options_.limit_blocks - store_.outstanding_blocks();
-    const std::size_t taken = room == 0 ? 0 : store_.take(blocks, room < count ? room : count);
+    const std::size_t taken = room == 0 ? 0 : store_.take(blocks, nullptr, room < count ? room : count);
     peak_blocks_ = peak_blocks_ < store_.outstanding_blocks() ? store_.outstanding_blocks() : peak_blocks_;
     return taken;
 }

@@ -81,17 +81,11 @@ public:
     /// Says what is wrong with an address that try_locate() or the state of its slot refused, and stops the program.
     [[noreturn]] void refuse(const void* block) const noexcept;
 
-    /// A slot that waits to be given, and where its state is: so that giving it needs no arithmetic.
-    struct Waiting {
-        std::byte* block;
-        SlotState* state;
-    };
-
-    /// Writes up to `count` free slots, the lowest last, so that a stack of them gives the lowest first.
+    /// Writes up to `count` free slots, the lowest last, so that a stack of them gives the lowest first; and where the state
+    /// of each is, if `states` is not nullptr.
     ///
     /// Returns:  how many; 0 when there is none and the source refuses.
-    template <class Entry>  // Waiting, or std::byte*
-    [[nodiscard]] std::size_t take(Entry* entries, std::size_t count) noexcept;
+    [[nodiscard]] std::size_t take(std::byte** blocks, SlotState** states, std::size_t count) noexcept;
 
     /// Returns:  false when the slab was emptied by this, and is now home, a spare or given back.
     bool put(PoolSlab* slab, std::size_t index) noexcept;
@@ -142,8 +136,6 @@ private:
         return reinterpret_cast<std::uintptr_t>(block) - reinterpret_cast<std::uintptr_t>(slab);
     }
 
-    static void write_entry(std::byte*& entry, std::byte* block, SlotState* /*state*/) noexcept { entry = block; }
-    static void write_entry(Waiting& entry, std::byte* block, SlotState* state) noexcept { entry = {.block = block, .state = state}; }
     [[nodiscard]] bool choose_home() noexcept;
     [[nodiscard]] PoolSlab* make_slab() noexcept;
     void retire_home() noexcept;

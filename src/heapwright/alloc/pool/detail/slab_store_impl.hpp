@@ -25,8 +25,7 @@ inline SlabStore::~SlabStore() {
 
 // ---- giving
 
-template <class Entry>
-HEAPWRIGHT_NOINLINE std::size_t SlabStore::take(Entry* entries, std::size_t count) noexcept {
+HEAPWRIGHT_NOINLINE inline std::size_t SlabStore::take(std::byte** blocks, SlotState** states, std::size_t count) noexcept {
     if (!choose_home()) {
         return 0;
     }
@@ -36,7 +35,10 @@ HEAPWRIGHT_NOINLINE std::size_t SlabStore::take(Entry* entries, std::size_t coun
         std::uint64_t free = home_->free_words(geometry_)[at];
         for (; free != 0 && left > 0; free &= free - 1) {
             const std::size_t index = std::size_t{at} * 64 + static_cast<std::size_t>(__builtin_ctzll(free));
-            write_entry(entries[--left], home_->slot(index, geometry_), home_->states() + index);
+            blocks[--left] = home_->slot(index, geometry_);
+            if (states != nullptr) {
+                states[left] = home_->states() + index;
+            }
         }
         home_->free_words(geometry_)[at] = free;
         home_->lowest_word = at;
@@ -224,15 +226,10 @@ inline bool SlabStore::is_live(const void* block) const noexcept {
 
 template <class Visit>
 void SlabStore::for_each_live(Visit visit) const {
-    constexpr std::uint64_t kLiveBits = 0x0101'0101'0101'0101U;  // of eight states; only live ones are odd
     for (PoolSlab* slab = all_.first; slab != nullptr; slab = slab->all_next) {
-        for (std::size_t at = 0; at < geometry_.end_index; at += 8) {
-            std::uint64_t live = 0;
-            __builtin_memcpy(&live, slab->states() + at, sizeof(live));  // past the states lie free words, which are masked
-            const std::size_t states = geometry_.end_index - at;
-            live &= states >= 8 ? kLiveBits : kLiveBits & ~(~std::uint64_t{0} << states * 8);
-            for (; live != 0; live &= live - 1) {
-                visit(static_cast<void*>(slab->slot(at + static_cast<std::size_t>(__builtin_ctzll(live)) / 8, geometry_)));
+        for (std::size_t word = 0; word < geometry_.word_count; ++word) {
+            for (std::uint64_t live = slab->live_word(word, geometry_); live != 0; live &= live - 1) {
+                visit(static_cast<void*>(slab->slot(word * 64 + static_cast<std::size_t>(__builtin_ctzll(live)), geometry_)));
             }
         }
     }
