@@ -115,8 +115,9 @@ HEAPWRIGHT_NOINLINE void* allocate_slow(std::size_t bytes) noexcept {
 }
 
 HEAPWRIGHT_NOINLINE void on_countdown(Span* span) noexcept {
-    span->cache.load(std::memory_order_relaxed)->on_countdown(span);  // the caller owns the span
-    heap::note_freed();
+    if (span->cache.load(std::memory_order_relaxed)->on_countdown(span)) {  // the caller owns the span
+        heap::note_freed();
+    }
 }
 
 HEAPWRIGHT_NOINLINE void release_slow(void* block) noexcept {
@@ -150,7 +151,7 @@ void* allocate_zeroed(std::size_t bytes) noexcept {
     if (bytes > heap::kSmallBytes) {
         void* const block = heap::allocate_large(bytes, 1, is_zero);
         if (block != nullptr && !is_zero) {
-            std::memset(block, 0, bytes);
+            heap::clear_large(block, bytes);
         }
         return block;
     }

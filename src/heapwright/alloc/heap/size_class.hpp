@@ -47,9 +47,11 @@ inline constexpr unsigned kClassCount = kSteppedClasses + 1 + 8 * 9;  ///< 81: n
 inline constexpr std::size_t kSliceBytes = std::size_t{64} << 10;
 inline constexpr unsigned kSliceLog2 = 16;
 
-/// Slices in a span of the class: one up to 8 KiB, then as many as hold eight blocks.
+/// Slices in a span of the class: one up to 16 KiB, then as many as hold four blocks. The smaller a span, the sooner it is
+/// empty.
 [[nodiscard]] constexpr std::uint32_t slices_of(SizeClass size_class) noexcept {
-    return static_cast<std::uint32_t>(std::bit_ceil(bytes_of(size_class)) <= kSliceBytes / 8 ? 1 : std::bit_ceil(bytes_of(size_class)) * 8 / kSliceBytes);
+    const std::size_t rounded = std::bit_ceil(bytes_of(size_class));
+    return static_cast<std::uint32_t>(rounded <= kSliceBytes / 4 ? 1 : rounded * 4 / kSliceBytes);
 }
 inline constexpr std::uint32_t kMostSpanSlices = slices_of(kClassCount - 1);
 
@@ -78,6 +80,6 @@ struct DirectSteps {
 
 static_assert(bytes_of(kClassCount - 1) == kSmallBytes && class_of(kSmallBytes) == kClassCount - 1);
 static_assert(class_of(kSteppedBytes + 1) == kSteppedClasses + 1 && bytes_of(kSteppedClasses + 1) == 144);
-static_assert(kMostSpanSlices == 8);
+static_assert(kMostSpanSlices == 4);
 
 }  // namespace heapwright::heap

@@ -20,6 +20,8 @@ namespace {
 
 /// Below this, copying is cheaper than two changes of the page tables.
 constexpr std::size_t kWorthMovingBytes = std::size_t{256} << 10;
+/// Below this, clearing is cheaper than having pages replaced.
+constexpr std::size_t kWorthDiscardingBytes = std::size_t{256} << 10;
 /// Each move leaves the kernel with more mappings, of which it allows 65530 in all.
 constexpr std::uint32_t kMostMoves = 4096;
 
@@ -46,6 +48,14 @@ void* allocate_large(std::size_t bytes, std::uint32_t alignment_slices, bool& is
 }
 
 void release_large(Span* span) noexcept { give_slices(span); }
+
+void clear_large(void* block, std::size_t bytes) noexcept {
+    // The kernel's zeroes come when they are touched; of a table of which little is used, little becomes resident.
+    const std::size_t pages = std::size_t{pages_of(bytes)} * os::kPageBytes;
+    if (bytes < kWorthDiscardingBytes || !os::discard(block, pages)) {
+        __builtin_memset(block, 0, bytes);
+    }
+}
 
 bool resize_large(Span* span, std::size_t bytes) noexcept {
     if (bytes > PTRDIFF_MAX || (bytes >> kSliceLog2) >= (std::size_t{1} << 31)) {

@@ -11,6 +11,8 @@ namespace heapwright::heap {
 /// Returns: nullptr when exhausted. `is_zero`: every byte reads as zero.
 [[nodiscard]] void* allocate_large(std::size_t bytes, std::uint32_t alignment_slices, bool& is_zero) noexcept;
 void release_large(Span* span) noexcept;
+/// Makes a block that may hold anything zero.
+void clear_large(void* block, std::size_t bytes) noexcept;
 
 /// Makes the block longer or shorter where it lies. Returns false when what follows is in use.
 [[nodiscard]] bool resize_large(Span* span, std::size_t bytes) noexcept;

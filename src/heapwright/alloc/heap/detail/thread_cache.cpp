@@ -26,6 +26,9 @@ constexpr std::uint32_t kKeptBytes = 16384;
 /// A full span is not worth coming back to before one block in so many is free.
 constexpr std::uint32_t kWorthwhileShare = 16;
 
+/// So many spans of a list are compared before one is taken.
+constexpr unsigned kLookedAt = 8;
+
 /// Orders what this thread wrote for a child of fork, in which it may stop between any two writes.
 void in_this_order() noexcept { std::atomic_signal_fence(std::memory_order_acq_rel); }
 
@@ -137,17 +140,20 @@ FreeBlock* ThreadCache::refill(SizeClass size_class, bool& is_zero) noexcept {
     return pop(span);
 }
 
-/// A listed span with blocks at hand, from the fullest kind that there is.
+/// A listed span with blocks at hand: of those that came last, the fullest, so that the others empty.
 Span* ThreadCache::take_partial(SizeClass size_class) noexcept {
-    Lists& lists = lists_[size_class];
-    for (Span* const span : {lists.dense, lists.airy}) {
-        if (span != nullptr) {
-            unlist(span);
-            static_cast<void>(hand_out_freed(span));
-            return span;
-        }
+    const Lists& lists = lists_[size_class];
+    Span* fullest = lists.dense != nullptr ? lists.dense : lists.airy;
+    if (fullest == nullptr) {
+        return nullptr;
     }
-    return nullptr;
+    unsigned looked_at = 1;
+    for (Span* span = fullest->next; span != nullptr && looked_at < kLookedAt; span = span->next, ++looked_at) {
+        fullest = span->live() > fullest->live() ? span : fullest;
+    }
+    unlist(fullest);
+    static_cast<void>(hand_out_freed(fullest));
+    return fullest;
 }
 
 /// A span that this cache did not allocate from last: put aside, abandoned by another thread, or new.
@@ -257,20 +263,21 @@ void ThreadCache::unlist(Span* span) noexcept {
     span->previous = nullptr;
 }
 
-void ThreadCache::on_countdown(Span* span) noexcept {
+bool ThreadCache::on_countdown(Span* span) noexcept {
     if (span->state != SpanState::active) {
         unlist(span);
         place(span);
         answer_notices();
-        return;
+        return true;
     }
     // Every block that was handed out has come back.
-    if (span->carved * span->block_bytes > kKeptBytes && span->carved > 1) {
-        set_active(span->size_class, &g_no_blocks);
-        release(span);
-        return;
+    if (span->carved * span->block_bytes <= kKeptBytes || span->carved == 1) {
+        static_cast<void>(hand_out_freed(span));
+        return false;
     }
-    static_cast<void>(hand_out_freed(span));
+    set_active(span->size_class, &g_no_blocks);
+    release(span);
+    return true;
 }
 
 void ThreadCache::take_home(Span* span, FreeBlock* first, FreeBlock* last, std::uint32_t count) noexcept {

@@ -47,8 +47,8 @@ public:
 
     /// The owner frees a list of blocks, also into a span that was full. Requires: this cache's span.
     void take_home(Span* span, FreeBlock* first, FreeBlock* last, std::uint32_t count) noexcept;
-    /// The countdown of a span ran out.
-    void on_countdown(Span* span) noexcept;
+    /// The countdown of a span ran out. Returns whether memory may have become free.
+    bool on_countdown(Span* span) noexcept;
     /// Takes a span over that nobody owns. Returns false when another thread was faster.
     [[nodiscard]] bool adopt(Span* span) noexcept;
 
