@@ -56,3 +56,14 @@ class MallocTest(unittest.TestCase):
         self.assertIn(b"libheapwright.so", done.stdout)
         if names_mappings():
             self.assertIn(b"[anon:heapwright", done.stdout)
+
+    def check_equal(self, ours, theirs, what: str = "") -> None:
+        """As assertEqual, but long texts that differ are not compared letter by letter, which takes hours."""
+        if ours == theirs:
+            return
+        if isinstance(ours, (list, tuple)) and len(ours) == len(theirs):
+            for one, other in zip(ours, theirs):
+                self.check_equal(one, other, what)
+        mine, yours = (text if isinstance(text, (str, bytes)) else repr(text) for text in (ours, theirs))
+        at = next((at for at, (one, other) in enumerate(zip(mine, yours)) if one != other), min(len(mine), len(yours)))
+        self.fail(f"{what}: heapwright's and glibc's differ from {at} on: {mine[max(at - 60, 0):at + 200]!r} and {yours[max(at - 60, 0):at + 200]!r}")
