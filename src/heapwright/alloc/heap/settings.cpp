@@ -67,7 +67,10 @@ bool read_quantity(std::string_view text, const Unit (&units)[Count], std::uint6
     }
     for (const Unit& unit : units) {
         if (text == unit.name) {
-            return !__builtin_mul_overflow(number, unit.factor, &quantity);
+            std::uint64_t product = 0;
+            const bool fits = !__builtin_mul_overflow(number, unit.factor, &product);
+            quantity = fits ? product : quantity;
+            return fits;
         }
     }
     return false;
@@ -150,6 +153,13 @@ std::size_t edit_distance(std::string_view name, std::string_view wanted) noexce
     return row[wanted.size()];
 }
 
+/// How far a key is from a known name; the beginning of a name is near to it.
+std::size_t distance_to(const Known& known, std::string_view key) noexcept {
+    constexpr std::size_t kBeginning = 3;
+    const bool begins = key.size() >= kBeginning && known.name.starts_with(key);
+    return begins ? 1 : edit_distance(known.name, key);
+}
+
 TextBuffer& begin_complaint(TextBuffer& complaints) noexcept {
     if (!complaints.view().empty()) {
         complaints.append_char('\n');
@@ -159,9 +169,9 @@ TextBuffer& begin_complaint(TextBuffer& complaints) noexcept {
 
 void complain_of_key(std::string_view key, TextBuffer& complaints) noexcept {
     const Known* nearest = &kKnown[0];
-    std::size_t least = edit_distance(nearest->name, key);
+    std::size_t least = distance_to(*nearest, key);
     for (const Known& known : kKnown) {
-        if (const std::size_t distance = edit_distance(known.name, key); distance < least) {
+        if (const std::size_t distance = distance_to(known, key); distance < least) {
             least = distance;
             nearest = &known;
         }

@@ -1,0 +1,105 @@
+#include <heapwright/alloc/heap/statistics_text.hpp>
+
+#include <algorithm>
+#include <limits>
+#include <string>
+
+#include <doctest/doctest.h>
+
+namespace heapwright::test {
+
+namespace {
+
+HeapStatistics sample() {
+    return {.allocated_bytes = 1000,
+            .active_bytes = 65536,
+            .dirty_bytes = 4096,
+            .retained_bytes = 1 << 20,
+            .metadata_bytes = 512,
+            .committed_bytes = 1118208,
+            .reserved_bytes = std::uint64_t{1} << 36,
+            .large_blocks = 2,
+            .large_bytes = 300,
+            .small_blocks = 17,
+            .spans = 5,
+            .threads = 3,
+            .peak_active_bytes = 70000,
+            .given_back_bytes = 81920};
+}
+
+HeapStatistics greatest() {
+    constexpr std::uint64_t kMost = std::numeric_limits<std::uint64_t>::max();
+    return {kMost, kMost, kMost, kMost, kMost, kMost, kMost, kMost, kMost, kMost, kMost, kMost, kMost, kMost};
+}
+
+using Append = void(TextBuffer&, const HeapStatistics&);
+
+std::string written(Append* append, const HeapStatistics& statistics) {
+    Text<kStatisticsTextBytes> text;
+    append(text, statistics);
+    CHECK(!text.truncated());
+    return std::string(text.view());
+}
+
+bool contains(const std::string& text, std::string_view part) { return text.find(part) != std::string::npos; }
+
+}  // namespace
+
+TEST_CASE("resident is what is active, dirty or of the heap itself") { CHECK(resident_bytes(sample()) == 65536 + 4096 + 512); }
+
+TEST_CASE("the text has a line a figure, with the names that people alert on") {
+    const std::string text = written(append_statistics_text, sample());
+    CHECK(std::count(text.begin(), text.end(), '\n') == 15);
+    for (const char* name : {"allocated ", "active ", "resident ", "retained ", "metadata "}) {
+        CHECK(contains("\n" + text, "\n" + std::string(name)));
+    }
+    CHECK(contains(text, "given_back    81920 bytes (80 KiB)            to the operating system so far\n"));
+    CHECK(contains(text, "small_blocks  17 "));
+}
+
+TEST_CASE("the JSON is one object of all figures") {
+    const std::string json = written(append_statistics_json, sample());
+    CHECK(json.starts_with("{\"allocated_bytes\":1000,\"active_bytes\":65536,\"resident_bytes\":70144,"));
+    CHECK(contains(json, "\"large_blocks\":2,\"small_blocks\":17,\"spans\":5,\"threads\":3,\"given_back_bytes\":81920}"));
+    CHECK(json.ends_with("}\n"));
+    CHECK(std::count(json.begin(), json.end(), ':') == 15);
+}
+
+TEST_CASE("OpenMetrics: a type, a help and a sample for each, units for sizes, _total for what only grows") {
+    const std::string text = written(append_statistics_openmetrics, sample());
+    CHECK(
+        text.starts_with("# TYPE heapwright_allocated_bytes gauge\n# UNIT heapwright_allocated_bytes bytes\n"
+                         "# HELP heapwright_allocated_bytes Bytes in blocks that the program holds.\nheapwright_allocated_bytes 1000\n"));
+    CHECK(contains(text, "# TYPE heapwright_given_back_bytes counter\n"));
+    CHECK(contains(text, "\nheapwright_given_back_bytes_total 81920\n"));
+    CHECK(contains(text, "\nheapwright_threads 3\n"));
+    CHECK(!contains(text, "UNIT heapwright_threads"));
+    CHECK(text.ends_with("# EOF\n"));
+    CHECK(!contains(text, "\n\n"));
+}
+
+TEST_CASE("the XML is one that readers of malloc_info know") {
+    const std::string xml = written(append_statistics_xml, sample());
+    CHECK(xml.starts_with("<malloc version=\"1\">\n<heap nr=\"0\">\n<sizes>\n</sizes>\n<total type=\"fast\" count=\"0\" size=\"0\"/>\n"));
+    CHECK(contains(xml, "<total type=\"mmap\" count=\"2\" size=\"300\"/>\n"));
+    CHECK(contains(xml, "<system type=\"current\" size=\"69632\"/>\n"));
+    CHECK(contains(xml, "<heapwright allocated_bytes=\"1000\" "));
+    CHECK(xml.ends_with("/>\n</malloc>\n"));
+}
+
+TEST_CASE("the greatest figures fit in the room that is promised") {
+    for (Append* append : {append_statistics_text, append_statistics_json, append_statistics_openmetrics, append_statistics_xml}) {
+        CHECK(written(append, greatest()).size() < kStatisticsTextBytes);
+    }
+}
+
+TEST_CASE("a small buffer cuts the text and is not overrun") {
+    for (Append* append : {append_statistics_text, append_statistics_json, append_statistics_openmetrics, append_statistics_xml}) {
+        Text<50> text;
+        append(text, sample());
+        CHECK(text.truncated());
+        CHECK(text.view().size() == 49);
+    }
+}
+
+}  // namespace heapwright::test
