@@ -76,22 +76,20 @@ public:
         block->next = head;
         block->previous = nullptr;
         first_[at] = block;
-        if (head != nullptr) {
-            head->previous = block;
-        } else {
-            rows_ |= Rows{1} << (at >> FineBits);
-            fine_[at >> FineBits] |= std::uint32_t{1} << (at & (kFine - 1));
-        }
+        // Whether a list was empty is as good as random: a write that is not needed costs less than a branch that is foreseen wrongly.
+        or_nobody(head)->previous = block;
+        rows_ |= Rows{1} << (at >> FineBits);
+        fine_[at >> FineBits] |= std::uint32_t{1} << (at & (kFine - 1));
     }
 
     void remove(TlsfBlock* block, std::size_t at) noexcept {
-        if (block->next != nullptr) {
-            block->next->previous = block->previous;
-        }
-        if (block->previous != nullptr) {
-            block->previous->next = block->next;
+        TlsfBlock* const next = block->next;
+        TlsfBlock* const previous = block->previous;
+        or_nobody(next)->previous = previous;
+        if (previous != nullptr) {
+            previous->next = next;
         } else {
-            replace_first(at, block->next);
+            replace_first(at, next);
         }
     }
 
@@ -106,9 +104,7 @@ public:
         TlsfBlock* const previous = old->previous;
         block->next = next;
         block->previous = previous;
-        if (next != nullptr) {
-            next->previous = block;
-        }
+        or_nobody(next)->previous = block;
         (previous == nullptr ? first_[at] : previous->next) = block;
     }
 
@@ -164,16 +160,15 @@ private:
 
     void replace_first(std::size_t at, TlsfBlock* next) noexcept {
         first_[at] = next;
-        if (next == nullptr) {
-            const std::uint32_t fine = fine_[at >> FineBits] & ~(std::uint32_t{1} << (at & (kFine - 1)));
-            fine_[at >> FineBits] = fine;
-            if (fine == 0) {
-                rows_ &= ~(Rows{1} << (at >> FineBits));
-            }
-        }
+        const std::uint32_t fine = fine_[at >> FineBits] & ~(std::uint32_t{next == nullptr} << (at & (kFine - 1)));
+        fine_[at >> FineBits] = fine;
+        rows_ &= ~(Rows{fine == 0} << (at >> FineBits));
     }
+    /// Where to write what belongs to a neighbour in the list, if there is one.
+    [[nodiscard]] HEAPWRIGHT_ALWAYS_INLINE TlsfBlock* or_nobody(TlsfBlock* block) noexcept { return block != nullptr ? block : &nobody_; }
 
     Rows rows_ = 0;
+    TlsfBlock nobody_{};                  // written, never read
     std::uint32_t fine_[kRows + 1] = {};  // NOLINT(*-avoid-c-arrays): no checks in constant time; the row past the last stays empty
     TlsfBlock* first_[kClasses] = {};     // NOLINT(*-avoid-c-arrays)
 };
