@@ -32,12 +32,13 @@ if(HEAPWRIGHT_FUZZ)
 endif()
 
 # In somebody else's program: nothing that throws, needs type information, allocates thread storage lazily, or shows a
-# symbol. No stack protector, because the recorder's code runs before the program's canary exists. The flags are also
-# those of the freestanding floors: the same objects end up in the preload libraries.
+# symbol. No stack protector, because the recorder's code runs before the program's canary exists. A section for each
+# function, so that the linker leaves out what a preload library does not call. The flags are also those of the
+# freestanding floors: the same objects end up in the preload libraries.
 add_library(heapwright_in_process INTERFACE)
 target_compile_options(heapwright_in_process INTERFACE
   $<$<COMPILE_LANGUAGE:CXX>:-fno-exceptions -fno-rtti -fvisibility-inlines-hidden>
-  -ftls-model=initial-exec -fno-stack-protector -fvisibility=hidden)
+  -ftls-model=initial-exec -fno-stack-protector -fvisibility=hidden -ffunction-sections -fdata-sections)
 if(NOT HEAPWRIGHT_SANITIZE)  # not a generator expression: the comma of address,undefined would end its operand
   target_compile_options(heapwright_in_process INTERFACE $<$<CONFIG:Debug>:-O2>)
 endif()

@@ -40,12 +40,12 @@ TEST_CASE("each step of the direct table belongs to the class of its size") {
     CHECK(steps == kDirectSteps);
 }
 
-TEST_CASE("a span wastes at most an eighth of itself at its end, and holds at least four blocks") {
+TEST_CASE("a span wastes at most a fifth of itself at its end, and holds at least four blocks") {
     for (unsigned number = 0; number < kClassCount; ++number) {
         const auto size_class = static_cast<SizeClass>(number);
         const std::size_t span = slices_of(size_class) * kSliceBytes;
         CHECK(capacity_of(size_class) >= 4);
-        CHECK(span - capacity_of(size_class) * bytes_of(size_class) <= span / 8);
+        CHECK(span - capacity_of(size_class) * bytes_of(size_class) <= span / 5);
     }
 }
 

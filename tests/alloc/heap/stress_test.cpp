@@ -189,6 +189,23 @@ TEST_CASE("threads that die leave their spans to others") {
     CHECK(default_heap::statistics().active_bytes < (std::uint64_t{256} << 20));
 }
 
+TEST_CASE("the first blocks of a thread are aligned as was asked, too") {
+    std::thread one([] {
+        std::vector<void*> blocks;
+        for (std::size_t bytes = 1; bytes < 3000; bytes += 37) {
+            blocks.push_back(default_heap::allocate(bytes));
+            for (std::size_t alignment = 8; alignment <= 4096; alignment *= 2) {
+                blocks.push_back(default_heap::allocate_aligned(bytes, alignment));
+                CHECK(reinterpret_cast<std::uintptr_t>(blocks.back()) % alignment == 0);
+            }
+        }
+        for (void* const block : blocks) {
+            default_heap::release(block);
+        }
+    });
+    one.join();
+}
+
 TEST_CASE("everything that is free goes back at once when asked") {
     std::vector<void*> blocks;
     for (unsigned i = 0; i < 100'000; ++i) {

@@ -24,7 +24,7 @@ namespace {
 constinit os::SpinLock g_shared_lock;
 constinit ThreadCache* g_shared_cache = nullptr;
 
-void* allocate_shared(SizeClass size_class, bool& is_zero) noexcept {
+void* allocate_shared(SizeClass size_class, bool may_borrow, bool& is_zero) noexcept {
     const os::LockGuard guard(g_shared_lock);
     if (g_shared_cache == nullptr) {
         g_shared_cache = heap::g_default_core.obtain(heap::owner::kNobody, nullptr);
@@ -37,22 +37,22 @@ void* allocate_shared(SizeClass size_class, bool& is_zero) noexcept {
         span->free = block->next;
         return block;
     }
-    return g_shared_cache->refill(size_class, is_zero);
+    return g_shared_cache->refill(size_class, may_borrow, is_zero);
 }
 
-/// A block of a class; `is_zero`: but for its first word, it reads as zero.
-void* allocate_class(SizeClass size_class, bool& is_zero) noexcept {
+/// A block of a class, or of a larger one; `is_zero`: but for its first word, it reads as zero.
+void* allocate_class(SizeClass size_class, bool may_borrow, bool& is_zero) noexcept {
     is_zero = false;
     ThreadCache* const cache = heap::cache_of_thread();
     if (HEAPWRIGHT_UNLIKELY(cache == nullptr)) {
-        return allocate_shared(size_class, is_zero);
+        return allocate_shared(size_class, may_borrow, is_zero);
     }
     Span* const span = cache->active(size_class);
     if (FreeBlock* const block = span->free; block != nullptr) {
         span->free = block->next;
         return block;
     }
-    return cache->refill(size_class, is_zero);
+    return cache->refill(size_class, may_borrow, is_zero);
 }
 
 /// The record of the span that a block lies in; stops the program if the block cannot be one.
@@ -111,7 +111,7 @@ HEAPWRIGHT_NOINLINE void* allocate_slow(std::size_t bytes) noexcept {
     if (bytes > heap::kSmallBytes) {
         return heap::allocate_large(bytes, 1, is_zero);
     }
-    return allocate_class(heap::class_of(bytes), is_zero);
+    return allocate_class(heap::class_of(bytes), true, is_zero);
 }
 
 HEAPWRIGHT_NOINLINE void on_countdown(Span* span) noexcept {
@@ -155,7 +155,7 @@ void* allocate_zeroed(std::size_t bytes) noexcept {
         }
         return block;
     }
-    void* const block = bytes <= heap::kDirectBytes ? allocate(bytes) : allocate_class(heap::class_of(bytes), is_zero);
+    void* const block = bytes <= heap::kDirectBytes ? allocate(bytes) : allocate_class(heap::class_of(bytes), true, is_zero);
     if (block != nullptr) {
         std::memset(block, 0, is_zero ? sizeof(FreeBlock) : bytes);
     }
@@ -174,7 +174,7 @@ void* allocate_aligned(std::size_t bytes, std::size_t alignment) noexcept {
             ++size_class;
         }
         if (size_class < heap::kClassCount) {
-            return allocate_class(size_class, is_zero);
+            return allocate_class(size_class, false, is_zero);
         }
     }
     const std::size_t slices = std::max<std::size_t>(alignment >> heap::kSliceLog2, 1);

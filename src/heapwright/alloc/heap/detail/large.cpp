@@ -83,6 +83,12 @@ void* move_large(Span* span, std::size_t bytes) noexcept {
     if (moved == nullptr) {
         return nullptr;
     }
+    if (!is_zero) {
+        // It has memory already: a copy costs less than the page faults that moved pages leave behind.
+        __builtin_memcpy(moved, span->start, before);
+        release_large(span);
+        return moved;
+    }
     const long result = os::raw_syscall(SYS_mremap, span->start, before, before, MREMAP_MAYMOVE | MREMAP_FIXED | MREMAP_DONTUNMAP, moved);
     if (os::is_failure(result)) {
         release_large(find_span(moved));

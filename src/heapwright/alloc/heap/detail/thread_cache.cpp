@@ -26,6 +26,9 @@ constexpr std::uint32_t kKeptBytes = 16384;
 /// A full span is not worth coming back to before one block in so many is free.
 constexpr std::uint32_t kWorthwhileShare = 16;
 
+/// So many blocks of a class come from larger ones before it has a span of its own, up to this size.
+constexpr std::uint8_t kBorrowed = 8;
+constexpr std::size_t kBorrowedBytes = 1024;
 /// So many spans of a list are compared before one is taken.
 constexpr unsigned kLookedAt = 8;
 
@@ -112,7 +115,7 @@ void ThreadCache::set_active(SizeClass size_class, Span* span) noexcept {
     }
 }
 
-FreeBlock* ThreadCache::refill(SizeClass size_class, bool& is_zero) noexcept {
+FreeBlock* ThreadCache::refill(SizeClass size_class, bool may_borrow, bool& is_zero) noexcept {
     is_zero = false;
     Span* const active = active_[size_class];
     if (active != &g_no_blocks && hand_out_freed(active)) {
@@ -121,6 +124,11 @@ FreeBlock* ThreadCache::refill(SizeClass size_class, bool& is_zero) noexcept {
     answer_notices();
     Span* span = take_partial(size_class);
     if (span == nullptr) {
+        if (active == &g_no_blocks && may_borrow) {
+            if (FreeBlock* const block = borrow(size_class); block != nullptr) {
+                return block;
+            }
+        }
         span = active->has_uncarved() ? active : take_new(size_class);
         if (span == nullptr) {
             return nullptr;
@@ -138,6 +146,22 @@ FreeBlock* ThreadCache::refill(SizeClass size_class, bool& is_zero) noexcept {
         carve(span);
     }
     return pop(span);
+}
+
+/// A block of a class up to twice as large, for the first few of a class that has no span yet: many small programs need
+/// few blocks of many sizes, and each span costs a page.
+FreeBlock* ThreadCache::borrow(SizeClass size_class) noexcept {
+    if (borrowed_[size_class] >= kBorrowed || bytes_of(size_class) > kBorrowedBytes) {
+        return nullptr;
+    }
+    const SizeClass last = class_of(2 * bytes_of(size_class));
+    for (auto larger = static_cast<SizeClass>(size_class + 1); larger <= last; ++larger) {
+        if (Span* const span = active_[larger]; span->free != nullptr) {
+            ++borrowed_[size_class];
+            return pop(span);
+        }
+    }
+    return nullptr;
 }
 
 /// A listed span with blocks at hand: of those that came last, the fullest, so that the others empty.
@@ -408,6 +432,7 @@ void ThreadCache::detach() noexcept {
         std::fill_n(direct_, kDirectSteps, &g_no_blocks);
     }
     lists_.fill({});
+    borrowed_.fill(0);
     heap_ = nullptr;
     thread_ = 0;
     direct_ = nullptr;

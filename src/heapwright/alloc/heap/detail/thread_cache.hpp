@@ -41,8 +41,10 @@ public:
 
     /// A block of the class, when the active span has none at hand.
     ///
+    /// `may_borrow`: a block of a larger class does as well; it is aligned to 16 bytes only.
+    ///
     /// Returns: nullptr when memory is exhausted. `is_zero`: but for its first word, the block reads as zero.
-    [[nodiscard]] FreeBlock* refill(SizeClass size_class, bool& is_zero) noexcept;
+    [[nodiscard]] FreeBlock* refill(SizeClass size_class, bool may_borrow, bool& is_zero) noexcept;
     [[nodiscard]] Span* active(SizeClass size_class) const noexcept { return active_[size_class]; }
 
     /// The owner frees a list of blocks, also into a span that was full. Requires: this cache's span.
@@ -88,6 +90,7 @@ private:
     void unlist(Span* span) noexcept;
     [[nodiscard]] bool ask_for_notice(Span* span) noexcept;
     [[nodiscard]] Span* take_partial(SizeClass size_class) noexcept;
+    [[nodiscard]] FreeBlock* borrow(SizeClass size_class) noexcept;
     [[nodiscard]] Span* take_new(SizeClass size_class) noexcept;
     void answer_notices() noexcept;
     void add(Span* span) noexcept;
@@ -99,6 +102,7 @@ private:
     Span** direct_ = nullptr;
     std::array<Span*, kClassCount> active_{};
     std::array<Lists, kClassCount> lists_{};
+    std::array<std::uint8_t, kClassCount> borrowed_{};
 
     os::SpinLock lock_;                       // of the list of all spans and of the notices
     Span* all_ = nullptr;
