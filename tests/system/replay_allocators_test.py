@@ -21,6 +21,7 @@ class Allocators(Recorded):
         for name, file in INSTALLED.items():
             if (FOLDER / file).exists():
                 self.assertIn(name, labels)
+        self.assertIn("heapwright", labels)  # our own, found beside the tool
         for trial in comparison["trials"]:
             self.assertNotIn("failure", trial)
             self.assertGreaterEqual(trial["runs"], 3)
@@ -37,6 +38,14 @@ class Allocators(Recorded):
         self.assertLess(metric(capped, "peak RSS"), 10 << 20)
         self.assertTrue(capped["metrics"]["peak RSS"]["real"])
         self.assertEqual(capped["apply"], "MALLOC_ARENA_MAX=1")
+
+    def test_our_own_malloc_takes_settings(self) -> None:
+        trace = self.plant("arenas")
+        plain, kept = ask("replay", trace, "--with", "heapwright,heapwright:give_back=no,purge_delay=1s")["trials"]
+        self.assertNotIn("failure", plain)
+        self.assertNotIn("failure", kept)
+        self.assertIn("HEAPWRIGHT_CONF=give_back:no,purge_delay:1s", kept["apply"])
+        self.assertIn("libheapwright.so", kept["apply"])
 
     def test_the_same_trial_twice_is_no_real_difference(self) -> None:
         trace = self.plant("sizes")

@@ -188,6 +188,17 @@ TEST_CASE("the map nearest to the peak is the one that counts") {
     CHECK(line_of(history.last()->lines, 0) == nullptr);
 }
 
+TEST_CASE("the memory of a program that runs on heapwright's malloc is the program's, not the recorder's") {
+    PageTable pages;
+    REQUIRE(pages.add(kBase, 100));
+    MapHistory history;
+    auto heap = line(kBase, 0x10000, 0x5000);
+    heap.name = "[anon:heapwright heap]";
+    history.add(100, {{heap}}, pages);
+    CHECK(history.last()->retained_bytes == 0x4000);
+    CHECK(history.last()->resident_bytes == 0x5000);
+}
+
 TEST_CASE("occupancy has a bucket of its own for full pages") {
     CHECK(occupancy_bucket(409) == 0);
     CHECK(occupancy_bucket(410) == 1);

@@ -77,6 +77,21 @@ TEST_CASE("settings of one variable are joined in the allocator's own grammar") 
     CHECK(value_in(spec, "MALLOC_CONF") == "narenas:2,background_thread:true");
 }
 
+TEST_CASE("heapwright's own malloc is found beside this program, and its settings go to its variable") {
+    const auto names = study::installed_allocators();
+    const bool is_built = std::find(names.begin(), names.end(), "heapwright") != names.end();
+    const TrialSpec spec = parse_trial("heapwright:purge_delay=250ms,limit=1G");
+    CHECK(spec.allocator == "heapwright");
+    CHECK(spec.problem.empty() == is_built);  // a sanitizer's build has no preload libraries
+    if (!is_built) {
+        CHECK(spec.problem.find("libheapwright.so is not installed; build it first, or give its path") != std::string::npos);
+        return;
+    }
+    CHECK(spec.preload.ends_with("/libheapwright.so"));
+    CHECK(value_in(spec, "HEAPWRIGHT_CONF") == "purge_delay:250ms,limit:1073741824");
+    CHECK(parse_trial("heapwright:purge_dely=1s").problem.find("did you mean 'purge_delay'?") != std::string::npos);
+}
+
 TEST_CASE("glibc is always among the installed allocators") {
     const auto names = study::installed_allocators();
     CHECK(names.front() == "glibc");

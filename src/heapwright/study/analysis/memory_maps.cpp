@@ -34,9 +34,10 @@ std::vector<std::uint64_t> covered_by_line(const std::vector<trace::MapLine>& li
     return covered;
 }
 
-/// What the recorder itself needs is none of the program's memory.
+/// What the recorder itself needs is none of the program's memory; what our allocators named is.
 bool is_recorders(const trace::MapLine& line) {
-    return line.name.starts_with("[anon:heapwright") || line.name.find("libheapwright-record") != std::string::npos;
+    const bool is_allocators = line.name == "[anon:heapwright heap]" || line.name == "[anon:heapwright scope]";
+    return (line.name.starts_with("[anon:heapwright") && !is_allocators) || line.name.find("libheapwright-record") != std::string::npos;
 }
 
 }  // namespace

@@ -47,13 +47,23 @@ constexpr Setting kTbbmallocSettings[] = {
     {.name = "huge_pages", .variable = "TBB_MALLOC_USE_HUGE_PAGES", .entry = {}},
 };
 
+// Values keep their units: the library reads "250ms" and "4GiB" itself.
+constexpr Setting kHeapwrightSettings[] = {
+    {.name = "purge_delay", .variable = "HEAPWRIGHT_CONF", .entry = "purge_delay", .assign = ':', .unit = Unit::word},
+    {.name = "background", .variable = "HEAPWRIGHT_CONF", .entry = "background", .assign = ':', .unit = Unit::word},
+    {.name = "give_back", .variable = "HEAPWRIGHT_CONF", .entry = "give_back", .assign = ':', .unit = Unit::word},
+    {.name = "huge_pages", .variable = "HEAPWRIGHT_CONF", .entry = "huge_pages", .assign = ':', .unit = Unit::word},
+    {.name = "limit", .variable = "HEAPWRIGHT_CONF", .entry = "limit", .assign = ':', .unit = Unit::bytes},
+    {.name = "reserve", .variable = "HEAPWRIGHT_CONF", .entry = "reserve", .assign = ':', .unit = Unit::bytes},
+};
+
 constexpr Allocator kAllocators[] = {
     {.name = "glibc", .files = {}, .settings = kGlibcSettings, .package = "libc6"},
     {.name = "mimalloc", .files = kMimallocFiles, .settings = kMimallocSettings, .package = "libmimalloc2.0"},
     {.name = "jemalloc", .files = kJemallocFiles, .settings = kJemallocSettings, .package = "libjemalloc2"},
     {.name = "tcmalloc", .files = kTcmallocFiles, .settings = kTcmallocSettings, .package = "libtcmalloc-minimal4"},
     {.name = "tbbmalloc", .files = kTbbmallocFiles, .settings = kTbbmallocSettings, .package = "libtbbmalloc2"},
-    {.name = "heapwright", .files = kHeapwrightFiles, .settings = {}, .package = {}},
+    {.name = "heapwright", .files = kHeapwrightFiles, .settings = kHeapwrightSettings, .package = {}},
 };
 
 constexpr std::string_view kFolders[] = {"/usr/local/lib/x86_64-linux-gnu", "/usr/local/lib", "/usr/lib/x86_64-linux-gnu",

@@ -29,7 +29,8 @@ std::vector<fs::path> folders() {
     std::error_code error;
     const fs::path program = fs::read_symlink("/proc/self/exe", error);
     if (!error) {
-        all.insert(all.begin(), {program.parent_path(), program.parent_path().parent_path() / "lib"});
+        const fs::path prefix = program.parent_path().parent_path();
+        all.insert(all.begin(), {program.parent_path(), prefix / "lib", prefix / "lib/x86_64-linux-gnu", prefix / "lib64"});
     }
     return all;
 }
