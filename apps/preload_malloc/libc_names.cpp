@@ -15,6 +15,7 @@ void* valloc(std::size_t bytes);
 void* pvalloc(std::size_t bytes);
 int posix_memalign(void** result, std::size_t alignment, std::size_t bytes);
 
+// NOLINTBEGIN(readability-identifier-naming): glibc chose the names.
 HEAPWRIGHT_EXPORT void* __libc_malloc(std::size_t bytes) { return malloc(bytes); }
 HEAPWRIGHT_EXPORT void* __libc_calloc(std::size_t count, std::size_t bytes_each) { return calloc(count, bytes_each); }
 HEAPWRIGHT_EXPORT void* __libc_realloc(void* block, std::size_t bytes) { return realloc(block, bytes); }
@@ -25,5 +26,6 @@ HEAPWRIGHT_EXPORT void* __libc_pvalloc(std::size_t bytes) { return pvalloc(bytes
 HEAPWRIGHT_EXPORT int __posix_memalign(void** result, std::size_t alignment, std::size_t bytes) {
     return posix_memalign(result, alignment, bytes);
 }
+// NOLINTEND(readability-identifier-naming)
 
 }  // extern "C"

@@ -29,6 +29,9 @@ struct MallocFacts {
     Number keepcost;  // bytes that malloc_trim would give back
 };
 
+template struct MallocFacts<int>;  // complete, as C's are
+template struct MallocFacts<std::size_t>;
+
 template <class Number>
 Number fit(std::uint64_t number) noexcept {
     constexpr auto kMost = static_cast<std::uint64_t>(static_cast<Number>(-1) < 0 ? INT_MAX : -1);

@@ -15,7 +15,7 @@
 #include <heapwright/os/file.hpp>
 #include <heapwright/os/syscall.hpp>
 
-extern "C" int __cxa_atexit(void (*function)(void*), void* argument, void* library);
+extern "C" int __cxa_atexit(void (*function)(void*), void* argument, void* library);  // NOLINT(readability-identifier-naming)
 
 namespace heapwright::preload {
 

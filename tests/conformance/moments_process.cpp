@@ -181,12 +181,10 @@ int out_of_memory_at_every_step(int words, char** word) {
     for (std::size_t spare = 0; spare < std::size_t{24} << 20; spare += spare < 400000 ? 4096 * 5 : 1300000) {
         const std::size_t now = kib_of(line) * 1024;
         set_limit(which, now + spare);
-        std::size_t had = 0;
         for (const std::size_t size : {std::size_t{40}, std::size_t{3000}, std::size_t{40000}, std::size_t{900000}}) {
             void* blocks[400];
             for (void*& block : blocks) {
                 block = std::malloc(size);
-                had += block != nullptr ? 1 : 0;
                 if (block == nullptr && errno != ENOMEM) {
                     return complain("no memory, and errno is", static_cast<std::uint64_t>(errno));
                 }

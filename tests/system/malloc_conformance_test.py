@@ -74,6 +74,11 @@ class Settings(MallocTest):
         self.assertEqual(self.said("limit:much"),
                          ["heapwright: HEAPWRIGHT_CONF: limit cannot be 'much'; write a size, as in 512MiB, 4GiB or 0 for none"])
 
+    def test_they_are_found_among_long_variables(self) -> None:
+        more = {"A_LONG_ONE": "HEAPWRIGHT_CONF=" * 4000, "HEAPWRIGHT_CONF": "colour:blue", "Z": "z" * 5000}
+        done = run("heapwright", "/bin/echo", more=more)
+        self.assertEqual(done.stderr.count(b"no setting is called 'colour'"), 1)
+
     def test_statistics_at_exit(self) -> None:
         lines = self.said("statistics_at_exit:yes")
         names = [line.split()[0] for line in lines]

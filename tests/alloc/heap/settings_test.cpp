@@ -17,6 +17,12 @@ struct Reading {
     std::string complaints;
 };
 
+/// What this process was started with; a test changes the variable.
+const std::string given_at_start = [] {
+    const char* given = std::getenv(kHeapSettingsVariable);
+    return std::string(given == nullptr ? "" : given);
+}();
+
 Reading read(std::string_view text) {
     Reading reading;
     Text<2048> complaints;
@@ -150,8 +156,7 @@ TEST_CASE("the process's settings come from its environment") {
 TEST_CASE("before libc knows the environment, the kernel's is read, entries of any length") {
     // The kernel's copy is that of the start of this process: our variable is not in it, or is what the tests were given.
     char** const kept = environ;
-    const char* given = std::getenv(kHeapSettingsVariable);
-    const HeapSettings expected = read(given == nullptr ? "" : given).settings;
+    const HeapSettings expected = read(given_at_start).settings;
     environ = nullptr;
     const HeapSettings settings = heap_settings_of_process();
     environ = kept;

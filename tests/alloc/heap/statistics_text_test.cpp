@@ -1,7 +1,7 @@
 #include <heapwright/alloc/heap/statistics_text.hpp>
 
 #include <algorithm>
-#include <limits>
+#include <cstring>
 #include <string>
 
 #include <doctest/doctest.h>
@@ -28,8 +28,9 @@ HeapStatistics sample() {
 }
 
 HeapStatistics greatest() {
-    constexpr std::uint64_t kMost = std::numeric_limits<std::uint64_t>::max();
-    return {kMost, kMost, kMost, kMost, kMost, kMost, kMost, kMost, kMost, kMost, kMost, kMost, kMost, kMost};
+    HeapStatistics most;
+    std::memset(static_cast<void*>(&most), 0xFF, sizeof(most));
+    return most;
 }
 
 using Append = void(TextBuffer&, const HeapStatistics&);

@@ -46,17 +46,20 @@ struct Unit {
     std::uint64_t factor;
 };
 
-constexpr Unit kTimeUnits[] = {{"", 1}, {"ms", 1}, {"s", 1000}, {"min", 60'000}};
-constexpr Unit kSizeUnits[] = {{"", 1},
-                               {"B", 1},
-                               {"K", std::uint64_t{1} << 10},
-                               {"KiB", std::uint64_t{1} << 10},
-                               {"M", std::uint64_t{1} << 20},
-                               {"MiB", std::uint64_t{1} << 20},
-                               {"G", std::uint64_t{1} << 30},
-                               {"GiB", std::uint64_t{1} << 30},
-                               {"T", std::uint64_t{1} << 40},
-                               {"TiB", std::uint64_t{1} << 40}};
+constexpr Unit kTimeUnits[] = {
+    {.name = "", .factor = 1}, {.name = "ms", .factor = 1}, {.name = "s", .factor = 1000}, {.name = "min", .factor = 60'000}};
+constexpr Unit kSizeUnits[] = {
+    {.name = "", .factor = 1},
+    {.name = "B", .factor = 1},
+    {.name = "K", .factor = std::uint64_t{1} << 10},
+    {.name = "KiB", .factor = std::uint64_t{1} << 10},
+    {.name = "M", .factor = std::uint64_t{1} << 20},
+    {.name = "MiB", .factor = std::uint64_t{1} << 20},
+    {.name = "G", .factor = std::uint64_t{1} << 30},
+    {.name = "GiB", .factor = std::uint64_t{1} << 30},
+    {.name = "T", .factor = std::uint64_t{1} << 40},
+    {.name = "TiB", .factor = std::uint64_t{1} << 40},
+};
 constexpr std::uint32_t kReserveGibMax = 65536;  // half of the addresses that a process has
 
 template <std::size_t Count>
@@ -222,6 +225,47 @@ bool is_ours(std::string_view entry, std::string_view& value) noexcept {
     return name == kHeapSettingsVariable;
 }
 
+/// Cuts what is read piece by piece into entries that end in zero bytes. An entry longer than the room is passed over:
+/// it is not ours, whose keys together are far shorter.
+class EntryReader {
+public:
+    [[nodiscard]] std::span<std::byte> room() noexcept { return std::as_writable_bytes(std::span(bytes_)).subspan(held_); }
+    void add(std::size_t bytes) noexcept { held_ += bytes; }
+    /// Goes on to the next whole entry; with `ended`, what is left counts as one. Returns false when there is none, and
+    /// makes room.
+    [[nodiscard]] bool next(bool ended) noexcept {
+        while (true) {
+            const std::string_view left = tail_of({bytes_, held_}, used_);
+            const std::size_t length = left.find('\0');
+            if (left.empty() || (length == std::string_view::npos && !ended)) {
+                make_room(left);
+                return false;
+            }
+            entry_ = head_of(left, length);
+            used_ += entry_.size() + (length == std::string_view::npos ? 0 : 1);
+            if (!skips_) {
+                return true;
+            }
+            skips_ = false;
+        }
+    }
+    [[nodiscard]] std::string_view entry() const noexcept { return entry_; }
+
+private:
+    void make_room(std::string_view left) noexcept {
+        skips_ = skips_ || left.size() == sizeof(bytes_);
+        held_ = left.size() == sizeof(bytes_) ? 0 : left.size();
+        __builtin_memmove(bytes_, left.data(), held_);
+        used_ = 0;
+    }
+
+    char bytes_[2048];
+    std::size_t held_ = 0;
+    std::size_t used_ = 0;
+    bool skips_ = false;  // in the middle of an entry that is too long
+    std::string_view entry_;
+};
+
 /// Calls `act` with the value of our variable, if the environment that the kernel gave has it.
 template <class Act>
 void find_in_kernel_environment(Act act) noexcept {
@@ -229,33 +273,21 @@ void find_in_kernel_environment(Act act) noexcept {
     if (!file) {
         return;  // no /proc here: the defaults serve
     }
-    // One entry at a time, cut at the room: a longer entry is not ours, whose keys together are far shorter.
-    char room[2048];
-    std::size_t held = 0;
-    bool overlong = false;
+    EntryReader reader;
     while (true) {
-        const auto read = file->read_some(std::as_writable_bytes(std::span(room)).subspan(held));
+        const auto read = file->read_some(reader.room());
         const std::size_t got = read ? *read : 0;
-        const bool ended = got == 0;
-        held += got;
-        std::string_view text(room, held);
-        while (!text.empty() && (ended || text.find('\0') != std::string_view::npos)) {
-            std::string_view value;
-            if (is_ours(take_until(text, '\0'), value) && !overlong) {
+        reader.add(got);
+        std::string_view value;
+        while (reader.next(got == 0)) {
+            if (is_ours(reader.entry(), value)) {
                 act(value);
                 return;
             }
-            overlong = false;
         }
-        if (ended) {
+        if (got == 0) {
             return;
         }
-        if (text.size() == sizeof(room)) {
-            overlong = true;
-            text = {};
-        }
-        __builtin_memmove(room, text.data(), text.size());
-        held = text.size();
     }
 }
 
