@@ -210,7 +210,7 @@ Span* Region::take(std::uint32_t slices, std::uint32_t alignment, bool& is_zero)
         if (begin != end) {
             remove(records() + begin);
         }
-        end = needed;
+        end = used_;  // beyond what is needed where an aligned place lies in the middle of the last free run
     }
     const std::uint32_t first = aligned(begin, alignment);
     if (first != begin) {
