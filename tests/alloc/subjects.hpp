@@ -8,6 +8,8 @@
 #include <heapwright/alloc/arena/plain_arena.hpp>
 #include <heapwright/alloc/arena/scope.hpp>
 #include <heapwright/alloc/arena/shared_arena.hpp>
+#include <heapwright/alloc/heap/detail/regions.hpp>
+#include <heapwright/alloc/heap/heap_source.hpp>
 #include <heapwright/alloc/pool/multi_pool.hpp>
 #include <heapwright/alloc/pool/pool.hpp>
 #include <heapwright/alloc/pool/shared_pool.hpp>
@@ -117,6 +119,24 @@ struct SmallTlsfSubject : Forward<SmallTlsf> {
     static constexpr bool kReclaims = true;
     static constexpr bool kRefusesDoubleFree = true;
     explicit SmallTlsfSubject(SourceRef source) : Forward{SmallTlsf{source, {.region_bytes = 4096, .spare_regions = 2}}} {}
+};
+
+/// The process's heap has its memory from the kernel, and nothing from the test's source.
+struct HeapSubject {
+    static constexpr Layout kLargest{.size = 70'000, .alignment = 4096};
+    static constexpr bool kReclaims = true;
+    static constexpr bool kRefusesDoubleFree = false;
+    explicit HeapSubject(SourceRef /*source*/) {}
+    static void* try_allocate(Layout layout) noexcept { return kHeap.try_allocate(layout); }
+    static void deallocate(void* block, Layout layout) noexcept { kHeap.deallocate(block, layout); }
+    static const char* broken_invariant() noexcept {
+        const char* broken = nullptr;
+        heap::for_each_region([&](heap::Region& region) {
+            const os::LockGuard guard(region.lock());
+            broken = broken == nullptr ? region.broken_invariant() : broken;
+        });
+        return broken;
+    }
 };
 
 }  // namespace heapwright::laws

@@ -15,6 +15,7 @@
 #include <heapwright/alloc/arena/growing_array.hpp>
 #include <heapwright/alloc/arena/shared_arena.hpp>
 #include <heapwright/alloc/arena/typed_arena.hpp>
+#include <heapwright/alloc/heap/default_heap.hpp>
 #include <heapwright/alloc/pool/multi_pool.hpp>
 #include <heapwright/alloc/pool/pool.hpp>
 #include <heapwright/alloc/pool/shared_pool.hpp>
@@ -153,6 +154,39 @@ void count_tlsf() {
     heap.deallocate(wall);
 }
 
+/// Pairs through the inline paths; the size is known to the compiler, or is not.
+void count_heap() {
+    namespace heap = heapwright::default_heap;
+    count("heap pair", [] {
+        void* const block = heap::allocate(64);
+        escape(block);
+        heap::release(block);
+    });
+    volatile std::size_t size = 64;
+    count("heap pair of any size", [bytes = std::size_t{size}] {
+        void* const block = heap::allocate(bytes);
+        escape(block);
+        heap::release(block);
+    });
+    // The free lists are handed over, and carved, within what is counted.
+    static std::array<void*, 32> blocks{};
+    count("heap 32 blocks, freed in order", [in = blocks.data()] {
+        for (int i = 0; i < 32; ++i) {
+            in[i] = heap::allocate(64);
+        }
+        escape(in);
+        for (int i = 0; i < 32; ++i) {
+            heap::release(in[i]);
+        }
+    });
+    volatile std::size_t large = 100'000;
+    count("heap pair, 100 kB", [bytes = std::size_t{large}] {
+        void* const block = heap::allocate(bytes);
+        escape(block);
+        heap::release(block);
+    });
+}
+
 void count_resource(const char* name, std::pmr::memory_resource& resource, std::size_t size) {
     std::pmr::memory_resource* opaque = &resource;
     asm volatile("" : "+r"(opaque));  // whose it is, the compiler shall not know
@@ -198,5 +232,6 @@ int main() {
     count_slab<heapwright::SlabKey>("slab insert and erase", "slab.find");
     count_slab<heapwright::WideSlabKey>("slab insert and erase, 64-bit generation", "slab.find, 64-bit generation");
     count_tlsf();
+    count_heap();
     count_adaptors();
 }
