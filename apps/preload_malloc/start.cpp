@@ -63,6 +63,7 @@ __attribute__((constructor(101))) void begin() {
     const HeapSettings settings = heap_settings_of_process();
     constexpr std::uint64_t kNsOfMs = 1'000'000;
     default_heap::set_clock(settings.purge_delay_ms * kNsOfMs, settings.background, settings.give_back);
+    default_heap::set_limit(settings.limit_bytes);
     if (settings.statistics_at_exit) {
         output.keep();
     }

@@ -1,6 +1,4 @@
 // The heap where the kernel refuses: children that limit themselves before their first block, and must end well.
-#include <heapwright/alloc/heap/default_heap.hpp>
-
 #include <algorithm>
 #include <cstdint>
 #include <cstring>
@@ -10,6 +8,8 @@
 #include <unistd.h>
 
 #include <doctest/doctest.h>
+
+#include <heapwright/alloc/heap/default_heap.hpp>
 
 #include <tests/support/death.hpp>
 
@@ -197,16 +197,20 @@ TEST_CASE("memory that runs out in several threads runs out in none for good") {
             pthread_attr_setstacksize(&small, 256 << 10);
             pthread_t threads[3];
             for (pthread_t& thread : threads) {
-                must(pthread_create(&thread, &small, [](void*) -> void* {
-                         for (int round = 0; round < 3; ++round) {
-                             Chain chain;
-                             for (std::size_t size = 32; chain.add(default_heap::allocate(size), size);) {
-                                 size = size > 100'000 ? 32 : size * 3;
+                must(pthread_create(
+                         &thread, &small,
+                         [](void*) -> void* {
+                             for (int round = 0; round < 3; ++round) {
+                                 Chain chain;
+                                 for (std::size_t size = 32; chain.add(default_heap::allocate(size), size);) {
+                                     size = size > 100'000 ? 32 : size * 3;
+                                 }
+                                 chain.release_all();
                              }
-                             chain.release_all();
-                         }
-                         return nullptr;
-                     }, nullptr) == 0, 10);
+                             return nullptr;
+                         },
+                         nullptr) == 0,
+                     10);
             }
             for (const pthread_t thread : threads) {
                 pthread_join(thread, nullptr);

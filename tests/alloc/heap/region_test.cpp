@@ -257,8 +257,7 @@ TEST_CASE("more stretches than are purged at one time are all purged") {
 
 TEST_CASE("when slices run out nothing changes, and what comes back is given again") {
     Model model;
-    while (model.take(7, 1)) {
-    }
+    while (model.take(7, 1)) {}
     const std::size_t used = model.region.used_bytes();
     const std::size_t free = model.region.free_bytes();
     const std::size_t metadata = model.region.metadata_bytes();

@@ -1,6 +1,4 @@
 // Random steps of many threads: contents survive, blocks do not overlap, all bytes come home.
-#include <heapwright/alloc/heap/default_heap.hpp>
-
 #include <algorithm>
 #include <atomic>
 #include <cstdint>
@@ -11,6 +9,7 @@
 
 #include <doctest/doctest.h>
 
+#include <heapwright/alloc/heap/default_heap.hpp>
 #include <heapwright/alloc/heap/detail/regions.hpp>
 
 #include <tests/support/random.hpp>

@@ -43,9 +43,12 @@ void* allocate_shared(SizeClass size_class, bool may_borrow, bool& is_zero) noex
 /// A block of a class, or of a larger one; `is_zero`: but for its first word, it reads as zero.
 void* allocate_class(SizeClass size_class, bool may_borrow, bool& is_zero) noexcept {
     is_zero = false;
-    ThreadCache* const cache = heap::cache_of_thread();
+    ThreadCache* cache = heap::t_state.cache;
     if (HEAPWRIGHT_UNLIKELY(cache == nullptr)) {
-        return allocate_shared(size_class, may_borrow, is_zero);
+        cache = heap::cache_of_thread();
+        if (cache == nullptr) {
+            return allocate_shared(size_class, may_borrow, is_zero);
+        }
     }
     Span* const span = cache->active(size_class);
     if (FreeBlock* const block = span->free; block != nullptr) {
@@ -89,6 +92,10 @@ void release_small(Span* span, FreeBlock* block) noexcept {
             heap::push_remote(span, block, block);
             return;
         }
+        if (span->is_private) {  // does not change while the block lives
+            heap::push_remote(span, block, block);
+            return;
+        }
         if (owner != heap::owner::kAbandoned) {
             heap::t_state.outbox.add(span, block);
             return;
@@ -109,7 +116,7 @@ namespace detail {
 HEAPWRIGHT_NOINLINE void* allocate_slow(std::size_t bytes) noexcept {
     bool is_zero = false;
     if (bytes > heap::kSmallBytes) {
-        return heap::allocate_large(bytes, 1, is_zero);
+        return heap::allocate_large(heap::g_default_core, bytes, 1, is_zero);
     }
     return allocate_class(heap::class_of(bytes), true, is_zero);
 }
@@ -149,7 +156,7 @@ HEAPWRIGHT_NOINLINE void release_slow(void* block) noexcept {
 void* allocate_zeroed(std::size_t bytes) noexcept {
     bool is_zero = false;
     if (bytes > heap::kSmallBytes) {
-        void* const block = heap::allocate_large(bytes, 1, is_zero);
+        void* const block = heap::allocate_large(heap::g_default_core, bytes, 1, is_zero);
         if (block != nullptr && !is_zero) {
             heap::clear_large(block, bytes);
         }
@@ -167,18 +174,9 @@ void* allocate_aligned(std::size_t bytes, std::size_t alignment) noexcept {
         return allocate(bytes);
     }
     bool is_zero = false;
-    if (bytes <= heap::kSmallBytes && alignment <= heap::kSliceBytes) {
-        // Blocks lie at multiples of their size from a multiple of 64 KiB.
-        SizeClass size_class = heap::class_of(std::max(bytes, alignment));
-        while (size_class < heap::kClassCount && heap::bytes_of(size_class) % alignment != 0) {
-            ++size_class;
-        }
-        if (size_class < heap::kClassCount) {
-            return allocate_class(size_class, false, is_zero);
-        }
-    }
-    const std::size_t slices = std::max<std::size_t>(alignment >> heap::kSliceLog2, 1);
-    return slices > UINT32_MAX ? nullptr : heap::allocate_large(bytes, static_cast<std::uint32_t>(slices), is_zero);
+    const heap::AlignedPlace place = heap::aligned_place(bytes, alignment);
+    return place.is_small ? allocate_class(place.size_class, false, is_zero)
+                          : heap::allocate_large(heap::g_default_core, bytes, place.slices, is_zero);
 }
 
 std::size_t usable_bytes(const void* block) noexcept {
@@ -192,21 +190,22 @@ std::size_t usable_bytes(const void* block) noexcept {
     return span->block_bytes;
 }
 
-void* reallocate(void* block, std::size_t bytes) noexcept {
+bool resize_in_place(void* block, std::size_t bytes) noexcept {
     Span* const span = span_of_block(block, "realloc");
-    const bool is_large = span->owner.load(std::memory_order_relaxed) == heap::owner::kLarge;  // does not change while it lives
-    const std::size_t before = is_large ? std::size_t{span->pages} * os::kPageBytes : span->block_bytes;
-    if (!is_large && bytes <= before && bytes * 2 >= before) {
+    if (span->owner.load(std::memory_order_relaxed) == heap::owner::kLarge) {  // does not change while the block lives
+        return bytes > heap::kSmallBytes && heap::resize_large(span, bytes);
+    }
+    return bytes <= span->block_bytes && bytes * 2 >= span->block_bytes;
+}
+
+void* reallocate(void* block, std::size_t bytes) noexcept {
+    if (resize_in_place(block, bytes)) {
         return block;
     }
-    if (is_large && bytes > heap::kSmallBytes) {
-        if (heap::resize_large(span, bytes)) {
-            return block;
-        }
-        if (void* const moved = heap::move_large(span, bytes); moved != nullptr) {
-            return moved;
-        }
+    if (void* const moved = heap::move_large(heap::find_span(block), bytes); moved != nullptr) {
+        return moved;
     }
+    const std::size_t before = usable_bytes(block);
     void* const moved = allocate(bytes);
     if (moved == nullptr) {
         return bytes <= before ? block : nullptr;
@@ -225,23 +224,26 @@ void set_clock(std::uint64_t delay_ns, bool may_start_thread, bool is_on) noexce
     heap::set_clock({.delay_ns = delay_ns, .may_start_thread = may_start_thread, .is_on = is_on});
 }
 
+void set_limit(std::size_t bytes) noexcept { heap::g_default_core.set_limit(bytes); }
+
 void before_fork() noexcept {
     g_shared_lock.lock();
-    heap::g_default_core.lock_all();
+    heap::lock_heaps();
     heap::lock_regions();
 }
 
 void after_fork_in_parent() noexcept {
     heap::unlock_regions();
-    heap::g_default_core.unlock_all();
+    heap::unlock_heaps();
     g_shared_lock.unlock();
 }
 
 void after_fork_in_child() noexcept {
     heap::reset_region_locks_after_fork();
+    heap::reset_heap_locks_after_fork();
     g_shared_lock.reset_after_fork();
     heap::restart_clock_after_fork();
-    heap::g_default_core.after_fork_in_child(heap::t_state.cache);
+    heap::for_each_heap([](heap::HeapCore& heap) { heap.after_fork_in_child(heap::thread_pointer()); });
 }
 
 }  // namespace heapwright::default_heap

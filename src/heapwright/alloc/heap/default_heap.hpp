@@ -48,6 +48,11 @@ void on_countdown(heap::Span* span) noexcept;
 /// Returns:  nullptr as allocate(); then the block is as it was.
 [[nodiscard]] void* reallocate(void* block, std::size_t bytes) noexcept;
 
+/// Makes a block of any heap longer or shorter where it lies, or leaves it as it was and returns false.
+///
+/// Requires: block is not null.
+[[nodiscard]] bool resize_in_place(void* block, std::size_t bytes) noexcept;
+
 /// Gives the block back. Does nothing with nullptr. A pointer that no block of this heap can have stops the program with
 /// one line that names the fault.
 HEAPWRIGHT_ALWAYS_INLINE void release(void* block) noexcept {
@@ -81,6 +86,9 @@ std::size_t trim() noexcept;
 
 /// What the settings say; before the first block, or never.
 void set_clock(std::uint64_t delay_ns, bool may_start_thread, bool is_on) noexcept;
+
+/// At most so many bytes in spans; 0 for no limit. What would exceed it is refused.
+void set_limit(std::size_t bytes) noexcept;
 
 /// Around fork: take the heap's locks, and let them go on either side. In the child, what other threads held stays held by
 /// nobody; their free blocks are used again.

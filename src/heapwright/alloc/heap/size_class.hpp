@@ -12,9 +12,9 @@ namespace heapwright::heap {
 using SizeClass = std::uint8_t;
 
 inline constexpr std::size_t kSmallestBytes = 8;
-inline constexpr std::size_t kSteppedBytes = 128;                      ///< up to here classes lie 16 bytes apart
-inline constexpr std::size_t kSmallBytes = std::size_t{64} << 10;      ///< the largest class; above, a block has its own span
-inline constexpr SizeClass kSteppedClasses = kSteppedBytes / 16;       ///< the class of kSteppedBytes
+inline constexpr std::size_t kSteppedBytes = 128;                  ///< up to here classes lie 16 bytes apart
+inline constexpr std::size_t kSmallBytes = std::size_t{64} << 10;  ///< the largest class; above, a block has its own span
+inline constexpr SizeClass kSteppedClasses = kSteppedBytes / 16;   ///< the class of kSteppedBytes
 inline constexpr unsigned kSteppedLog2 = 7;
 inline constexpr unsigned kClassCount = kSteppedClasses + 1 + 8 * 9;  ///< 81: nine doublings from 128 to 64 Ki
 

@@ -8,6 +8,41 @@
 #include <heapwright/alloc/heap/detail/regions.hpp>
 #include <heapwright/os/pages.hpp>
 
+namespace heapwright::heap {
+
+namespace {
+
+/// Looks at spans that their threads change meanwhile: the sums lag, nothing else depends on them.
+#if HEAPWRIGHT_UNDER_TSAN
+__attribute__((no_sanitize("thread")))
+#endif
+void add_span(HeapStatistics& sum, const Span& span) noexcept {
+    ++sum.spans;
+    sum.active_bytes += std::uint64_t{span.slices} * kSliceBytes;
+    if (span.owner.load(std::memory_order_relaxed) == owner::kLarge) {  // listed only in a Heap object's heap
+        ++sum.large_blocks;
+        sum.large_bytes += std::uint64_t{span.pages} * os::kPageBytes;
+        return;
+    }
+    const std::uint64_t live = std::min(span.live(), span.capacity);
+    sum.small_blocks += live;
+    sum.allocated_bytes += live * span.block_bytes;
+}
+
+}  // namespace
+
+void add_heap(HeapStatistics& sum, HeapCore& core) noexcept {
+    core.for_each_cache([&](ThreadCache& cache) {
+        const os::LockGuard guard(cache.lock());
+        sum.threads += cache.is_attached() && !cache.serves_everybody() ? 1U : 0U;
+        sum.metadata_bytes += sizeof(cache);
+        cache.for_each_span([&](const Span& span) { add_span(sum, span); });
+    });
+    core.for_each_abandoned([&](const Span& span) { add_span(sum, span); });
+}
+
+}  // namespace heapwright::heap
+
 namespace heapwright::default_heap {
 
 namespace {
@@ -15,18 +50,6 @@ namespace {
 using heap::Span;
 
 constinit std::atomic<std::uint64_t> g_peak_active{0};
-
-/// Looks at spans that their threads change meanwhile: the sums lag, nothing else depends on them.
-#if HEAPWRIGHT_UNDER_TSAN
-__attribute__((no_sanitize("thread")))
-#endif
-void add_small(HeapStatistics& sum, const Span& span) noexcept {
-    const std::uint64_t live = std::min(span.live(), span.capacity);
-    ++sum.spans;
-    sum.small_blocks += live;
-    sum.allocated_bytes += live * span.block_bytes;
-    sum.active_bytes += std::uint64_t{span.slices} * heap::kSliceBytes;
-}
 
 void add_region(HeapStatistics& sum, heap::Region& region) noexcept {
     const os::LockGuard guard(region.lock());
@@ -38,7 +61,8 @@ void add_region(HeapStatistics& sum, heap::Region& region) noexcept {
     while (index < region.used_slices()) {
         const Span& span = region.records()[index];
         const std::uintptr_t owner = span.owner.load(std::memory_order_relaxed);  // under the lock it stays a head
-        if (owner == heap::owner::kLarge) {
+        // Those of Heap objects have a cache that lists them.
+        if (owner == heap::owner::kLarge && span.cache.load(std::memory_order_relaxed) == nullptr) {
             ++sum.large_blocks;
             ++sum.spans;
             sum.large_bytes += std::uint64_t{span.pages} * os::kPageBytes;
@@ -53,19 +77,12 @@ void add_region(HeapStatistics& sum, heap::Region& region) noexcept {
 HeapStatistics statistics() noexcept {
     HeapStatistics sum;
     heap::for_each_region([&](heap::Region& region) { add_region(sum, region); });
-    heap::g_default_core.for_each_cache([&](heap::ThreadCache& cache) {
-        const os::LockGuard guard(cache.lock());
-        sum.threads += cache.is_attached() && !cache.serves_everybody() ? 1U : 0U;
-        sum.metadata_bytes += sizeof(cache);
-        cache.for_each_span([&](const Span& span) { add_small(sum, span); });
-    });
-    heap::g_default_core.for_each_abandoned([&](const Span& span) { add_small(sum, span); });
+    heap::add_heap(sum, heap::g_default_core);
     sum.allocated_bytes += sum.large_bytes;
     const std::uint64_t accounted = sum.active_bytes + sum.dirty_bytes;
     sum.retained_bytes = sum.committed_bytes > accounted ? sum.committed_bytes - accounted : 0;
     std::uint64_t peak = g_peak_active.load(std::memory_order_relaxed);  // a figure
-    while (peak < sum.active_bytes && !g_peak_active.compare_exchange_weak(peak, sum.active_bytes, std::memory_order_relaxed)) {
-    }
+    while (peak < sum.active_bytes && !g_peak_active.compare_exchange_weak(peak, sum.active_bytes, std::memory_order_relaxed)) {}
     sum.given_back_bytes = heap::g_given_back.load(std::memory_order_relaxed);  // a figure
     sum.peak_active_bytes = std::max(peak, sum.active_bytes);
     return sum;

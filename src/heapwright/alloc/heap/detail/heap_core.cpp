@@ -9,17 +9,134 @@ namespace heapwright::heap {
 
 constinit HeapCore g_default_core;
 
+namespace {
+
+constinit std::atomic<std::uint64_t> g_heaps{0};
+constinit os::SpinLock g_heaps_lock;
+constinit os::SpinLock g_spare_lock;
+constinit ThreadCache* g_spare = nullptr;
+
+ThreadCache* make_cache() noexcept {
+    {
+        const os::LockGuard guard(g_spare_lock);
+        if (ThreadCache* const cache = g_spare; cache != nullptr) {
+            g_spare = cache->parked_next;
+            return cache;
+        }
+    }
+    void* const room = allocate_metadata(sizeof(ThreadCache));
+    return room == nullptr ? nullptr : new (room) ThreadCache;
+}
+
+}  // namespace
+
+void spare_cache(ThreadCache* cache) noexcept {
+    const os::LockGuard guard(g_spare_lock);
+    cache->parked_next = g_spare;
+    g_spare = cache;
+}
+
+HeapCore::HeapCore(std::size_t limit_bytes) noexcept
+    : id_(g_heaps.fetch_add(1, std::memory_order_relaxed) + 1),  // any number, as long as it is new
+      limit_bytes_(limit_bytes) {}
+
+bool HeapCore::count(std::uint32_t slices) noexcept {
+    const std::size_t bytes = std::size_t{slices} * kSliceBytes;
+    const std::size_t after = span_bytes_.fetch_add(bytes, std::memory_order_relaxed) + bytes;  // a figure
+    const std::size_t limit = limit_bytes_.load(std::memory_order_relaxed);                     // as above
+    if (limit != 0 && after > limit) {
+        span_bytes_.fetch_sub(bytes, std::memory_order_relaxed);  // as above
+        return false;
+    }
+    return true;
+}
+
+Span* HeapCore::take(std::uint32_t slices, std::uint32_t alignment, bool& is_zero) noexcept {
+    if (!count(slices)) {
+        return nullptr;
+    }
+    Span* const span = take_slices(slices, alignment, is_zero);
+    if (span == nullptr) {
+        span_bytes_.fetch_sub(std::size_t{slices} * kSliceBytes, std::memory_order_relaxed);  // a figure
+    }
+    return span;
+}
+
+void HeapCore::give(Span* span) noexcept {
+    span_bytes_.fetch_sub(std::size_t{span->slices} * kSliceBytes, std::memory_order_relaxed);  // a figure
+    give_slices(span);
+}
+
+bool HeapCore::extend(Span* span, std::uint32_t wanted) noexcept {
+    const std::uint32_t more = wanted - span->slices;
+    if (!count(more)) {
+        return false;
+    }
+    bool is_zero = false;
+    if (!extend_slices(span, wanted, is_zero)) {
+        span_bytes_.fetch_sub(std::size_t{more} * kSliceBytes, std::memory_order_relaxed);  // a figure
+        return false;
+    }
+    return true;
+}
+
+void HeapCore::shorten(Span* span, std::uint32_t wanted) noexcept {
+    span_bytes_.fetch_sub(std::size_t{span->slices - wanted} * kSliceBytes, std::memory_order_relaxed);  // a figure
+    shorten_slices(span, wanted);
+}
+
+ThreadCache* HeapCore::home_of_large() noexcept {
+    const os::LockGuard guard(lock_);
+    if (large_ == nullptr) {
+        large_ = make_cache();
+        if (large_ != nullptr) {
+            large_->attach(*this, owner::kNobody, nullptr);
+            large_->next = caches_;
+            caches_ = large_;
+        }
+    }
+    return large_;
+}
+
+void HeapCore::discard_all() noexcept {
+    ThreadCache* parked = nullptr;
+    {
+        const os::LockGuard guard(lock_);
+        for (ThreadCache* cache = caches_; cache != nullptr; cache = cache->next) {
+            if (cache->is_attached()) {
+                cache->discard();
+            }
+        }
+        while (Span* const span = all_abandoned_) {
+            unlink(span);
+            give(span);
+        }
+        parked = parked_;
+        parked_ = nullptr;
+        caches_ = nullptr;
+    }
+    if (large_ != nullptr) {
+        spare_cache(large_);
+        large_ = nullptr;
+    }
+    // A cache of a living thread is in that thread's list, and is spared when the thread looks at it.
+    while (parked != nullptr) {
+        ThreadCache* const cache = parked;
+        parked = cache->parked_next;
+        spare_cache(cache);
+    }
+}
+
 ThreadCache* HeapCore::obtain(std::uintptr_t thread, Span** direct) noexcept {
     const os::LockGuard guard(lock_);
     ThreadCache* cache = parked_;
     if (cache != nullptr) {
         parked_ = cache->parked_next;
     } else {
-        void* const room = allocate_metadata(sizeof(ThreadCache));
-        if (room == nullptr) {
+        cache = make_cache();
+        if (cache == nullptr) {
             return nullptr;
         }
-        cache = new (room) ThreadCache;
         cache->next = caches_;
         caches_ = cache;
     }
@@ -65,9 +182,9 @@ void HeapCore::sweep_abandoned() noexcept {
     Span* empty = nullptr;
     {
         const os::LockGuard guard(lock_);
-        Span* next = nullptr;
-        for (Span* span = all_abandoned_; span != nullptr; span = next) {
-            next = span->cache_next;
+        Span* following = nullptr;
+        for (Span* span = all_abandoned_; span != nullptr; span = following) {
+            following = span->cache_next;
             if (span->remote.load(std::memory_order_relaxed) <= kWantsNotice) {  // a hint; take_remote() acquires
                 continue;
             }
@@ -84,7 +201,7 @@ void HeapCore::sweep_abandoned() noexcept {
     while (empty != nullptr) {
         Span* const span = empty;
         empty = span->next;
-        give_slices(span);
+        give(span);
     }
 }
 
@@ -137,16 +254,80 @@ void HeapCore::unlock_all() noexcept {
     lock_.unlock();
 }
 
-void HeapCore::after_fork_in_child(const ThreadCache* survivor) noexcept {
+void HeapCore::reset_locks_after_fork() noexcept {
     for (ThreadCache* cache = caches_; cache != nullptr; cache = cache->next) {
         cache->lock().reset_after_fork();
     }
     lock_.reset_after_fork();
+}
+
+void HeapCore::after_fork_in_child(std::uintptr_t survivor) noexcept {
     for (ThreadCache* cache = caches_; cache != nullptr; cache = cache->next) {
-        if (cache->is_attached() && cache != survivor && !cache->serves_everybody()) {
+        if (cache->is_attached() && cache->thread() != survivor && !cache->serves_everybody()) {
             park(cache);
         }
     }
+}
+
+ThreadCache* HeapCore::find(std::uintptr_t thread) noexcept {
+    const os::LockGuard guard(lock_);
+    for (ThreadCache* cache = caches_; cache != nullptr; cache = cache->next) {
+        if (cache->thread() == thread) {
+            return cache;
+        }
+    }
+    return nullptr;
+}
+
+void enlist_heap(HeapCore& heap) noexcept {
+    const os::LockGuard guard(g_heaps_lock);
+    heap.next = g_default_core.next;
+    g_default_core.next = &heap;
+}
+
+void delist_heap(HeapCore& heap) noexcept {
+    const os::LockGuard guard(g_heaps_lock);
+    HeapCore* before = &g_default_core;
+    while (before->next != &heap) {
+        before = before->next;
+    }
+    before->next = heap.next;
+}
+
+void lock_heaps() noexcept {
+    g_heaps_lock.lock();
+    for_each_heap([](HeapCore& heap) HEAPWRIGHT_NO_THREAD_SAFETY_ANALYSIS { heap.lock_all(); });
+    g_spare_lock.lock();
+}
+
+void unlock_heaps() noexcept {
+    g_spare_lock.unlock();
+    for_each_heap([](HeapCore& heap) HEAPWRIGHT_NO_THREAD_SAFETY_ANALYSIS { heap.unlock_all(); });
+    g_heaps_lock.unlock();
+}
+
+void reset_heap_locks_after_fork() noexcept {
+    g_spare_lock.reset_after_fork();
+    for_each_heap([](HeapCore& heap) HEAPWRIGHT_NO_THREAD_SAFETY_ANALYSIS { heap.reset_locks_after_fork(); });
+    g_heaps_lock.reset_after_fork();
+}
+
+const char* HeapCore::broken_invariant() noexcept {
+    const os::LockGuard guard(lock_);
+    for (unsigned number = 0; number < kClassCount; ++number) {
+        for (const Span* span = abandoned_[number]; span != nullptr; span = span->next) {
+            const bool is_abandoned = span->owner.load(std::memory_order_relaxed) == owner::kAbandoned;  // under the lock
+            if (!is_abandoned || span->state != SpanState::dense || span->size_class != number) {
+                return "HC1: a list of abandoned spans holds another";
+            }
+        }
+    }
+    for (const ThreadCache* cache = caches_; cache != nullptr; cache = cache->next) {
+        if (const char* const broken = cache->is_attached() ? cache->broken_invariant() : nullptr; broken != nullptr) {
+            return broken;
+        }
+    }
+    return nullptr;
 }
 
 }  // namespace heapwright::heap

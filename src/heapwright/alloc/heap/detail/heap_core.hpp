@@ -2,10 +2,12 @@
 #pragma once
 
 #include <array>
+#include <atomic>
 #include <cstddef>
 #include <cstdint>
 
 #include <heapwright/alloc/heap/detail/thread_cache.hpp>
+#include <heapwright/alloc/heap/statistics.hpp>
 
 namespace heapwright::heap {
 
@@ -17,7 +19,30 @@ namespace heapwright::heap {
 class HeapCore {
 public:
     constexpr HeapCore() noexcept = default;
+    /// Of a Heap object: at most `limit_bytes` in spans, 0 for no limit.
+    explicit HeapCore(std::size_t limit_bytes) noexcept;
+    HeapCore(const HeapCore&) = delete;
+    HeapCore& operator=(const HeapCore&) = delete;
 
+    [[nodiscard]] bool is_private() const noexcept { return id_ != 0; }
+    /// Differs from that of every other heap, also of those that are gone; 0 is the default heap.
+    [[nodiscard]] std::uint64_t id() const noexcept { return id_; }
+    void set_limit(std::size_t bytes) noexcept { limit_bytes_.store(bytes, std::memory_order_relaxed); }           // a figure
+    [[nodiscard]] std::size_t span_bytes() const noexcept { return span_bytes_.load(std::memory_order_relaxed); }  // as above
+
+    /// A run of slices, counted and limited; nullptr when memory or the limit is exhausted.
+    [[nodiscard]] Span* take(std::uint32_t slices, std::uint32_t alignment, bool& is_zero) noexcept;
+    void give(Span* span) noexcept;
+    [[nodiscard]] bool extend(Span* span, std::uint32_t wanted) noexcept;
+    void shorten(Span* span, std::uint32_t wanted) noexcept;
+    /// The cache that holds the large blocks of a Heap object; nullptr when memory is exhausted.
+    [[nodiscard]] ThreadCache* home_of_large() noexcept;
+
+    /// Gives everything back, live blocks too. Requires: no thread uses the heap any more.
+    void discard_all() noexcept;
+
+    /// The cache that the thread has already; nullptr when it has none.
+    [[nodiscard]] ThreadCache* find(std::uintptr_t thread) noexcept;
     /// A cache for a thread: one that another thread left, or a new one.
     ///
     /// Returns: nullptr when memory is exhausted.
@@ -38,8 +63,9 @@ public:
     /// Around fork.
     void lock_all() noexcept HEAPWRIGHT_NO_THREAD_SAFETY_ANALYSIS;
     void unlock_all() noexcept HEAPWRIGHT_NO_THREAD_SAFETY_ANALYSIS;
-    /// In the child: all threads but `survivor`'s are gone. Requires: the locks are held.
-    void after_fork_in_child(const ThreadCache* survivor) noexcept HEAPWRIGHT_NO_THREAD_SAFETY_ANALYSIS;
+    void reset_locks_after_fork() noexcept HEAPWRIGHT_NO_THREAD_SAFETY_ANALYSIS;
+    /// In the child: all threads but `survivor` are gone. Requires: the locks are reset.
+    void after_fork_in_child(std::uintptr_t survivor) noexcept HEAPWRIGHT_NO_THREAD_SAFETY_ANALYSIS;
 
     /// Visits every cache that ever was. Their spans change unless their locks are held.
     template <class Visitor>
@@ -58,7 +84,13 @@ public:
         }
     }
 
+    /// The name of the first invariant that does not hold, or nullptr. Requires: no thread uses the heap meanwhile.
+    [[nodiscard]] const char* broken_invariant() noexcept;
+
+    HeapCore* next = nullptr;  ///< all heaps of the process, the default one first
+
 private:
+    [[nodiscard]] bool count(std::uint32_t slices) noexcept;
     void link(Span* span) noexcept;
     void unlink(Span* span) noexcept;
 
@@ -67,9 +99,33 @@ private:
     Span* all_abandoned_ = nullptr;
     ThreadCache* caches_ = nullptr;
     ThreadCache* parked_ = nullptr;
+    ThreadCache* large_ = nullptr;
+    std::uint64_t id_ = 0;
+    std::atomic<std::size_t> limit_bytes_{0};
+    std::atomic<std::size_t> span_bytes_{0};
 };
 
 /// The heap behind malloc.
 extern constinit HeapCore g_default_core;
+
+/// Visits the default heap and all Heap objects' heaps. Requires: lock_heaps(), or nobody else.
+template <class Visitor>
+void for_each_heap(Visitor visit) noexcept {
+    for (HeapCore* heap = &g_default_core; heap != nullptr; heap = heap->next) {
+        visit(*heap);
+    }
+}
+/// Makes a Heap object's heap known for fork, and unknown.
+void enlist_heap(HeapCore& heap) noexcept;
+void delist_heap(HeapCore& heap) noexcept;
+void lock_heaps() noexcept HEAPWRIGHT_NO_THREAD_SAFETY_ANALYSIS;
+void unlock_heaps() noexcept HEAPWRIGHT_NO_THREAD_SAFETY_ANALYSIS;
+void reset_heap_locks_after_fork() noexcept HEAPWRIGHT_NO_THREAD_SAFETY_ANALYSIS;
+
+/// Adds the heap's spans and caches up.
+void add_heap(HeapStatistics& sum, HeapCore& heap) noexcept;
+
+/// Caches of heaps that are gone, for any heap. Requires: in no list.
+void spare_cache(ThreadCache* cache) noexcept;
 
 }  // namespace heapwright::heap

@@ -1,11 +1,13 @@
 // Large blocks: whole slices, grown in place or by moving their page tables.
 #include <heapwright/alloc/heap/detail/large.hpp>
 
+#include <algorithm>
 #include <atomic>
 
 #include <sys/mman.h>
 #include <sys/syscall.h>
 
+#include <heapwright/alloc/heap/detail/heap_core.hpp>
 #include <heapwright/alloc/heap/detail/regions.hpp>
 #include <heapwright/os/pages.hpp>
 #include <heapwright/os/syscall.hpp>
@@ -22,32 +24,68 @@ namespace {
 constexpr std::size_t kWorthMovingBytes = std::size_t{256} << 10;
 /// Below this, clearing is cheaper than having pages replaced.
 constexpr std::size_t kWorthDiscardingBytes = std::size_t{256} << 10;
+/// More slices than any region has.
+constexpr std::size_t kMostAlignment = std::size_t{1} << 30;
 /// Each move leaves the kernel with more mappings, of which it allows 65530 in all.
 constexpr std::uint32_t kMostMoves = 4096;
 
 constinit std::atomic<std::uint32_t> g_moves{0};
 
 std::uint32_t pages_of(std::size_t bytes) noexcept { return static_cast<std::uint32_t>((bytes + os::kPageBytes - 1) / os::kPageBytes); }
+/// The heap of a large block: those of Heap objects are listed with a cache, those of the default heap with none.
+HeapCore& heap_of(const Span* span) noexcept {
+    const ThreadCache* const home = span->cache.load(std::memory_order_relaxed);  // does not change while the block lives
+    return home == nullptr ? g_default_core : *home->heap();
+}
+
 std::uint32_t slices_for(std::size_t bytes) noexcept { return static_cast<std::uint32_t>((bytes + kSliceBytes - 1) >> kSliceLog2); }
 
 }  // namespace
 
-void* allocate_large(std::size_t bytes, std::uint32_t alignment_slices, bool& is_zero) noexcept {
+AlignedPlace aligned_place(std::size_t bytes, std::size_t alignment) noexcept {
+    if (bytes <= kSmallBytes && alignment <= kSliceBytes) {
+        // Blocks lie at multiples of their size from a multiple of 64 KiB.
+        SizeClass size_class = class_of(std::max(bytes, alignment));
+        while (size_class < kClassCount && bytes_of(size_class) % alignment != 0) {
+            ++size_class;
+        }
+        if (size_class < kClassCount) {
+            return {.is_small = true, .size_class = size_class};
+        }
+    }
+    // Too large an alignment is one that no run can have.
+    return {.slices = static_cast<std::uint32_t>(std::clamp<std::size_t>(alignment >> kSliceLog2, 1, kMostAlignment))};
+}
+
+void* allocate_large(HeapCore& heap, std::size_t bytes, std::uint32_t alignment_slices, bool& is_zero) noexcept {
     if (bytes > PTRDIFF_MAX || (bytes >> kSliceLog2) >= (std::size_t{1} << 31)) {
         return nullptr;
     }
     bytes += bytes == 0 ? 1 : 0;
-    Span* const span = take_slices(slices_for(bytes), alignment_slices, is_zero);
+    ThreadCache* const home = heap.is_private() ? heap.home_of_large() : nullptr;
+    if (heap.is_private() && home == nullptr) {
+        return nullptr;
+    }
+    Span* const span = heap.take(slices_for(bytes), alignment_slices, is_zero);
     if (span == nullptr) {
         return nullptr;
     }
     span->pages = pages_of(bytes);
-    span->cache.store(nullptr, std::memory_order_relaxed);          // nobody holds the block yet
+    span->cache.store(nullptr, std::memory_order_relaxed);        // nobody holds the block yet
     span->owner.store(owner::kLarge, std::memory_order_relaxed);  // as above
+    if (home != nullptr) {
+        home->add(span);
+    }
     return span->start;
 }
 
-void release_large(Span* span) noexcept { give_slices(span); }
+void release_large(Span* span) noexcept {
+    HeapCore& heap = heap_of(span);
+    if (heap.is_private()) {
+        span->cache.load(std::memory_order_relaxed)->drop(span);  // does not change while the block lives
+    }
+    heap.give(span);
+}
 
 void clear_large(void* block, std::size_t bytes) noexcept {
     // The kernel's zeroes come when they are touched; of a table of which little is used, little becomes resident.
@@ -62,24 +100,26 @@ bool resize_large(Span* span, std::size_t bytes) noexcept {
         return false;
     }
     const std::uint32_t wanted = slices_for(bytes);
-    bool is_zero = false;
-    if (wanted > span->slices && !extend_slices(span, wanted, is_zero)) {
+    if (wanted > span->slices && !heap_of(span).extend(span, wanted)) {
         return false;
     }
     if (wanted < span->slices) {
-        shorten_slices(span, wanted);
+        heap_of(span).shorten(span, wanted);
     }
     span->pages = pages_of(bytes);
     return true;
 }
 
 void* move_large(Span* span, std::size_t bytes) noexcept {
+    if (span->owner.load(std::memory_order_relaxed) != owner::kLarge) {  // does not change while the block lives
+        return nullptr;
+    }
     const std::size_t before = std::size_t{span->pages} * os::kPageBytes;
     if (before < kWorthMovingBytes || bytes <= before || g_moves.load(std::memory_order_relaxed) >= kMostMoves) {  // a count
         return nullptr;
     }
     bool is_zero = false;
-    void* const moved = allocate_large(bytes, 1, is_zero);
+    void* const moved = allocate_large(heap_of(span), bytes, 1, is_zero);
     if (moved == nullptr) {
         return nullptr;
     }

@@ -8,8 +8,19 @@
 
 namespace heapwright::heap {
 
+class HeapCore;
+
+/// Where a block of this size and alignment goes: into a class whose blocks lie at such multiples, or into a span of its own.
+struct AlignedPlace {
+    bool is_small = false;
+    SizeClass size_class = 0;
+    std::uint32_t slices = 1;  ///< alignment of the span
+};
+/// Requires: alignment is a power of two.
+[[nodiscard]] AlignedPlace aligned_place(std::size_t bytes, std::size_t alignment) noexcept;
+
 /// Returns: nullptr when exhausted. `is_zero`: every byte reads as zero.
-[[nodiscard]] void* allocate_large(std::size_t bytes, std::uint32_t alignment_slices, bool& is_zero) noexcept;
+[[nodiscard]] void* allocate_large(HeapCore& heap, std::size_t bytes, std::uint32_t alignment_slices, bool& is_zero) noexcept;
 void release_large(Span* span) noexcept;
 /// Makes a block that may hold anything zero.
 void clear_large(void* block, std::size_t bytes) noexcept;

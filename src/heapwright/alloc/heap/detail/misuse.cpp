@@ -19,7 +19,7 @@ namespace {
     Text<256> line;
     line.append("heapwright: ");
     line.append(what);
-    line.append(" of a pointer that is no block: 0x");
+    line.append(" of a pointer that is no block: ");
     line.append_hex(reinterpret_cast<std::uintptr_t>(pointer));
     line.append(why);
     line.append("; ");

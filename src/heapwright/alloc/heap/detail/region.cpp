@@ -22,8 +22,8 @@ constinit std::atomic<std::uint64_t> g_given_back{0};
 namespace {
 
 /// Memory becomes usable in steps that grow with the heap: few system calls, and a small program's pages stay small.
-constexpr std::uint32_t kLeastStep = 16;   // 1 MiB
-constexpr std::uint32_t kMostStep = 512;   // 32 MiB
+constexpr std::uint32_t kLeastStep = 16;  // 1 MiB
+constexpr std::uint32_t kMostStep = 512;  // 32 MiB
 /// One madvise frees so much at most, and so many at once, so that what they hold is not missed for long.
 constexpr std::uint32_t kPurgeSlices = 256;  // 16 MiB
 constexpr std::size_t kPurgedAtOnce = 64;
@@ -265,9 +265,7 @@ bool Region::extend(Span* head, std::uint32_t slices, std::uint32_t wanted, bool
 /// Takes stretches of dirty slices that are old enough out of their runs, so that nobody uses them while the kernel does.
 std::uint32_t Region::take_old(std::uint32_t before, bool all, std::span<Stretch> stretches) noexcept {
     const os::LockGuard guard(lock_);
-    const auto is_old = [&](const Span& slice) {
-        return slice.is_dirty && (all || static_cast<std::int32_t>(slice.stamp - before) < 0);
-    };
+    const auto is_old = [&](const Span& slice) { return slice.is_dirty && (all || static_cast<std::int32_t>(slice.stamp - before) < 0); };
     std::uint32_t count = 0;
     std::uint32_t index = first_;
     while (dirty_slices() != 0 && index < used_ && count < stretches.size()) {

@@ -107,11 +107,11 @@ private:
     os::SpinLock lock_;
     char* base_ = nullptr;
     std::size_t bytes_ = 0;
-    std::uint32_t slices_ = 0;     // of the reservation
-    std::uint32_t first_ = 0;      // behind the records
-    std::uint32_t used_ = 0;       // behind every slice that was ever taken
-    std::uint32_t committed_ = 0;  // readable and writable up to here
-    std::uint32_t free_ = 0;       // slices in free runs
+    std::uint32_t slices_ = 0;             // of the reservation
+    std::uint32_t first_ = 0;              // behind the records
+    std::uint32_t used_ = 0;               // behind every slice that was ever taken
+    std::uint32_t committed_ = 0;          // readable and writable up to here
+    std::uint32_t free_ = 0;               // slices in free runs
     std::atomic<std::uint32_t> dirty_{0};  // changes under the lock; the clock looks without it
     std::size_t records_committed_bytes_ = 0;
     std::array<std::uint64_t, (kBins + 63) / 64> bin_used_{};

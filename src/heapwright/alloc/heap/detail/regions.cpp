@@ -5,9 +5,11 @@
 #include <array>
 #include <atomic>
 
+#include <sys/mman.h>
 #include <sys/resource.h>
 #include <sys/syscall.h>
 
+#include <heapwright/alloc/heap/settings.hpp>
 #include <heapwright/os/process.hpp>
 #include <heapwright/os/syscall.hpp>
 
@@ -31,7 +33,7 @@ constinit std::size_t g_metadata_left = 0;
 
 /// Bytes of addresses that the process may still have.
 std::size_t address_limit() noexcept {
-    struct rlimit limit {};
+    struct rlimit limit{};
     const long result = os::raw_syscall(SYS_prlimit64, 0, RLIMIT_AS, nullptr, &limit);
     return os::is_failure(result) || limit.rlim_cur == RLIM_INFINITY ? SIZE_MAX : limit.rlim_cur;
 }
@@ -42,14 +44,21 @@ bool reserve_first() noexcept {
     if (g_is_ready.load(std::memory_order_relaxed)) {  // under the lock
         return true;
     }
+    const HeapSettings settings = heap_settings_of_process();
     const std::size_t limit = address_limit();
-    std::size_t bytes = limit == SIZE_MAX ? std::clamp<std::size_t>(4 * os::machine_memory_bytes(), kLeast, kMost)
-                                          : std::max(limit / kShareOfLimit, kLeastRegion);
+    std::size_t bytes = settings.reserve_gib != 0 ? std::size_t{settings.reserve_gib} << 30
+                        : limit == SIZE_MAX       ? std::clamp<std::size_t>(4 * os::machine_memory_bytes(), kLeast, kMost)
+                                                  : std::max(limit / kShareOfLimit, kLeastRegion);
     while (!g_region.reserve(bytes)) {
         bytes /= 2;
         if (bytes < (std::size_t{1} << 20)) {
             return false;
         }
+    }
+    if (settings.huge_pages != HugePages::by_default) {
+        // Where the kernel has no huge pages it refuses, and nothing is lost.
+        os::raw_syscall(SYS_madvise, g_region.records(), g_region.reserved_bytes(),
+                        settings.huge_pages == HugePages::always ? MADV_HUGEPAGE : MADV_NOHUGEPAGE);
     }
     g_first_records = g_region.records();
     g_first_base = reinterpret_cast<const char*>(g_region.records());
@@ -75,7 +84,8 @@ Region* reserve_next(std::uint32_t slices) noexcept {
 }
 
 Region* region_of(const void* address) noexcept {
-    for (Region* region = &g_region; region != nullptr; region = region->next.load(std::memory_order_acquire)) {  // pairs with take_slices()
+    for (Region* region = &g_region; region != nullptr;
+         region = region->next.load(std::memory_order_acquire)) {  // pairs with take_slices()
         if (region->contains(address)) {
             return region;
         }

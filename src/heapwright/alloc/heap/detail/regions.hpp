@@ -30,7 +30,8 @@ std::size_t purge_regions(std::uint32_t before, bool all) noexcept;
 
 template <class Visitor>
 void for_each_region(Visitor visit) noexcept {
-    for (Region* region = &g_region; region != nullptr; region = region->next.load(std::memory_order_acquire)) {  // pairs with take_slices()
+    for (Region* region = &g_region; region != nullptr;
+         region = region->next.load(std::memory_order_acquire)) {  // pairs with take_slices()
         visit(*region);
     }
 }

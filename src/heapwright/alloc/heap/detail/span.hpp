@@ -56,21 +56,22 @@ struct alignas(2 * kCacheLineBytes) Span {
     std::uint32_t slices = 0;  ///< of the span or the free run; at both ends of a free run
     SizeClass size_class = 0;
     SpanState state = SpanState::active;
-    bool is_fresh = false;     ///< what is not carved yet reads as zero
-    bool is_dirty = false;     ///< of each slice: its memory may be resident while it is free
-    std::uint32_t stamp = 0;   ///< of each slice: the clock's turn when it became free
-    char* start = nullptr;     ///< the first byte
+    bool is_fresh = false;    ///< what is not carved yet reads as zero
+    bool is_dirty = false;    ///< of each slice: its memory may be resident while it is free
+    std::uint32_t stamp = 0;  ///< of each slice: the clock's turn when it became free
+    char* start = nullptr;    ///< the first byte
 
     // The others' line.
     alignas(kCacheLineBytes) std::atomic<std::uintptr_t> remote{0};  ///< freed by other threads: a list, and kWantsNotice
-    std::atomic<ThreadCache*> cache{nullptr};                         ///< whose span; nullptr: abandoned, or no blocks
-    Span* next = nullptr;       ///< in a list of its class, of abandoned spans, or of free runs
+    std::atomic<ThreadCache*> cache{nullptr};                        ///< whose span; nullptr: abandoned, or no blocks
+    Span* next = nullptr;                                            ///< in a list of its class, of abandoned spans, or of free runs
     Span* previous = nullptr;
     Span* cache_next = nullptr;  ///< all spans of the cache
     Span* cache_previous = nullptr;
     Span* notice_next = nullptr;
     std::uint32_t pages = 0;          ///< OS pages that a large block may use
     std::uint16_t head_distance = 0;  ///< of an interior slice: records back to the head
+    bool is_private = false;          ///< of a Heap object: other threads' frees must not wait in an outbox
     bool is_noticed = false;          ///< in the cache's list of notices; changes under its lock
 
     [[nodiscard]] std::uint32_t live() const noexcept { return countdown + floor; }
@@ -79,6 +80,7 @@ struct alignas(2 * kCacheLineBytes) Span {
         floor = next_floor;
         countdown = blocks - next_floor;
     }
+    /// The name of the first invariant that does not hold, or nullptr. Requires: the caller owns the span of blocks.
     [[nodiscard]] const char* broken_invariant() const noexcept;
 };
 static_assert(sizeof(Span) == 128);
@@ -86,5 +88,25 @@ inline constexpr unsigned kSpanLog2 = 7;
 
 /// In Span::remote: who frees into the span next shall tell its cache.
 inline constexpr std::uintptr_t kWantsNotice = 1;
+
+// What follows requires that the caller owns the span, or holds it alone.
+
+/// Frees a list of `count` blocks.
+void put_home(Span* span, FreeBlock* first, FreeBlock* last, std::uint32_t count) noexcept;
+/// Moves what other threads freed to the owner's own frees.
+void take_remote(Span* span) noexcept;
+/// Takes back what malloc could still have taken.
+void take_back_unused(Span* span) noexcept;
+/// Turns the owner's frees, and others', into what malloc takes from. Returns false when there are none.
+/// Requires: span->free is empty.
+bool hand_out_freed(Span* span) noexcept;
+/// Makes blocks of slots that never were any. Requires: span->free is empty, and the span has such slots.
+void carve(Span* span) noexcept;
+
+[[nodiscard]] inline FreeBlock* pop(Span* span) noexcept {
+    FreeBlock* const block = span->free;
+    span->free = block->next;
+    return block;
+}
 
 }  // namespace heapwright::heap

@@ -7,9 +7,9 @@
 #include <heapwright/alloc/heap/detail/thread_cache.hpp>
 
 #include <algorithm>
+#include <utility>
 
 #include <heapwright/alloc/heap/detail/heap_core.hpp>
-#include <heapwright/alloc/heap/detail/regions.hpp>
 #include <heapwright/base/check.hpp>
 
 namespace heapwright::heap {
@@ -18,9 +18,6 @@ constinit Span g_no_blocks;
 
 namespace {
 
-/// Carved at once: a page at first, so that a small program touches little, then more, for fewer calls.
-constexpr std::uint32_t kFirstCarveBytes = 4096;
-constexpr std::uint32_t kMostCarveBytes = 16384;
 /// An active span goes back when it is empty, if more than this of it was used, and more than one block.
 constexpr std::uint32_t kKeptBytes = 16384;
 /// A full span is not worth coming back to before one block in so many is free.
@@ -30,72 +27,7 @@ constexpr std::uint32_t kWorthwhileShare = 16;
 constexpr std::uint8_t kBorrowed = 8;
 constexpr std::size_t kBorrowedBytes = 1024;
 /// So many spans of a list are compared before one is taken.
-constexpr unsigned kLookedAt = 8;
-
-/// Orders what this thread wrote for a child of fork, in which it may stop between any two writes.
-void in_this_order() noexcept { std::atomic_signal_fence(std::memory_order_acq_rel); }
-
-bool has_remote(const Span* span) noexcept {
-    return span->remote.load(std::memory_order_relaxed) > kWantsNotice;  // a hint; the exchange acquires
-}
-
-}  // namespace
-
-void take_remote(Span* span) noexcept {
-    if (!has_remote(span)) {
-        return;
-    }
-    const std::uintptr_t word = span->remote.exchange(0, std::memory_order_acquire);  // pairs with push_remote()'s release
-    auto* const first = reinterpret_cast<FreeBlock*>(word & ~kWantsNotice);
-    std::uint32_t count = 1;
-    FreeBlock* last = first;
-    for (; last->next != nullptr; last = last->next) {
-        ++count;
-    }
-    last->next = span->local_free;
-    span->local_free = first;
-    in_this_order();
-    span->set_live(span->live() - count, 0);
-}
-
-namespace {
-
-/// Turns the owner's frees into what malloc takes from. Requires: span->free is empty.
-bool hand_out_freed(Span* span) noexcept {
-    take_remote(span);
-    FreeBlock* const freed = span->local_free;
-    if (freed == nullptr) {
-        return false;
-    }
-    span->local_free = nullptr;
-    in_this_order();
-    span->set_live(span->carved, 0);
-    in_this_order();
-    span->free = freed;
-    return true;
-}
-
-/// Makes blocks of slots that never were any. Requires: span->free is empty, and the span has such slots.
-void carve(Span* span) noexcept {
-    const std::uint32_t bytes = std::clamp(span->carved * span->block_bytes, kFirstCarveBytes, kMostCarveBytes);
-    const std::uint32_t count = std::min(std::max(bytes / span->block_bytes, 1U), span->capacity - span->carved);
-    char* const first = span->start + std::size_t{span->carved} * span->block_bytes;
-    char* block = first;
-    for (std::uint32_t i = 1; i < count; ++i, block += span->block_bytes) {
-        reinterpret_cast<FreeBlock*>(block)->next = reinterpret_cast<FreeBlock*>(block + span->block_bytes);
-    }
-    reinterpret_cast<FreeBlock*>(block)->next = nullptr;
-    span->set_live(span->live() + count, 0);
-    span->carved += count;
-    in_this_order();
-    span->free = reinterpret_cast<FreeBlock*>(first);
-}
-
-FreeBlock* pop(Span* span) noexcept {
-    FreeBlock* const block = span->free;
-    span->free = block->next;
-    return block;
-}
+constexpr unsigned kLookedAt = 3;
 
 }  // namespace
 
@@ -138,7 +70,7 @@ FreeBlock* ThreadCache::refill(SizeClass size_class, bool may_borrow, bool& is_z
         set_active(size_class, span);
         span->state = SpanState::active;
         if (active != &g_no_blocks) {
-            put_aside(active);
+            place(active);
         }
     }
     if (span->free == nullptr && !hand_out_freed(span)) {
@@ -192,7 +124,7 @@ Span* ThreadCache::take_new(SizeClass size_class) noexcept {
     }
     bool is_zero = false;
     const std::uint32_t slices = slices_of(size_class);
-    Span* const span = take_slices(slices, 1, is_zero);
+    Span* const span = heap_->take(slices, 1, is_zero);
     if (span == nullptr) {
         return nullptr;
     }
@@ -209,13 +141,12 @@ Span* ThreadCache::take_new(SizeClass size_class) noexcept {
     span->block_bytes = static_cast<std::uint32_t>(bytes_of(size_class));
     span->size_class = size_class;
     span->is_fresh = is_zero;
-    span->remote.store(0, std::memory_order_relaxed);        // as above
+    span->is_private = heap_->is_private();
+    span->remote.store(0, std::memory_order_relaxed);       // as above
     span->owner.store(thread_, std::memory_order_relaxed);  // as above
     add(span);
     return span;
 }
-
-void ThreadCache::put_aside(Span* span) noexcept { place(span); }
 
 /// Whether who frees into the span next will tell; false when somebody freed into it already.
 bool ThreadCache::ask_for_notice(Span* span) noexcept {
@@ -305,10 +236,7 @@ bool ThreadCache::on_countdown(Span* span) noexcept {
 }
 
 void ThreadCache::take_home(Span* span, FreeBlock* first, FreeBlock* last, std::uint32_t count) noexcept {
-    last->next = span->local_free;
-    span->local_free = first;
-    in_this_order();
-    span->set_live(span->live() - count, 0);
+    put_home(span, first, last, count);
     if (span->state != SpanState::active) {
         unlist(span);
         place(span);
@@ -398,35 +326,10 @@ void ThreadCache::drop(Span* span) noexcept {
 
 void ThreadCache::release(Span* span) noexcept {
     drop(span);
-    give_slices(span);
+    heap_->give(span);
 }
 
-void ThreadCache::detach() noexcept {
-    while (true) {
-        Span* const span = all_;
-        if (span == nullptr) {
-            break;
-        }
-        drop(span);
-        // What waits in the free list counts as handed out.
-        if (FreeBlock* const list = span->free; list != nullptr) {
-            std::uint32_t count = 1;
-            FreeBlock* last = list;
-            for (; last->next != nullptr; last = last->next) {
-                ++count;
-            }
-            last->next = span->local_free;
-            span->free = nullptr;
-            span->local_free = list;
-            span->set_live(span->live() - count, 0);
-        }
-        take_remote(span);
-        if (span->live() == 0) {
-            give_slices(span);
-        } else {
-            heap_->put_abandoned(span);
-        }
-    }
+void ThreadCache::forget() noexcept {
     active_.fill(&g_no_blocks);
     if (direct_ != nullptr) {
         std::fill_n(direct_, kDirectSteps, &g_no_blocks);
@@ -436,6 +339,51 @@ void ThreadCache::detach() noexcept {
     heap_ = nullptr;
     thread_ = 0;
     direct_ = nullptr;
+}
+
+void ThreadCache::detach() noexcept {
+    while (Span* const span = all_) {
+        drop(span);
+        take_back_unused(span);
+        take_remote(span);
+        if (span->live() == 0) {
+            heap_->give(span);
+        } else {
+            heap_->put_abandoned(span);
+        }
+    }
+    forget();
+}
+
+void ThreadCache::discard() noexcept {
+    while (Span* const span = all_) {
+        drop(span);
+        heap_->give(span);
+    }
+    forget();
+}
+
+const char* ThreadCache::broken_invariant() const noexcept {
+    for (const Span* span = all_; span != nullptr; span = span->cache_next) {
+        if (span->cache.load(std::memory_order_relaxed) != this) {  // the owner's own
+            return "TC1: a span in the list of all names another cache";
+        }
+        const bool is_block = span->owner.load(std::memory_order_relaxed) == owner::kLarge;  // as above
+        if (const char* const broken = is_block ? nullptr : span->broken_invariant(); broken != nullptr) {
+            return broken;
+        }
+    }
+    for (const Lists& lists : lists_) {
+        for (const auto& [head, state] : {std::pair(lists.carving, SpanState::carving), std::pair(lists.dense, SpanState::dense),
+                                          std::pair(lists.airy, SpanState::airy)}) {
+            for (const Span* span = head; span != nullptr; span = span->next) {
+                if (span->state != state || span->cache.load(std::memory_order_relaxed) != this) {  // as above
+                    return "TC2: a list holds a span of another state or cache";
+                }
+            }
+        }
+    }
+    return nullptr;
 }
 
 }  // namespace heapwright::heap

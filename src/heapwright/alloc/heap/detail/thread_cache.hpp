@@ -17,9 +17,6 @@ class HeapCore;
 /// The empty span: what a class without an active span allocates from, in vain.
 extern constinit Span g_no_blocks;
 
-/// Moves what other threads freed to the owner's own frees. Requires: the caller owns the span, or holds it alone.
-void take_remote(Span* span) noexcept;
-
 /// Spans of one thread, by class. Objects of this type are never unmapped: a thread that comes takes over what one that
 /// went left behind.
 ///
@@ -38,6 +35,8 @@ public:
     void attach(HeapCore& heap, std::uintptr_t thread, Span** direct) noexcept;
     /// Gives every span away: empty ones to the region, the others to whoever frees into them or needs one.
     void detach() noexcept;
+    /// Gives every span back, whatever is in it: the heap ends.
+    void discard() noexcept;
 
     /// A block of the class, when the active span has none at hand.
     ///
@@ -57,6 +56,11 @@ public:
     /// Another thread freed into a span of this cache that wants notice. Any thread.
     static void notify(Span* span) noexcept;
 
+    /// Puts a span into the list of all, and takes it out. Any thread that holds the span alone.
+    void add(Span* span) noexcept;
+    void drop(Span* span) noexcept;
+
+    [[nodiscard]] std::uintptr_t thread() const noexcept { return thread_; }
     [[nodiscard]] HeapCore* heap() const noexcept { return heap_; }
     /// Whether it serves whoever holds a lock, and not one thread.
     [[nodiscard]] bool serves_everybody() const noexcept { return thread_ == owner::kNobody; }
@@ -70,10 +74,12 @@ public:
         }
     }
     [[nodiscard]] os::SpinLock& lock() noexcept { return lock_; }
+    /// The name of the first invariant that does not hold, or nullptr. The owning thread, or while it stands still.
     [[nodiscard]] const char* broken_invariant() const noexcept;
 
     ThreadCache* next = nullptr;         ///< all caches of the heap, for ever
     ThreadCache* parked_next = nullptr;  ///< those without a thread
+    ThreadCache* thread_next = nullptr;  ///< those of one thread in Heap objects
 
 private:
     struct Lists {
@@ -83,7 +89,7 @@ private:
     };
 
     void set_active(SizeClass size_class, Span* span) noexcept;
-    void put_aside(Span* span) noexcept;
+    void forget() noexcept;
     void place(Span* span) noexcept;
     [[nodiscard]] Span** list_of(SizeClass size_class, SpanState state) noexcept;
     void enlist(Span* span, SpanState state, std::uint32_t floor) noexcept;
@@ -93,8 +99,6 @@ private:
     [[nodiscard]] FreeBlock* borrow(SizeClass size_class) noexcept;
     [[nodiscard]] Span* take_new(SizeClass size_class) noexcept;
     void answer_notices() noexcept;
-    void add(Span* span) noexcept;
-    void drop(Span* span) noexcept;
     void release(Span* span) noexcept;
 
     HeapCore* heap_ = nullptr;
@@ -104,9 +108,9 @@ private:
     std::array<Lists, kClassCount> lists_{};
     std::array<std::uint8_t, kClassCount> borrowed_{};
 
-    os::SpinLock lock_;                       // of the list of all spans and of the notices
+    os::SpinLock lock_;  // of the list of all spans and of the notices
     Span* all_ = nullptr;
-    Span* noticed_ = nullptr;                 // linked by Span::notice_next
+    Span* noticed_ = nullptr;  // linked by Span::notice_next
     std::atomic<bool> has_notices_{false};
 };
 

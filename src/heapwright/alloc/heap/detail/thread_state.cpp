@@ -9,6 +9,7 @@ constinit thread_local ThreadState t_state;
 
 namespace {
 
+constinit os::SpinLock g_ends_lock;  // of heaps and of threads: which of a pair ends first must see the other
 constinit os::SpinLock g_key_lock;
 constinit std::atomic<bool> g_has_key{false};
 constinit pthread_key_t g_key = 0;
@@ -78,6 +79,34 @@ ThreadCache* cache_of_thread() noexcept {
     return state.cache;
 }
 
+ThreadCache* cache_of_thread(HeapCore& heap) noexcept {
+    ThreadState& state = t_state;
+    ThreadState::Slot& slot = state.slots[heap.id() % state.slots.size()];
+    if (HEAPWRIGHT_LIKELY(slot.heap == heap.id())) {
+        return slot.cache;
+    }
+    if (state.has_left) {
+        return nullptr;
+    }
+    ThreadCache* cache = heap.find(thread_pointer());
+    if (cache == nullptr) {
+        cache = heap.obtain(thread_pointer(), nullptr);
+        if (cache == nullptr) {
+            return nullptr;
+        }
+        cache->thread_next = state.caches;
+        state.caches = cache;
+        watch_thread_exit();
+    }
+    slot = {.heap = heap.id(), .cache = cache};
+    return cache;
+}
+
+void discard_heap(HeapCore& heap) noexcept {
+    const os::LockGuard guard(g_ends_lock);
+    heap.discard_all();
+}
+
 void watch_thread_exit() noexcept {
     if (!g_has_key.load(std::memory_order_acquire)) {  // pairs with the release below
         const os::LockGuard guard(g_key_lock);
@@ -99,6 +128,16 @@ void leave_thread() noexcept {
     if (ThreadCache* const cache = state.cache; cache != nullptr) {
         state.cache = nullptr;
         g_default_core.park(cache);
+    }
+    const os::LockGuard guard(g_ends_lock);
+    state.slots.fill({});
+    while (ThreadCache* const cache = state.caches) {
+        state.caches = cache->thread_next;
+        if (HeapCore* const heap = cache->heap(); heap != nullptr) {
+            heap->park(cache);
+        } else {
+            spare_cache(cache);  // its heap is gone
+        }
     }
 }
 

@@ -46,6 +46,14 @@ struct ThreadState {
     ThreadCache* cache = nullptr;
     bool has_left = false;  ///< its exit handler ran; what it still does goes through shared paths
     Outbox outbox;
+
+    /// The caches of this thread in Heap objects that it used last, and all of them.
+    struct Slot {
+        std::uint64_t heap = 0;
+        ThreadCache* cache = nullptr;
+    };
+    std::array<Slot, 4> slots{};
+    ThreadCache* caches = nullptr;
 };
 
 /// Initial-exec: the library is loaded with the program, and a call to find the state would cost more than the state saves.
@@ -57,6 +65,10 @@ extern constinit thread_local ThreadState t_state __attribute__((tls_model("init
 
 /// The state with a cache; nullptr after the thread's exit handler, or when memory is exhausted.
 [[nodiscard]] ThreadCache* cache_of_thread() noexcept;
+/// As cache_of_thread(), in a Heap object's heap.
+[[nodiscard]] ThreadCache* cache_of_thread(HeapCore& heap) noexcept;
+/// Takes everything from the heap of a Heap object that ends, at one time with threads that end.
+void discard_heap(HeapCore& heap) noexcept;
 /// The thread ends: gives its spans away. Called by a destructor of thread-specific data.
 void leave_thread() noexcept;
 /// Sees to it that leave_thread() is called when this thread ends.

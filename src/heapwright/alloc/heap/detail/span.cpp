@@ -1,0 +1,101 @@
+// Blocks between a span's lists. A child of fork may find these steps half done: a block may then be lost, never be in two lists.
+#include <heapwright/alloc/heap/detail/span.hpp>
+
+#include <algorithm>
+
+namespace heapwright::heap {
+
+namespace {
+
+/// Carved at once: a page at first, so that a small program touches little, then more, for fewer calls.
+constexpr std::uint32_t kFirstCarveBytes = 4096;
+constexpr std::uint32_t kMostCarveBytes = 16384;
+
+/// Orders what this thread wrote for a child of fork, in which it may stop between any two writes.
+void in_this_order() noexcept { std::atomic_signal_fence(std::memory_order_acq_rel); }
+
+/// The length of a list, and its last block.
+std::uint32_t count_blocks(FreeBlock* first, FreeBlock*& last) noexcept {
+    std::uint32_t count = 1;
+    for (last = first; last->next != nullptr; last = last->next) {
+        ++count;
+    }
+    return count;
+}
+
+}  // namespace
+
+void put_home(Span* span, FreeBlock* first, FreeBlock* last, std::uint32_t count) noexcept {
+    last->next = span->local_free;
+    span->local_free = first;
+    in_this_order();
+    span->set_live(span->live() - count, 0);
+}
+
+void take_remote(Span* span) noexcept {
+    if (span->remote.load(std::memory_order_relaxed) <= kWantsNotice) {  // a hint; the exchange acquires
+        return;
+    }
+    const std::uintptr_t word = span->remote.exchange(0, std::memory_order_acquire);  // pairs with push_remote()'s release
+    auto* const first = reinterpret_cast<FreeBlock*>(word & ~kWantsNotice);
+    FreeBlock* last = nullptr;
+    const std::uint32_t count = count_blocks(first, last);
+    put_home(span, first, last, count);
+}
+
+void take_back_unused(Span* span) noexcept {
+    FreeBlock* const first = span->free;
+    if (first == nullptr) {
+        return;
+    }
+    FreeBlock* last = nullptr;
+    const std::uint32_t count = count_blocks(first, last);
+    span->free = nullptr;
+    in_this_order();
+    put_home(span, first, last, count);
+}
+
+bool hand_out_freed(Span* span) noexcept {
+    take_remote(span);
+    FreeBlock* const freed = span->local_free;
+    if (freed == nullptr) {
+        return false;
+    }
+    span->local_free = nullptr;
+    in_this_order();
+    span->set_live(span->carved, 0);
+    in_this_order();
+    span->free = freed;
+    return true;
+}
+
+void carve(Span* span) noexcept {
+    const std::uint32_t bytes = std::clamp(span->carved * span->block_bytes, kFirstCarveBytes, kMostCarveBytes);
+    const std::uint32_t count = std::min(std::max(bytes / span->block_bytes, 1U), span->capacity - span->carved);
+    char* const first = span->start + std::size_t{span->carved} * span->block_bytes;
+    char* block = first;
+    for (std::uint32_t i = 1; i < count; ++i, block += span->block_bytes) {
+        reinterpret_cast<FreeBlock*>(block)->next = reinterpret_cast<FreeBlock*>(block + span->block_bytes);
+    }
+    reinterpret_cast<FreeBlock*>(block)->next = nullptr;
+    span->set_live(span->live() + count, 0);
+    span->carved += count;
+    in_this_order();
+    span->free = reinterpret_cast<FreeBlock*>(first);
+}
+
+const char* Span::broken_invariant() const noexcept {
+    if (carved > capacity) {
+        return "S3: more blocks were carved than fit";
+    }
+    if (live() > carved) {
+        return "S1: more blocks are live than were ever made";
+    }
+    std::uint32_t freed = 0;
+    for (const FreeBlock* block = local_free; block != nullptr && freed <= carved; block = block->next) {
+        ++freed;
+    }
+    return freed != carved - live() ? "S2: the owner's frees are not the blocks that are not live" : nullptr;
+}
+
+}  // namespace heapwright::heap

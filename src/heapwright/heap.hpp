@@ -1,0 +1,5 @@
+// Front door: a general-purpose heap of one's own, with a limit and an account, released whole.
+#pragma once
+
+#include <heapwright/alloc/heap/heap.hpp>        // IWYU pragma: export
+#include <heapwright/alloc/heap/statistics.hpp>  // IWYU pragma: export
