@@ -2,13 +2,34 @@
 #include <array>
 #include <cstdio>
 
+#include <heapwright/adapt.hpp>
 #include <heapwright/pool.hpp>
+#include <heapwright/tlsf.hpp>
+
+namespace {
+
+// What this program asks for, and how often.
+constexpr std::array<heapwright::SizeCount, 6> kHistogram{{{24, 5000}, {40, 3000}, {56, 200}, {112, 800}, {300, 50}, {1000, 10}}};
+
+/// A first run on a heap, with a sink that counts the sizes.
+void record(heapwright::SizeHistogram& sizes) {
+    heapwright::Tlsf heap{heapwright::os::kPages};
+    heapwright::Tracked tracked{heap, sizes};
+    for (const heapwright::SizeCount& entry : kHistogram) {
+        for (std::uint64_t block = 0; block < entry.count; ++block) {
+            static_cast<void>(tracked.try_allocate({.size = entry.size_bytes, .alignment = 8}));
+        }
+    }
+}
+
+}  // namespace
 
 int main() {
-    // Sizes and how often they were asked for, as a recording counts them.
-    constexpr std::array<heapwright::SizeCount, 6> kHistogram{{{24, 5000}, {40, 3000}, {56, 200}, {112, 800}, {300, 50}, {1000, 10}}};
+    heapwright::SizeHistogram recorded;
+    record(recorded);
+    std::array<heapwright::SizeCount, heapwright::SizeHistogram::kRows> rows{};
     std::array<std::size_t, 4> sizes{};
-    const std::size_t count = heapwright::choose_classes(kHistogram, sizes);
+    const std::size_t count = heapwright::choose_classes(recorded.counts(rows), sizes);
 
     std::array<heapwright::SizeClassOptions, 4> classes{};
     for (std::size_t index = 0; index < count; ++index) {

@@ -11,7 +11,7 @@
 
 namespace heapwright {
 
-/// How often blocks of one size were asked for, as a trace or a Tracked source counts them.
+/// How often blocks of one size were asked for, as a SizeHistogram (alloc/adapt) counts them.
 struct SizeCount {
     std::size_t size_bytes;
     std::uint64_t count;

@@ -1,16 +1,10 @@
 // The sentences of detail/misuse.hpp, made without allocating.
 #include <heapwright/alloc/pool/detail/misuse.hpp>
 
-#include <heapwright/base/check.hpp>
-#include <heapwright/base/text.hpp>
+#include <heapwright/base/sentence.hpp>
 
 namespace heapwright::detail {
 namespace {
-
-constexpr std::size_t kSentenceBytes = 256;
-using Sentence = Text<kSentenceBytes>;
-
-[[noreturn]] void stop(const Sentence& sentence) noexcept { fail_check(sentence.c_str(), nullptr, nullptr, 0); }
 
 void append_block(Sentence& sentence, const void* block, std::size_t block_bytes) noexcept {
     sentence.append("block ");

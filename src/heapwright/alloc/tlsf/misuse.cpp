@@ -1,17 +1,9 @@
 // The sentences of detail/misuse.hpp, made without allocating.
 #include <heapwright/alloc/tlsf/detail/misuse.hpp>
 
-#include <heapwright/base/check.hpp>
-#include <heapwright/base/text.hpp>
+#include <heapwright/base/sentence.hpp>
 
 namespace heapwright::detail {
-namespace {
-
-using Sentence = Text<256>;
-
-[[noreturn]] void stop(const Sentence& sentence) noexcept { fail_check(sentence.c_str(), nullptr, nullptr, 0); }
-
-}  // namespace
 
 void refuse_freed_heap_block(const void* block) noexcept {
     Sentence sentence;
