@@ -24,7 +24,7 @@ namespace {
 constexpr std::size_t kWorthMovingBytes = std::size_t{256} << 10;
 /// Below this, clearing is cheaper than having pages replaced.
 constexpr std::size_t kWorthDiscardingBytes = std::size_t{256} << 10;
-/// More slices than any region has.
+/// More slices than any region has: no block is aligned so.
 constexpr std::size_t kMostAlignment = std::size_t{1} << 30;
 /// Each move leaves the kernel with more mappings, of which it allows 65530 in all.
 constexpr std::uint32_t kMostMoves = 4096;
@@ -58,7 +58,7 @@ AlignedPlace aligned_place(std::size_t bytes, std::size_t alignment) noexcept {
 }
 
 void* allocate_large(HeapCore& heap, std::size_t bytes, std::uint32_t alignment_slices, bool& is_zero) noexcept {
-    if (bytes > PTRDIFF_MAX || (bytes >> kSliceLog2) >= (std::size_t{1} << 31)) {
+    if (bytes > PTRDIFF_MAX || (bytes >> kSliceLog2) >= (std::size_t{1} << 31) || alignment_slices >= kMostAlignment) {
         return nullptr;
     }
     bytes += bytes == 0 ? 1 : 0;
