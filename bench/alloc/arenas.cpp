@@ -22,10 +22,35 @@
 #include <foonathan/memory/memory_stack.hpp>
 #endif
 
+#if __has_include(<boost/container/pmr/monotonic_buffer_resource.hpp>) && defined(BENCH_BOOST_CONTAINER)
+#include <boost/container/pmr/monotonic_buffer_resource.hpp>
+#endif
+#if __has_include(<google/protobuf/arena.h>) && defined(BENCH_PROTOBUF)
+#include <google/protobuf/arena.h>
+#endif
+
 namespace {
 
 using bench::escape;
 using heapwright::Layout;
+
+/// The least that any arena must do, over memory that is there: what the machine allows in this loop.
+struct BarePointer {
+    static constexpr const char* kName = "a bare pointer (no limit, no chunks)";
+    static constexpr std::size_t kBytes = std::size_t{64} << 20;
+    std::unique_ptr<std::byte[]> memory{new std::byte[kBytes]};
+    std::uintptr_t cursor = reinterpret_cast<std::uintptr_t>(memory.get());
+    template <std::size_t Size>
+    void* small() {
+        return any({.size = Size, .alignment = 8});
+    }
+    void* any(Layout layout) {
+        const std::uintptr_t start = heapwright::align_up(cursor, layout.alignment);
+        cursor = start + layout.size;
+        return reinterpret_cast<void*>(start);
+    }
+    void reset() { cursor = reinterpret_cast<std::uintptr_t>(memory.get()); }
+};
 
 // Each contender: small<Size>() for a size known at compile time, any(layout) for one that is not, reset().
 
@@ -61,6 +86,33 @@ struct Monotonic {
     void* any(Layout layout) { return arena.allocate(layout.size, layout.alignment); }
     void reset() { arena.release(); }
 };
+
+#if defined(BENCH_BOOST_CONTAINER)
+struct BoostMonotonic {
+    static constexpr const char* kName = "boost::container::pmr::monotonic";
+    boost::container::pmr::monotonic_buffer_resource arena;
+    template <std::size_t Size>
+    void* small() {
+        return arena.allocate(Size, 8);
+    }
+    void* any(Layout layout) { return arena.allocate(layout.size, layout.alignment); }
+    void reset() { arena.release(); }
+};
+#endif
+
+#if defined(BENCH_PROTOBUF)
+/// Its blocks are aligned to 8, whatever is asked.
+struct Protobuf {
+    static constexpr const char* kName = "protobuf Arena";
+    google::protobuf::Arena arena;
+    template <std::size_t Size>
+    void* small() {
+        return google::protobuf::Arena::CreateArray<char>(&arena, Size);
+    }
+    void* any(Layout layout) { return google::protobuf::Arena::CreateArray<char>(&arena, layout.size); }
+    void reset() { arena.Reset(); }
+};
+#endif
 
 struct Glibc {
     static constexpr const char* kName = "glibc malloc";
@@ -178,6 +230,16 @@ void add_vectors(bench::Race& race) {
         }
         arena->reset();
     });
+    auto room = std::make_shared<std::vector<int>>(kPushes);
+    race.add("arena: a vector of 1M pushes", "a bare array with room for all", kPushes, [room] {
+        int* end = room->data();
+        int* const limit = end + room->size();
+        for (int value = 0; value < kPushes && end != limit; ++value) {
+            *end++ = value;
+            asm volatile("" : "+r"(end));  // one by one, as pushes come
+        }
+        escape(room->data());
+    });
     race.add("arena: a vector of 1M pushes", "std::vector", kPushes, [] {
         std::vector<int> array;
         for (int value = 0; value < kPushes; ++value) {
@@ -209,7 +271,14 @@ int main(int count, char** words) {
     bench::Race race;
     add_all<Heapwright>(race);
     add_all<HeapwrightShared>(race);
+    add_all<BarePointer>(race);
     add_all<Monotonic>(race);
+#if defined(BENCH_BOOST_CONTAINER)
+    add_all<BoostMonotonic>(race);
+#endif
+#if defined(BENCH_PROTOBUF)
+    add_all<Protobuf>(race);
+#endif
     add_all<Glibc>(race);
 #if defined(BENCH_LLVM)
     add_all<Llvm>(race);

@@ -27,14 +27,18 @@ struct Contender {
     std::string allocator;
     double operations;
     std::function<void()> run;
+    std::function<void()> prepare;  // before each repetition, outside the clock
+    std::function<void()> clean_up;
 };
 
 /// Contenders of one workload take turns, so that a slow minute of the machine slows all of them.
 class Race {
 public:
-    template <class Run>
-    void add(std::string workload, std::string allocator, double operations, Run run) {
-        contenders_.push_back({std::move(workload), std::move(allocator), operations, std::move(run)});
+    void add(
+        std::string workload, std::string allocator, double operations, std::function<void()> run, std::function<void()> prepare = [] {},
+        std::function<void()> clean_up = [] {}) {
+        contenders_.push_back(
+            {std::move(workload), std::move(allocator), operations, std::move(run), std::move(prepare), std::move(clean_up)});
     }
 
     void start(int rounds, const std::string& only) {
@@ -43,9 +47,11 @@ public:
                 if (contender.workload.find(only) == std::string::npos) {
                     continue;
                 }
+                contender.prepare();
                 const double begin = thread_cpu_ns();
                 contender.run();
                 const double ns = (thread_cpu_ns() - begin) / contender.operations;
+                contender.clean_up();
                 if (round >= 0) {
                     std::printf("%s\t%s\t%.4f\n", contender.workload.c_str(), contender.allocator.c_str(), ns);
                 }

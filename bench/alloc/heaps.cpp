@@ -19,6 +19,10 @@
 
 #include <bench/alloc/harness.hpp>
 
+#if defined(BENCH_BOOST_INTERPROCESS)
+#include <boost/interprocess/managed_external_buffer.hpp>
+#endif
+
 namespace {
 
 using bench::escape;
@@ -37,6 +41,18 @@ struct Tlsf {
     void* get(std::size_t size) { return heap.try_allocate({.size = size, .alignment = 8}); }
     void put(void* block, std::size_t /*size*/) { heap.deallocate(block); }
 };
+
+#if defined(BENCH_BOOST_INTERPROCESS)
+/// The one other heap in a given piece of memory that Debian has; it has no TLSF.
+struct BestFit {
+    static constexpr const char* kName = "boost::interprocess rbtree_best_fit";
+    static constexpr std::size_t kBytes = std::size_t{64} << 20;
+    std::unique_ptr<std::byte[]> memory{new std::byte[kBytes]};
+    boost::interprocess::managed_external_buffer heap{boost::interprocess::create_only, memory.get(), kBytes};
+    void* get(std::size_t size) { return heap.allocate(size, std::nothrow); }
+    void put(void* block, std::size_t /*size*/) { heap.deallocate(block); }
+};
+#endif
 
 struct Glibc {
     static constexpr const char* kName = "glibc malloc";
@@ -222,6 +238,9 @@ void add_tracking(bench::Race& race) {
 int main(int count, char** words) {
     bench::Race race;
     add_heap<Tlsf>(race);
+#if defined(BENCH_BOOST_INTERPROCESS)
+    add_heap<BestFit>(race);
+#endif
     add_heap<Glibc>(race);
     add_heap<UnsynchronizedPool>(race);
     if (Mimalloc::symbol("mi_malloc") != nullptr) {

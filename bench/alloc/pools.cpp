@@ -11,6 +11,7 @@
 
 #include <dlfcn.h>
 
+#include <heapwright/alloc/adapt/memory_resource.hpp>
 #include <heapwright/alloc/pool/multi_pool.hpp>
 #include <heapwright/alloc/pool/pool.hpp>
 #include <heapwright/alloc/pool/shared_pool.hpp>
@@ -20,6 +21,11 @@
 
 #if defined(BENCH_BOOST)
 #include <boost/pool/pool.hpp>
+#endif
+#if defined(BENCH_BOOST_CONTAINER)
+#include <boost/container/adaptive_pool.hpp>
+#include <boost/container/node_allocator.hpp>
+#include <boost/container/pmr/unsynchronized_pool_resource.hpp>
 #endif
 #if defined(BENCH_FOONATHAN)
 #include <foonathan/memory/memory_pool.hpp>
@@ -31,6 +37,7 @@ using bench::escape;
 
 constexpr std::size_t kBytes = 64;
 constexpr std::uint32_t kBurst = 100'000;
+constexpr int kWalks = 20;
 
 // Nothing is given back between bursts, as no peer does: what is measured is giving and taking, not the kernel.
 constexpr heapwright::PoolOptions kKeepAll{.spare_bytes = SIZE_MAX / 2};
@@ -47,6 +54,15 @@ struct HeapwrightShared {
     heapwright::SharedPool pool{{.size = kBytes, .alignment = 8}, heapwright::os::kPages, kKeepAll};
     void* get() { return pool.try_allocate(); }
     void put(void* block) { pool.deallocate(block); }
+};
+
+/// As a program with std::pmr sees it: through the base class.
+struct HeapwrightResource {
+    static constexpr const char* kName = "heapwright OwningResource<Pool> (checked)";
+    heapwright::OwningResource<heapwright::Pool> pool{heapwright::Layout{.size = kBytes, .alignment = 8}, heapwright::os::kPages, kKeepAll};
+    std::pmr::memory_resource* opaque = &pool;
+    void* get() { return opaque->allocate(kBytes, 8); }
+    void put(void* block) { opaque->deallocate(block, kBytes, 8); }
 };
 
 struct HeapwrightMulti {
@@ -107,6 +123,30 @@ struct Boost {
     boost::pool<> pool{kBytes};
     void* get() { return pool.malloc(); }
     void put(void* block) { pool.free(block); }
+};
+#endif
+
+#if defined(BENCH_BOOST_CONTAINER)
+struct alignas(8) BoostBlock {
+    std::array<char, kBytes> bytes;
+};
+template <class Allocator>
+struct BoostContainer {
+    Allocator allocator;
+    void* get() { return &*allocator.allocate_one(); }
+    void put(void* block) { allocator.deallocate_one(static_cast<BoostBlock*>(block)); }
+};
+struct BoostNodes : BoostContainer<boost::container::node_allocator<BoostBlock>> {
+    static constexpr const char* kName = "boost::container::node_allocator";
+};
+struct BoostAdaptive : BoostContainer<boost::container::adaptive_pool<BoostBlock>> {
+    static constexpr const char* kName = "boost::container::adaptive_pool";
+};
+struct BoostUnsynchronized {
+    static constexpr const char* kName = "boost::container::pmr::unsynchronized_pool";
+    boost::container::pmr::unsynchronized_pool_resource pool;
+    void* get() { return pool.allocate(kBytes, 8); }
+    void put(void* block) { pool.deallocate(block, kBytes, 8); }
 };
 #endif
 
@@ -189,23 +229,28 @@ void add_one_thread(bench::Race& race) {
             own->put(live[static_cast<std::size_t>(index)]);
         }
     });
-    race.add("pool: walk of 100k after scrambling", Contender::kName, kBurst * 20.0, [own, blocks, fill] {
+    const auto scramble = [own, blocks, fill] {
         fill();
         for (const std::uint32_t index : kOrder) {
             own->put((*blocks)[index]);
         }
         fill();
+    };
+    const auto walk = [blocks] {
         long sum = 0;
-        for (int walk = 0; walk < 20; ++walk) {
-            for (void* block : *blocks) {
-                sum += *static_cast<char*>(block);
+        for (int walk = 0; walk < kWalks; ++walk) {
+            for (const void* block : *blocks) {
+                sum += *static_cast<const char*>(block);
             }
         }
         escape(&sum);
+    };
+    const auto free_all = [own, blocks] {
         for (void* block : *blocks) {
             own->put(block);
         }
-    });
+    };
+    race.add("pool: walk of 100k after scrambling", Contender::kName, kBurst * double{kWalks}, walk, scramble, free_all);
 }
 
 /// Wall time of two threads that take and give bursts of 32, a pair over both of them.
@@ -245,6 +290,39 @@ void race_two_threads(int rounds) {
     }
 }
 
+/// What the machine allows: blocks in one row, walked from the first to the last, and half of them by a list of indices.
+void add_bare_walks(bench::Race& race) {
+    auto row = std::make_shared<std::vector<std::array<char, kBytes>>>(kBurst);
+    auto blocks = std::make_shared<std::vector<void*>>();
+    auto half = std::make_shared<std::vector<std::uint32_t>>();
+    bench::Random random{9};
+    for (std::uint32_t index = 0; index < kBurst; ++index) {
+        blocks->push_back(&(*row)[index]);
+        if (random.below(2) != 0) {
+            half->push_back(index);
+        }
+    }
+    race.add("pool: walk of 100k after scrambling", "a bare row of blocks", kBurst * double{kWalks}, [row, blocks] {
+        long sum = 0;
+        for (int walk = 0; walk < kWalks; ++walk) {
+            for (const void* block : *blocks) {
+                sum += *static_cast<const char*>(block);
+            }
+        }
+        escape(&sum);
+    });
+    race.add("pool: visit the live half of 100k", "a bare row and a list of indices", static_cast<double>(half->size()) * kWalks,
+             [row, half] {
+                 long sum = 0;
+                 for (int walk = 0; walk < kWalks; ++walk) {
+                     for (const std::uint32_t index : *half) {
+                         sum += (*row)[index][0];
+                     }
+                 }
+                 escape(&sum);
+             });
+}
+
 void add_iteration(bench::Race& race) {
     auto pool = std::make_shared<heapwright::Pool>(heapwright::Layout{.size = kBytes, .alignment = 8}, heapwright::os::kPages,
                                                    heapwright::PoolOptions{.leaks = heapwright::Leaks::forget});
@@ -260,9 +338,9 @@ void add_iteration(bench::Race& race) {
         }
     }
     const double live = static_cast<double>(pool->stats().live_blocks);
-    race.add("pool: visit the live half of 100k", "heapwright Pool (checked)", live * 20, [pool] {
+    race.add("pool: visit the live half of 100k", "heapwright Pool (checked)", live * kWalks, [pool] {
         long sum = 0;
-        for (int walk = 0; walk < 20; ++walk) {
+        for (int walk = 0; walk < kWalks; ++walk) {
             pool->for_each_live([&sum](void* block) { sum += *static_cast<char*>(block); });
         }
         escape(&sum);
@@ -278,12 +356,18 @@ int main(int count, char** words) {
     add_one_thread<Heapwright>(race);
     add_one_thread<HeapwrightShared>(race);
     add_one_thread<HeapwrightMulti>(race);
+    add_one_thread<HeapwrightResource>(race);
     add_one_thread<LinkedList>(race);
     add_one_thread<Glibc>(race);
     add_one_thread<UnsynchronizedPool>(race);
     add_one_thread<SynchronizedPool>(race);
 #if defined(BENCH_BOOST)
     add_one_thread<Boost>(race);
+#endif
+#if defined(BENCH_BOOST_CONTAINER)
+    add_one_thread<BoostNodes>(race);
+    add_one_thread<BoostAdaptive>(race);
+    add_one_thread<BoostUnsynchronized>(race);
 #endif
 #if defined(BENCH_FOONATHAN)
     add_one_thread<Foonathan>(race);
@@ -292,6 +376,7 @@ int main(int count, char** words) {
         add_one_thread<Mimalloc>(race);
     }
     add_iteration(race);
+    add_bare_walks(race);
     race.start(rounds, only);
     if (std::string{"pool: two threads"}.find(only) != std::string::npos) {
         race_two_threads<HeapwrightShared>(rounds);
