@@ -9,6 +9,7 @@
 #include <heapwright/alloc/arena/scope.hpp>
 #include <heapwright/alloc/arena/shared_arena.hpp>
 #include <heapwright/alloc/heap/detail/regions.hpp>
+#include <heapwright/alloc/heap/heap.hpp>
 #include <heapwright/alloc/heap/heap_source.hpp>
 #include <heapwright/alloc/pool/multi_pool.hpp>
 #include <heapwright/alloc/pool/pool.hpp>
@@ -137,6 +138,18 @@ struct HeapSubject {
         });
         return broken;
     }
+};
+
+/// A heap of one's own, which has its memory from the kernel, too.
+struct OwnHeapSubject {
+    static constexpr Layout kLargest{.size = 70'000, .alignment = 4096};
+    static constexpr bool kReclaims = true;
+    static constexpr bool kRefusesDoubleFree = false;
+    explicit OwnHeapSubject(SourceRef /*source*/) {}
+    void* try_allocate(Layout layout) noexcept { return allocator.try_allocate(layout); }
+    void deallocate(void* block, Layout layout) noexcept { allocator.deallocate(block, layout); }
+    const char* broken_invariant() noexcept { return allocator.broken_invariant(); }
+    Heap allocator;
 };
 
 }  // namespace heapwright::laws
