@@ -1,7 +1,6 @@
 // The bodies of Arena that deal with chunks and time; those that make objects are in arena_objects.hpp.
+// Included at the end of the header that declares them, and nowhere else.
 #pragma once
-
-#include <heapwright/alloc/arena/arena.hpp>
 
 namespace heapwright {
 

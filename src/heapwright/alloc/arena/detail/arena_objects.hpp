@@ -1,10 +1,9 @@
 // The bodies of Arena that make objects, at run time and in constant expressions.
+// Included at the end of the header that declares them, and nowhere else.
 #pragma once
 
 #include <memory>
 #include <utility>
-
-#include <heapwright/alloc/arena/arena.hpp>
 
 namespace heapwright {
 

@@ -1,7 +1,6 @@
 // The bodies of ChunkChain: everything that happens once per chunk instead of once per block.
+// Included at the end of the header that declares them, and nowhere else.
 #pragma once
-
-#include <heapwright/alloc/arena/detail/chunk_chain.hpp>
 
 namespace heapwright::detail {
 

@@ -1,7 +1,6 @@
 // The bodies of SharedArena: finding a thread's lane, cutting runs.
+// Included at the end of the header that declares them, and nowhere else.
 #pragma once
-
-#include <heapwright/alloc/arena/shared_arena.hpp>
 
 namespace heapwright {
 namespace detail {

@@ -1,7 +1,6 @@
 // The bodies of MultiPool.
+// Included at the end of the header that declares them, and nowhere else.
 #pragma once
-
-#include <heapwright/alloc/pool/multi_pool.hpp>
 
 namespace heapwright {
 

@@ -1,7 +1,6 @@
 // The bodies of Pool that run once per magazine, once per slab, or never in a correct program.
+// Included at the end of the header that declares them, and nowhere else.
 #pragma once
-
-#include <heapwright/alloc/pool/pool.hpp>
 
 namespace heapwright {
 

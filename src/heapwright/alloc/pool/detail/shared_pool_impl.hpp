@@ -1,7 +1,6 @@
 // The bodies of SharedPool that run once per batch: everything under its lock.
+// Included at the end of the header that declares them, and nowhere else.
 #pragma once
-
-#include <heapwright/alloc/pool/shared_pool.hpp>
 
 namespace heapwright {
 

@@ -1,9 +1,8 @@
 // The bodies of SlabStore: what happens once per magazine, once per slab, or never in a correct program.
+// Included at the end of the header that declares them, and nowhere else.
 #pragma once
 
 #include <new>
-
-#include <heapwright/alloc/pool/detail/slab_store.hpp>
 
 namespace heapwright::detail {
 

@@ -1,10 +1,9 @@
 // The bodies of Slab.
+// Included at the end of the header that declares them, and nowhere else.
 #pragma once
 
 #include <memory>
 #include <new>
-
-#include <heapwright/alloc/slab/slab.hpp>
 
 namespace heapwright {
 

@@ -1,7 +1,6 @@
 // The bodies of BasicTlsf that give, take back and resize blocks.
+// Included at the end of the header that declares them, and nowhere else.
 #pragma once
-
-#include <heapwright/alloc/tlsf/tlsf.hpp>
 
 namespace heapwright {
 
