@@ -154,6 +154,7 @@ private:
             const heapwright::os::LockGuard guard(region.lock());
             must(region.broken_invariant() == nullptr);
         });
+        must(heapwright::heap::g_default_core.broken_invariant() == nullptr);
     }
 
     std::vector<Live> live_;

@@ -26,15 +26,11 @@ TEST_CASE_TEMPLATE("a block of no bytes has an address of its own", Subject, HEA
 
 TEST_CASE_TEMPLATE("absurd sizes are refused", Subject, HEAPWRIGHT_SUBJECTS) { absurd_sizes_are_refused<Subject>(); }
 
-TEST_CASE_TEMPLATE("a refusal changes nothing", Subject, HEAPWRIGHT_SUBJECTS_ON_A_SOURCE) {
-    refusal_changes_nothing<Subject>();
-}
+TEST_CASE_TEMPLATE("a refusal changes nothing", Subject, HEAPWRIGHT_SUBJECTS_ON_A_SOURCE) { refusal_changes_nothing<Subject>(); }
 
 TEST_CASE_TEMPLATE("random steps agree with the ledger", Subject, HEAPWRIGHT_SUBJECTS) { random_steps_agree_with_the_ledger<Subject>(); }
 
-TEST_CASE_TEMPLATE("memory may run out anywhere", Subject, HEAPWRIGHT_SUBJECTS_ON_A_SOURCE) {
-    memory_may_run_out_anywhere<Subject>();
-}
+TEST_CASE_TEMPLATE("memory may run out anywhere", Subject, HEAPWRIGHT_SUBJECTS_ON_A_SOURCE) { memory_may_run_out_anywhere<Subject>(); }
 
 TEST_CASE_TEMPLATE("steady use takes no more memory", Subject, HEAPWRIGHT_SUBJECTS) {
     if constexpr (Subject::kReclaims) {
