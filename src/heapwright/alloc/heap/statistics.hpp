@@ -21,7 +21,7 @@ struct HeapStatistics {
     std::uint64_t small_blocks = 0;
     std::uint64_t spans = 0;
     std::uint64_t threads = 0;            ///< that have a cache of this heap
-    std::uint64_t peak_active_bytes = 0;  ///< the highest active_bytes so far
+    std::uint64_t peak_active_bytes = 0;  ///< the highest active_bytes that any look found
     std::uint64_t given_back_bytes = 0;   ///< to the operating system, so far
 };
 
