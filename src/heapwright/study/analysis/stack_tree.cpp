@@ -8,8 +8,8 @@
 namespace heapwright::study {
 
 bool is_runtime_library(std::string_view path) {
-    static constexpr std::array<std::string_view, 8> kNames = {"libstdc++.so", "libc++.so",   "libc++abi.so", "libc.so",
-                                                               "libc-",        "libgcc_s.so", "ld-linux",     "libheapwright"};
+    static constexpr std::array<std::string_view, 9> kNames = {"libstdc++.so", "libc++.so", "libc++abi.so",     "libc.so",       "libc-",
+                                                               "libgcc_s.so",  "ld-linux",  "libheapwright.so", "libheapwright-"};
     const std::size_t slash = path.rfind('/');
     const std::string_view name = slash == std::string_view::npos ? path : path.substr(slash + 1);
     return std::ranges::any_of(kNames, [&](std::string_view prefix) { return name.starts_with(prefix); });

@@ -157,9 +157,9 @@ struct FreeDeleter {
 };
 
 bool is_runtime_module(std::string_view module) {
-    static constexpr std::array<std::string_view, 15> kModules = {
-        "libc.so", "libc-2",      "libstdc++.so", "libgcc_s.so", "libc++.so",    "libc++abi.so",  "libpthread", "ld-linux",
-        "ld-2",    "libjemalloc", "libmimalloc",  "libtcmalloc", "libtbbmalloc", "libheapwright", "[vdso]"};
+    static constexpr std::array<std::string_view, 16> kModules = {
+        "libc.so", "libc-2",      "libstdc++.so", "libgcc_s.so", "libc++.so",    "libc++abi.so",     "libpthread",     "ld-linux",
+        "ld-2",    "libjemalloc", "libmimalloc",  "libtcmalloc", "libtbbmalloc", "libheapwright.so", "libheapwright-", "[vdso]"};
     for (const std::string_view known : kModules) {
         if (module.starts_with(known)) {
             return true;
