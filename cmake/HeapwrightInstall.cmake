@@ -1,6 +1,11 @@
 # Installs the library so that find_package(heapwright) and pkg-config find it. Two export sets: `library` needs nothing
 # but a compiler; `observer` (recording and reading traces) also needs zstd, and is offered where zstd is found.
 include(CMakePackageConfigHelpers)
+if(HEAPWRIGHT_APPS)
+  # For `source` in GDB; the files find each other by their folder.
+  install(FILES tools/gdb/heapwright_gdb.py tools/gdb/heapwright_block.py tools/gdb/heapwright_figures.py tools/gdb/heapwright_memory.py
+    DESTINATION ${CMAKE_INSTALL_DATADIR}/heapwright/gdb COMPONENT programs)
+endif()
 set(heapwright_package_dir ${CMAKE_INSTALL_LIBDIR}/cmake/heapwright)
 
 # heapwright::heapwright is everything that stands without third-party libraries.

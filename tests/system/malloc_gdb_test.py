@@ -1,0 +1,164 @@
+"""GDB shows heapwright's heap, in a living process and in its core file."""
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+import unittest
+from pathlib import Path
+
+from malloc_support import HEAP, MallocTest, environment
+
+ROOT = Path(__file__).resolve().parents[2]
+SCRIPT = ROOT / "tools/gdb/heapwright_gdb.py"
+HEADERS = ROOT / "src/heapwright/alloc/heap"
+SKIPPED = 77
+# Compiled without debug information: the scripts use that of the library alone.
+PROGRAM = r"""
+#include <malloc.h>
+#include <pthread.h>
+#include <semaphore.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+char *kept_block, *released_block, *crossed_block, *thread_block, *large_block, *on_stack;
+static sem_t ready;
+
+static void* work(void*) {
+    crossed_block = static_cast<char*>(malloc(3000));
+    thread_block = static_cast<char*>(malloc(3000));
+    sem_post(&ready);
+    while (true) pause();
+}
+
+int main() {
+    char here = 0;
+    on_stack = &here;
+    sem_init(&ready, 0, 0);
+    pthread_t thread;
+    pthread_create(&thread, nullptr, work, nullptr);
+    sem_wait(&ready);
+    kept_block = static_cast<char*>(malloc(300));
+    released_block = static_cast<char*>(malloc(300));
+    large_block = static_cast<char*>(malloc(1000000));
+    memset(large_block, 1, 1000000);
+    free(released_block);
+    free(crossed_block);
+    malloc_stats();
+    abort();
+}
+"""
+
+
+def value(name: str) -> str:
+    return f"*(unsigned long*)&{name}"
+
+
+QUESTIONS = [f"heapwright block {value(name)}" for name in ("kept_block", "released_block", "crossed_block", "thread_block", "large_block", "on_stack")]
+QUESTIONS += [f"heapwright block {value('kept_block')} + 17", f"heapwright block {value('large_block')} + 1000", "heapwright spans", "heapwright spans 3072",
+              "heapwright spans 7", "heapwright statistics", "print heapwright::heap::g_region",
+              f"print heapwright::heap::g_first_records[({value('kept_block')} - (unsigned long)heapwright::heap::g_first_base) >> 16]",
+              f"print heapwright::heap::g_first_records[({value('large_block')} - (unsigned long)heapwright::heap::g_first_base) >> 16]"]
+
+
+def gdb(*arguments: str, commands: list[str]) -> str:
+    words = ["gdb", "-nx", "-batch", "-iex", "set debuginfod enabled off", "-ex", "set language c++", "-ex", f"source {SCRIPT}"]
+    for command in commands:
+        words += ["-ex", command]
+    done = subprocess.run([*words, *arguments], env=environment("glibc"), capture_output=True, text=True, stdin=subprocess.DEVNULL, timeout=200, check=False)
+    return done.stdout + done.stderr
+
+
+def ask(questions: list[str]) -> list[str]:
+    """Commands with a line before each, by which split() finds the answers."""
+    return [line for number, question in enumerate(questions) for line in (f"echo \\n== {number}\\n", question)] + ["echo \\n== end\\n"]
+
+
+def split(said: str) -> list[str]:
+    answers = re.findall(r"\n== \d+\n(.*?)(?=\n== )", said, re.S)
+    return [re.sub(r"\$\d+ = ", "", re.sub(r"thread \d+ \(LWP \d+\)", "a thread", answer.strip())) for answer in answers]
+
+
+class Debugger(MallocTest):
+    @classmethod
+    def setUpClass(cls) -> None:
+        super().setUpClass()
+        cls.place = tempfile.TemporaryDirectory(prefix="heapwright-gdb-")
+        cls.addClassCleanup(cls.place.cleanup)
+        cls.program, cls.core = f"{cls.place.name}/program", f"{cls.place.name}/core"
+        subprocess.run(["g++", "-x", "c++", "-O0", "-fno-builtin", "-", "-o", cls.program, "-pthread"], input=PROGRAM, text=True, check=True)
+        cls.said = gdb(cls.program, commands=["set startup-with-shell off", f"set environment LD_PRELOAD={HEAP}", "run", *ask(QUESTIONS),
+                                              f"generate-core-file {cls.core}", "kill"])
+        cls.answers = dict(zip(QUESTIONS, split(cls.said)))
+
+    def answer(self, question: str) -> str:
+        self.assertIn(question, self.answers, self.said)
+        return self.answers[question]
+
+    def about(self, name: str) -> list[str]:
+        return self.answer(f"heapwright block {value(name)}").splitlines()
+
+    def test_a_block_is_live_or_says_in_which_list_it_waits(self) -> None:
+        self.assertEqual(self.about("kept_block")[1], "live")
+        self.assertRegex(self.about("released_block")[1], "^free: released by its owner$")
+        self.assertEqual(self.about("crossed_block")[1], "free: released by another thread, in whose outbox it waits")
+        self.assertEqual(self.about("thread_block")[1], "live")
+        self.assertRegex(self.about("large_block")[0], r"lies in a block of 1003520 bytes from 0x[0-9a-f]+, at 0$")
+        self.assertRegex(self.about("on_stack")[0], "lies outside the heap$")
+
+    def test_an_address_inside_a_block_is_found(self) -> None:
+        self.assertRegex(self.answer(f"heapwright block {value('kept_block')} + 17"), r"lies in a block of 320 bytes from 0x[0-9a-f]+, at 17\nlive")
+        self.assertIn("at 1000\nlive", self.answer(f"heapwright block {value('large_block')} + 1000"))
+
+    def test_a_span_names_its_thread(self) -> None:
+        main = re.search(r"== 0\n.*?(thread \d+)", self.said, re.S)[1]
+        other = re.search(r"== 3\n.*?(thread \d+)", self.said, re.S)[1]
+        self.assertEqual((main, other), ("thread 1", "thread 2"))
+        self.assertIn("of a thread", self.answer("heapwright spans 3072"))
+
+    def test_the_figures_are_those_of_malloc_stats(self) -> None:
+        written = dict(re.findall(r"^(\w+) +(\d+)(?: bytes)?[ (]", self.said.split("\n== 0\n")[0], re.M))
+        shown = dict(line.split() for line in self.answer("heapwright statistics").splitlines())
+        self.assertGreater(len(shown), 10)
+        for name, figure in shown.items():
+            self.assertEqual(figure, written.get(name.removesuffix("_bytes")), name)
+        self.assertEqual(shown["threads"], "2")
+        table = [line.split() for line in self.answer("heapwright spans").splitlines()[1:] if line.endswith("%")]
+        self.assertEqual(sum(int(row[2]) for row in table), int(shown["small_blocks"]))
+        self.assertIn("large blocks: 1 in 16 slices", self.answer("heapwright spans"))
+        self.assertIn("no span has blocks of 7 bytes", self.answer("heapwright spans 7"))
+
+    def test_records_print_as_what_they_are(self) -> None:
+        region, small, large = (self.answer(question) for question in QUESTIONS[-3:])
+        self.assertRegex(region, r"region at 0x[0-9a-f]+: \d+ MiB reserved, \d+ KiB committed, \d+ slices in spans, \d+ free, \d+ of them dirty")
+        self.assertRegex(small, r"span of blocks of 320 bytes at 0x[0-9a-f]+: \d+ of 204 handed out, active")
+        self.assertRegex(large, r"large block of 245 pages at 0x[0-9a-f]+")
+
+    def test_a_core_file_says_the_same(self) -> None:
+        self.assertTrue(Path(self.core).exists(), self.said)
+        said = gdb(self.program, self.core, commands=ask(QUESTIONS))
+        self.check_equal(split(said), [self.answer(question) for question in QUESTIONS], said)
+
+    def test_without_the_library_one_sentence_says_so(self) -> None:
+        self.assertIn("heapwright: no heap: ", gdb(self.program, commands=["heapwright statistics"]))
+        self.assertIn("heapwright: no address: ", gdb(self.program, commands=["heapwright block"]))
+
+    def test_the_script_and_the_headers_agree(self) -> None:
+        script = (SCRIPT.parent / "heapwright_memory.py").read_text()
+        header = (HEADERS / "detail/span.hpp").read_text()
+        owners = dict(re.findall(r"constexpr std::uintptr_t k(\w+) = (\d+);", header))
+        names = ("Free", "Abandoned", "FullBit", "Interior", "Large", "Metadata", "Nobody")
+        self.assertIn(f"= {', '.join(owners[name] for name in names)}\n", script)
+        states = re.findall(r"^    (\w+), ", header.split("enum class SpanState")[1].split("};")[0], re.M)
+        self.assertIn(f"STATES = ({', '.join(chr(34) + state + chr(34) for state in states)})\n", script)
+        self.assertIn(f"WANTS_NOTICE = {owners['WantsNotice']}\n", script)
+        self.assertIn("kSliceBytes = std::size_t{64} << 10;", (HEADERS / "size_class.hpp").read_text())
+        self.assertIn("SLICE_BYTES = 64 << 10\n", script)
+
+
+if __name__ == "__main__":
+    if shutil.which("gdb") is None:
+        print("skipped: gdb is not installed")
+        sys.exit(SKIPPED)
+    unittest.main()

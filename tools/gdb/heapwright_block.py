@@ -1,0 +1,59 @@
+"""Where an address stands in the heap, and whether its block is live, for heapwright's GDB commands."""
+import gdb
+
+from heapwright_figures import thread_names, told
+from heapwright_memory import FREE, LARGE, PAGE_BYTES, WANTS_NOTICE, Record, read_word
+
+
+def lists_of(heap, span):
+    """(address of the first block, what it means to be in the list) for each list that may hold blocks of the span."""
+    yield span.free, "free: at hand for the next malloc"
+    yield span.local_free, "free: released by its owner"
+    yield span.remote & ~WANTS_NOTICE, "free: released by another thread, and not yet taken home"
+    state = gdb.lookup_type("heapwright::heap::ThreadState").pointer()
+    for cache in heap.caches(next(heap.cores())):
+        if cache.direct_ != 0:  # the first member of the thread's state
+            entries = gdb.Value(cache.direct_).cast(state)["outbox"]["entries_"]["_M_elems"]
+            for index in range(entries.type.strip_typedefs().range()[1] + 1):
+                if int(entries[index]["span"]) == span.address:
+                    yield int(entries[index]["first"]), "free: released by another thread, in whose outbox it waits"
+
+
+def state_of_block(heap, span, block):
+    """Live, or which list holds it; blocks of a damaged list are not believed."""
+    if block >= span.start + span.carved * span.block_bytes:
+        return "never was a block yet"
+    for first, meaning in lists_of(heap, span):
+        steps = 0
+        while first != 0:
+            if first == block:
+                return meaning
+            steps += 1
+            if not span.start <= first < span.start + span.carved * span.block_bytes or steps > span.capacity:
+                return f"not known: a list of its span is damaged at {first:#x}; look for a write into a free block"
+            first = read_word(first)
+    return "live"
+
+
+def about(heap, address):
+    """What lies at an address."""
+    span = heap.span_of(address)
+    if span is None:
+        yield f"{address:#x} lies outside the heap"
+    elif span.owner == FREE:
+        yield f"{address:#x} lies in free memory: {span.slices} slices of 64 KiB from {span.place:#x}"
+    elif span.owner == LARGE:
+        end = span.start + span.pages * PAGE_BYTES
+        yield f"{address:#x} lies {'in' if address < end else 'behind'} a block of {span.pages * PAGE_BYTES} bytes from {span.start:#x}, at {address - span.start}"
+        yield "live: a block with a span of its own"
+    elif not span.is_of_blocks:
+        yield f"{address:#x} lies in memory of the heap's own"
+    else:
+        number = (address - span.start) // span.block_bytes
+        block = span.start + number * span.block_bytes
+        yield f"{address:#x} lies in a block of {span.block_bytes} bytes from {block:#x}, at {address - block}" if number < span.capacity else f"{address:#x} lies behind the last block of its span"
+        if number < span.capacity:
+            yield state_of_block(heap, span, block)
+        yield "span " + told(span, thread_names())
+        if span.is_private and span.cache != 0:
+            yield f"heap {Record(heap.core, Record(heap.cache, span.cache).heap_).id_}, a Heap object"

@@ -1,0 +1,76 @@
+"""The figures of the heap and of its spans, for heapwright's GDB commands."""
+import gdb
+
+from heapwright_memory import FREE, LARGE, METADATA, NOBODY, PAGE_BYTES, SLICE_BYTES, STATES, read_word
+
+
+def statistics(heap):
+    """The figures of malloc_stats(), but for the peak, in its words and order; counted anew from the records."""
+    sums = dict.fromkeys(("allocated_bytes", "active_bytes", "resident_bytes", "dirty_bytes", "retained_bytes", "metadata_bytes", "committed_bytes",
+                          "reserved_bytes", "large_bytes", "large_blocks", "small_blocks", "spans", "threads", "given_back_bytes"), 0)
+    for region in heap.regions():
+        sums["committed_bytes"] += region.committed_ * SLICE_BYTES
+        sums["reserved_bytes"] += region.bytes_
+        sums["metadata_bytes"] += region.records_committed_bytes_
+        sums["dirty_bytes"] += region.dirty_ * SLICE_BYTES
+    for span in heap.spans():
+        # Blocks of Heap objects are in those objects' accounts.
+        is_large = span.owner == LARGE and span.cache == 0
+        if is_large:
+            sums["large_blocks"] += 1
+            sums["large_bytes"] += span.pages * PAGE_BYTES
+        elif span.is_of_blocks and not span.is_private:
+            sums["small_blocks"] += span.live
+            sums["allocated_bytes"] += span.live * span.block_bytes
+        else:
+            continue
+        sums["spans"] += 1
+        sums["active_bytes"] += span.slices * SLICE_BYTES
+    for cache in heap.caches(next(heap.cores())):
+        sums["threads"] += 1 if cache.heap_ != 0 and cache.thread_ != NOBODY else 0
+        sums["metadata_bytes"] += heap.cache.bytes
+    sums["allocated_bytes"] += sums["large_bytes"]
+    sums["resident_bytes"] = sums["active_bytes"] + sums["dirty_bytes"] + sums["metadata_bytes"]
+    sums["retained_bytes"] = max(sums["committed_bytes"] - sums["active_bytes"] - sums["dirty_bytes"], 0)
+    given_back = heap.variable("g_given_back")
+    sums["given_back_bytes"] = 0 if given_back is None else read_word(int(given_back.address))
+    return sums
+
+
+def thread_names():
+    """The threads that GDB knows, by their thread pointers."""
+    chosen, frame, names = gdb.selected_thread(), gdb.selected_frame(), {}
+    for thread in gdb.selected_inferior().threads():
+        thread.switch()
+        names[int(gdb.parse_and_eval("$fs_base"))] = f"thread {thread.num} (LWP {thread.ptid[1]})"
+    chosen.switch()
+    frame.select()
+    return names
+
+
+def owner_of(span, names):
+    return names.get(span.thread, f"the thread at {span.thread:#x}") if span.thread != 0 else "nobody: abandoned, or shared under a lock"
+
+
+def told(span, names):
+    """One line about a span of blocks."""
+    return (f"{span.start:#x}  {span.live:6} of {span.capacity:6} handed out, {span.carved:6} carved, {STATES[span.state]:8}"
+            f" {'of a Heap object, ' if span.is_private else ''}of {owner_of(span, names)}")
+
+
+def by_class(heap):
+    """A table of the classes, and what else lies in the slices."""
+    classes, slices, runs = {}, dict.fromkeys((FREE, LARGE, METADATA), 0), dict.fromkeys((FREE, LARGE, METADATA), 0)
+    for span in heap.spans():
+        if span.is_of_blocks:
+            sums = classes.setdefault(span.block_bytes, [0, 0, 0])
+            for index, figure in enumerate((1, span.live, span.capacity)):
+                sums[index] += figure
+        elif span.owner in slices:
+            slices[span.owner] += max(span.slices, 1)
+            runs[span.owner] += 1
+    yield f"{'block bytes':>11} {'spans':>8} {'handed out':>11} {'capacity':>9} {'full':>5}"
+    for bytes_each, (spans, live, capacity) in sorted(classes.items()):
+        yield f"{bytes_each:11} {spans:8} {live:11} {capacity:9} {100 * live // max(capacity, 1):4}%"
+    for owner, name in ((LARGE, "large blocks"), (FREE, "free runs"), (METADATA, "of the heap's own")):
+        yield f"{name}: {runs[owner]} in {slices[owner]} slices of 64 KiB"
