@@ -11,7 +11,7 @@
 namespace heapwright {
 namespace {
 
-/// What every malloc of a 64-bit system gives without being asked.
+/// What every malloc of a 64-bit system gives without being asked, to blocks of at least that size.
 constexpr std::size_t kUsualAlignment = alignof(std::max_align_t);
 
 template <class Function>
@@ -24,7 +24,8 @@ Function find(void* library, const char* name) noexcept {
 void* MallocSource::try_allocate(Layout layout) const noexcept {
     const std::size_t size = layout.size == 0 ? 1 : layout.size;
     std::size_t rounded = 0;
-    if (layout.alignment <= kUsualAlignment) {
+    // A block of 8 bytes may lie at any multiple of 8: nothing that fits needs more.
+    if (layout.alignment <= kUsualAlignment && (layout.alignment <= size || layout.alignment <= sizeof(void*))) {
         return std::malloc(size);
     }
     return align_up_overflows(size, layout.alignment, &rounded) ? nullptr : std::aligned_alloc(layout.alignment, rounded);
