@@ -20,7 +20,8 @@ foreach(path IN LISTS modules)
     continue()
   endif()
   install(TARGETS ${target} EXPORT heapwright-${kind} COMPONENT library
-    ARCHIVE DESTINATION ${CMAKE_INSTALL_LIBDIR} FILE_SET HEADERS DESTINATION ${CMAKE_INSTALL_INCLUDEDIR})
+    ARCHIVE DESTINATION ${CMAKE_INSTALL_LIBDIR} FILE_SET HEADERS DESTINATION ${CMAKE_INSTALL_INCLUDEDIR}
+    FILE_SET bodies DESTINATION ${CMAKE_INSTALL_INCLUDEDIR})
   set_property(GLOBAL APPEND PROPERTY HEAPWRIGHT_EXPORTS_${kind} ${target})
   if(kind STREQUAL "library")
     target_link_libraries(heapwright INTERFACE ${target})

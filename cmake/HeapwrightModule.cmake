@@ -79,7 +79,13 @@ function(heapwright_module path)
   endif()
   add_library(heapwright::${short} ALIAS ${target})
 
-  target_sources(${target} ${scope} FILE_SET HEADERS BASE_DIRS ${PROJECT_SOURCE_DIR}/src FILES ${module_HEADERS})
+  # X_impl.hpp holds bodies of what X.hpp declares: included at its end, installed beside it, and no header by itself.
+  set(bodies ${module_HEADERS})
+  list(FILTER bodies INCLUDE REGEX "_impl\\.hpp$")
+  list(FILTER module_HEADERS EXCLUDE REGEX "_impl\\.hpp$")
+  target_sources(${target} ${scope}
+    FILE_SET HEADERS BASE_DIRS ${PROJECT_SOURCE_DIR}/src FILES ${module_HEADERS}
+    FILE_SET bodies TYPE HEADERS BASE_DIRS ${PROJECT_SOURCE_DIR}/src FILES ${bodies})
   target_compile_features(${target} ${scope} cxx_std_23)
   target_link_libraries(${target} ${scope} ${below} ${module_LIBRARIES})
   if(HEAPWRIGHT_AUDIT)
@@ -90,6 +96,7 @@ function(heapwright_module path)
   set_target_properties(${target} PROPERTIES
     EXPORT_NAME ${short}
     VERIFY_INTERFACE_HEADER_SETS ON
+    INTERFACE_HEADER_SETS_TO_VERIFY HEADERS
     HEAPWRIGHT_EXPORT_SET ${kind}
     HEAPWRIGHT_DISCIPLINE ${module_DISCIPLINE})
   set_property(GLOBAL APPEND PROPERTY HEAPWRIGHT_MODULES ${path})

@@ -312,4 +312,4 @@ private:
 }  // namespace heapwright
 
 #include <heapwright/alloc/arena/detail/arena_impl.hpp>
-#include <heapwright/alloc/arena/detail/arena_objects.hpp>
+#include <heapwright/alloc/arena/detail/arena_objects_impl.hpp>

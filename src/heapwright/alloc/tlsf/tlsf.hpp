@@ -228,4 +228,4 @@ static_assert(sizeof(SmallTlsf) < 1024);
 }  // namespace heapwright
 
 #include <heapwright/alloc/tlsf/detail/tlsf_impl.hpp>
-#include <heapwright/alloc/tlsf/detail/tlsf_regions.hpp>
+#include <heapwright/alloc/tlsf/detail/tlsf_regions_impl.hpp>

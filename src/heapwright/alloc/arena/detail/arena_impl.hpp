@@ -1,4 +1,4 @@
-// The bodies of Arena that deal with chunks and time; those that make objects are in arena_objects.hpp.
+// The bodies of Arena that deal with chunks and time; those that make objects are in arena_objects_impl.hpp.
 // Included at the end of the header that declares them, and nowhere else.
 #pragma once
 
