@@ -4,7 +4,8 @@
 #include <cstddef>
 #include <cstdint>
 
-#include <heapwright/alloc/heap/default_heap.hpp>
+#include "served_heap.hpp"
+
 #include <heapwright/alloc/heap/statistics_text.hpp>
 #include <heapwright/base/platform.hpp>
 #include <heapwright/base/text.hpp>
@@ -13,6 +14,7 @@
 namespace {
 
 using namespace heapwright;
+namespace served_heap = preload::served_heap;
 
 // The structures of glibc's malloc.h, by the same names of members.
 template <class Number>
@@ -40,7 +42,7 @@ Number fit(std::uint64_t number) noexcept {
 
 template <class Number>
 MallocFacts<Number> facts() noexcept {
-    const HeapStatistics now = default_heap::statistics();
+    const HeapStatistics now = served_heap::statistics();
     const auto without = [](std::uint64_t whole, std::uint64_t part) { return whole > part ? whole - part : 0; };
     const std::uint64_t heap = without(now.active_bytes + now.dirty_bytes, now.large_bytes);
     const std::uint64_t used = without(now.allocated_bytes, now.large_bytes);
@@ -78,7 +80,7 @@ HEAPWRIGHT_EXPORT int malloc_info(int options, _IO_FILE* stream) {
     }
     char room[kStatisticsTextBytes];
     TextBuffer text(room, sizeof(room));
-    append_statistics_xml(text, default_heap::statistics());
+    append_statistics_xml(text, served_heap::statistics());
     write_to_stream(text.view().data(), 1, text.view().size(), stream);
     return 0;
 }
@@ -86,7 +88,7 @@ HEAPWRIGHT_EXPORT int malloc_info(int options, _IO_FILE* stream) {
 HEAPWRIGHT_EXPORT void malloc_stats() {
     char room[kStatisticsTextBytes];
     TextBuffer text(room, sizeof(room));
-    append_statistics_text(text, default_heap::statistics());
+    append_statistics_text(text, served_heap::statistics());
     std::string_view lines = text.view();
     lines.remove_suffix(lines.empty() ? 0 : 1);  // the last newline is written with the line
     os::write_stderr_line(lines);
@@ -95,7 +97,7 @@ HEAPWRIGHT_EXPORT void malloc_stats() {
 /// Everything that is free goes back whatever `keep` asks to stay: this heap has no top to keep it at.
 HEAPWRIGHT_EXPORT int malloc_trim(std::size_t keep) {
     static_cast<void>(keep);
-    return default_heap::trim() != 0 ? 1 : 0;
+    return served_heap::trim() != 0 ? 1 : 0;
 }
 
 /// Takes every parameter as glibc does, with the same refusals, and changes nothing: they tune parts that this heap has

@@ -4,16 +4,17 @@
 #include <cstdint>
 
 #include "family.hpp"
+#include "served_heap.hpp"
 
-#include <heapwright/alloc/heap/default_heap.hpp>
 #include <heapwright/base/bits.hpp>
 #include <heapwright/base/platform.hpp>
 
 namespace {
 
-namespace heap = heapwright::default_heap;
+namespace heap = heapwright::preload::served_heap;
 using heapwright::preload::kPageBytes;
 using heapwright::preload::refuse;
+using heapwright::preload::release_sized;
 
 HEAPWRIGHT_ALWAYS_INLINE void* or_refuse(void* block) noexcept { return HEAPWRIGHT_LIKELY(block != nullptr) ? block : refuse(); }
 
@@ -72,9 +73,9 @@ HEAPWRIGHT_EXPORT void* reallocarray(void* block, std::size_t count, std::size_t
 
 HEAPWRIGHT_EXPORT void cfree(void* block) { heap::release(block); }
 
-// C23's forms tell the size again. A wrong one would be a fault of the program; this library does not depend on it.
-HEAPWRIGHT_EXPORT void free_sized(void* block, std::size_t) { heap::release(block); }
-HEAPWRIGHT_EXPORT void free_aligned_sized(void* block, std::size_t, std::size_t) { heap::release(block); }
+// C23's forms tell the size again. A wrong one is a fault of the program; only the hardened heap looks at it.
+HEAPWRIGHT_EXPORT void free_sized(void* block, std::size_t bytes) { release_sized(block, bytes); }
+HEAPWRIGHT_EXPORT void free_aligned_sized(void* block, std::size_t, std::size_t bytes) { release_sized(block, bytes); }
 
 HEAPWRIGHT_EXPORT int posix_memalign(void** result, std::size_t alignment, std::size_t bytes) {
     if (alignment % sizeof(void*) != 0 || !heapwright::is_power_of_two(alignment)) {

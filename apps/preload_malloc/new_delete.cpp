@@ -1,17 +1,18 @@
-// Every form of operator new and delete. What is told about the size of a block to be deleted is not believed.
+// Every form of operator new and delete. What is told about the size of a block to be deleted is never believed: the hardened heap checks it.
 #include <cstddef>
 #include <new>
 
 #include "new_failure.hpp"
+#include "served_heap.hpp"
 
-#include <heapwright/alloc/heap/default_heap.hpp>
 #include <heapwright/base/platform.hpp>
 
 namespace {
 
-namespace heap = heapwright::default_heap;
+namespace heap = heapwright::preload::served_heap;
 using heapwright::preload::new_again;
 using heapwright::preload::new_again_quietly;
+using heapwright::preload::release_sized;
 using heapwright::preload::try_new_aligned;
 
 HEAPWRIGHT_ALWAYS_INLINE void* make(std::size_t bytes) {
@@ -51,13 +52,13 @@ HEAPWRIGHT_EXPORT void* operator new[](std::size_t bytes, std::align_val_t align
 
 HEAPWRIGHT_EXPORT void operator delete(void* block) noexcept { heap::release(block); }
 HEAPWRIGHT_EXPORT void operator delete[](void* block) noexcept { heap::release(block); }
-HEAPWRIGHT_EXPORT void operator delete(void* block, std::size_t) noexcept { heap::release(block); }
-HEAPWRIGHT_EXPORT void operator delete[](void* block, std::size_t) noexcept { heap::release(block); }
+HEAPWRIGHT_EXPORT void operator delete(void* block, std::size_t bytes) noexcept { release_sized(block, bytes); }
+HEAPWRIGHT_EXPORT void operator delete[](void* block, std::size_t bytes) noexcept { release_sized(block, bytes); }
 HEAPWRIGHT_EXPORT void operator delete(void* block, const std::nothrow_t&) noexcept { heap::release(block); }
 HEAPWRIGHT_EXPORT void operator delete[](void* block, const std::nothrow_t&) noexcept { heap::release(block); }
 HEAPWRIGHT_EXPORT void operator delete(void* block, std::align_val_t) noexcept { heap::release(block); }
 HEAPWRIGHT_EXPORT void operator delete[](void* block, std::align_val_t) noexcept { heap::release(block); }
-HEAPWRIGHT_EXPORT void operator delete(void* block, std::size_t, std::align_val_t) noexcept { heap::release(block); }
-HEAPWRIGHT_EXPORT void operator delete[](void* block, std::size_t, std::align_val_t) noexcept { heap::release(block); }
+HEAPWRIGHT_EXPORT void operator delete(void* block, std::size_t bytes, std::align_val_t) noexcept { release_sized(block, bytes); }
+HEAPWRIGHT_EXPORT void operator delete[](void* block, std::size_t bytes, std::align_val_t) noexcept { release_sized(block, bytes); }
 HEAPWRIGHT_EXPORT void operator delete(void* block, std::align_val_t, const std::nothrow_t&) noexcept { heap::release(block); }
 HEAPWRIGHT_EXPORT void operator delete[](void* block, std::align_val_t, const std::nothrow_t&) noexcept { heap::release(block); }

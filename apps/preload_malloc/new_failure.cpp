@@ -6,7 +6,8 @@
 
 #include <dlfcn.h>
 
-#include <heapwright/alloc/heap/default_heap.hpp>
+#include "served_heap.hpp"
+
 #include <heapwright/base/bits.hpp>
 #include <heapwright/os/report.hpp>
 
@@ -62,13 +63,13 @@ std::new_handler current_handler() noexcept {
 }
 
 void* try_once(std::size_t bytes, std::size_t alignment) noexcept {
-    return alignment == 0 ? default_heap::allocate(bytes) : try_new_aligned(bytes, alignment);
+    return alignment == 0 ? served_heap::allocate(bytes) : try_new_aligned(bytes, alignment);
 }
 
 }  // namespace
 
 void* try_new_aligned(std::size_t bytes, std::size_t alignment) noexcept {
-    return is_power_of_two(alignment) ? default_heap::allocate_aligned(bytes, alignment) : nullptr;
+    return is_power_of_two(alignment) ? served_heap::allocate_aligned(bytes, alignment) : nullptr;
 }
 
 void* new_again(std::size_t bytes, std::size_t alignment) {

@@ -8,7 +8,8 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-#include <heapwright/alloc/heap/default_heap.hpp>
+#include "served_heap.hpp"
+
 #include <heapwright/alloc/heap/settings.hpp>
 #include <heapwright/alloc/heap/statistics_text.hpp>
 #include <heapwright/base/text.hpp>
@@ -21,9 +22,9 @@ namespace heapwright::preload {
 
 namespace {
 
-void before_fork() { default_heap::before_fork(); }
-void after_fork_in_parent() { default_heap::after_fork_in_parent(); }
-void after_fork_in_child() { default_heap::after_fork_in_child(); }
+void before_fork() { served_heap::before_fork(); }
+void after_fork_in_parent() { served_heap::after_fork_in_parent(); }
+void after_fork_in_child() { served_heap::after_fork_in_child(); }
 
 /// Where the statistics go: the stderr of the start, because some programs close theirs before the end.
 struct Output {
@@ -51,7 +52,7 @@ constinit Output output;
 void print_statistics(void*) {
     char room[kStatisticsTextBytes];
     TextBuffer text(room, sizeof(room));
-    append_statistics_text(text, default_heap::statistics());
+    append_statistics_text(text, served_heap::statistics());
     os::File file(output.current());
     static_cast<void>(file.write_all(text.view()));  // nobody is left to tell
     static_cast<void>(file.give_up());
@@ -62,8 +63,8 @@ __attribute__((constructor(101))) void begin() {
     pthread_atfork(before_fork, after_fork_in_parent, after_fork_in_child);
     const HeapSettings settings = heap_settings_of_process();
     constexpr std::uint64_t kNsOfMs = 1'000'000;
-    default_heap::set_clock(settings.purge_delay_ms * kNsOfMs, settings.background, settings.give_back);
-    default_heap::set_limit(settings.limit_bytes);
+    served_heap::set_clock(settings.purge_delay_ms * kNsOfMs, settings.background, settings.give_back);
+    served_heap::set_limit(settings.limit_bytes);
     if (settings.statistics_at_exit) {
         output.keep();
     }
