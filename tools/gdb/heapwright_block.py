@@ -43,17 +43,20 @@ def about(heap, address):
     elif span.owner == FREE:
         yield f"{address:#x} lies in free memory: {span.slices} slices of 64 KiB from {span.place:#x}"
     elif span.owner == LARGE:
-        end = span.start + span.pages * PAGE_BYTES
-        yield f"{address:#x} lies {'in' if address < end else 'behind'} a block of {span.pages * PAGE_BYTES} bytes from {span.start:#x}, at {address - span.start}"
+        count = span.pages * PAGE_BYTES
+        where = "in" if address < span.start + count else "behind"
+        yield f"{address:#x} lies {where} a block of {count} bytes from {span.start:#x}, at {address - span.start}"
         yield "live: a block with a span of its own"
     elif not span.is_of_blocks:
         yield f"{address:#x} lies in memory of the heap's own"
     else:
         number = (address - span.start) // span.block_bytes
-        block = span.start + number * span.block_bytes
-        yield f"{address:#x} lies in a block of {span.block_bytes} bytes from {block:#x}, at {address - block}" if number < span.capacity else f"{address:#x} lies behind the last block of its span"
         if number < span.capacity:
+            block = span.start + number * span.block_bytes
+            yield f"{address:#x} lies in a block of {span.block_bytes} bytes from {block:#x}, at {address - block}"
             yield state_of_block(heap, span, block)
+        else:
+            yield f"{address:#x} lies behind the last block of its span"
         yield "span " + told(span, thread_names())
         if span.is_private and span.cache != 0:
             yield f"heap {Record(heap.core, Record(heap.cache, span.cache).heap_).id_}, a Heap object"
