@@ -3,6 +3,7 @@
 
 #include <new>
 
+#include <heapwright/alloc/heap/detail/probes.hpp>
 #include <heapwright/alloc/heap/detail/regions.hpp>
 
 namespace heapwright::heap {
@@ -53,16 +54,21 @@ bool HeapCore::count(std::uint32_t slices) noexcept {
 
 Span* HeapCore::take(std::uint32_t slices, std::uint32_t alignment, bool& is_zero) noexcept {
     if (!count(slices)) {
+        HEAPWRIGHT_PROBE2(refused, std::size_t{slices} * kSliceBytes, id_);
         return nullptr;
     }
     Span* const span = take_slices(slices, alignment, is_zero);
     if (span == nullptr) {
         span_bytes_.fetch_sub(std::size_t{slices} * kSliceBytes, std::memory_order_relaxed);  // a figure
+        HEAPWRIGHT_PROBE2(refused, std::size_t{slices} * kSliceBytes, id_);
+        return nullptr;
     }
+    HEAPWRIGHT_PROBE3(span_taken, span->start, std::size_t{slices} * kSliceBytes, id_);
     return span;
 }
 
 void HeapCore::give(Span* span) noexcept {
+    HEAPWRIGHT_PROBE3(span_given, span->start, std::size_t{span->slices} * kSliceBytes, id_);
     span_bytes_.fetch_sub(std::size_t{span->slices} * kSliceBytes, std::memory_order_relaxed);  // a figure
     give_slices(span);
 }
@@ -135,16 +141,19 @@ ThreadCache* HeapCore::obtain(std::uintptr_t thread, Span** direct) noexcept {
     } else {
         cache = make_cache();
         if (cache == nullptr) {
+            HEAPWRIGHT_PROBE2(refused, sizeof(ThreadCache), id_);
             return nullptr;
         }
         cache->next = caches_;
         caches_ = cache;
     }
     cache->attach(*this, thread, direct);
+    HEAPWRIGHT_PROBE2(thread_joined, thread, id_);
     return cache;
 }
 
 void HeapCore::park(ThreadCache* cache) noexcept {
+    HEAPWRIGHT_PROBE2(thread_left, cache->thread(), id_);
     cache->detach();
     const os::LockGuard guard(lock_);
     cache->parked_next = parked_;

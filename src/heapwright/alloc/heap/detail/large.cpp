@@ -8,6 +8,7 @@
 #include <sys/syscall.h>
 
 #include <heapwright/alloc/heap/detail/heap_core.hpp>
+#include <heapwright/alloc/heap/detail/probes.hpp>
 #include <heapwright/alloc/heap/detail/regions.hpp>
 #include <heapwright/os/pages.hpp>
 #include <heapwright/os/syscall.hpp>
@@ -59,6 +60,7 @@ AlignedPlace aligned_place(std::size_t bytes, std::size_t alignment) noexcept {
 
 void* allocate_large(HeapCore& heap, std::size_t bytes, std::uint32_t alignment_slices, bool& is_zero) noexcept {
     if (bytes > PTRDIFF_MAX || (bytes >> kSliceLog2) >= (std::size_t{1} << 31) || alignment_slices >= kMostAlignment) {
+        HEAPWRIGHT_PROBE2(refused, bytes, heap.id());
         return nullptr;
     }
     bytes += bytes == 0 ? 1 : 0;

@@ -7,6 +7,7 @@
 #include <sys/mman.h>
 #include <sys/syscall.h>
 
+#include <heapwright/alloc/heap/detail/probes.hpp>
 #include <heapwright/os/pages.hpp>
 #include <heapwright/os/syscall.hpp>
 
@@ -328,6 +329,7 @@ std::size_t Region::purge(std::uint32_t before, bool all) noexcept {
         can_give = can_give && count != 0;
     }
     g_given_back.fetch_add(given, std::memory_order_relaxed);  // a figure
+    HEAPWRIGHT_PROBE2(purge, given, dirty_bytes());
     return given;
 }
 
