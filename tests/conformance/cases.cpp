@@ -1,4 +1,5 @@
-// Runs the cases: all, or those whose sentences contain a word of the command line. Exit status 1 when one failed.
+// Runs the cases: all, or those whose sentences contain a word of the command line, but none with a word that follows a
+// minus. Exit status 1 when one failed.
 #include "cases.hpp"
 
 #include <cinttypes>
@@ -21,12 +22,19 @@ std::uint64_t noted_other = 0;
 constexpr int kFailuresShown = 8;  // of one case
 
 bool is_wanted(const Case& one, int words, char** word) {
+    bool is_any_wanted = true;
+    bool is_named = false;
     for (int at = 0; at < words; ++at) {
-        if (std::strstr(one.name, word[at]) != nullptr) {
-            return true;
+        if (word[at][0] == '-') {
+            if (std::strstr(one.name, word[at] + 1) != nullptr) {
+                return false;
+            }
+        } else {
+            is_any_wanted = false;
+            is_named = is_named || std::strstr(one.name, word[at]) != nullptr;
         }
     }
-    return words == 0;
+    return is_any_wanted || is_named;
 }
 
 std::uint64_t seed() {
