@@ -18,8 +18,8 @@
 ///
 /// Blocks of default_heap are not for this one, nor the other way round.
 ///
-/// Cost:     about 150 instructions a pair of calls, and filling and checking what is freed; 8 bytes a block, 1/64 of the
-///           heap for the bits, 256 KiB and 12 KiB a thread.
+/// Cost:     about 500 instructions a pair of calls, of which filling and checking are a part that grows with the size; 8 bytes
+///           a block, 1/64 of the heap for the bits, 256 KiB of waiting blocks and 11 KiB a thread.
 /// Thread safety: any thread, before main and after exit handlers.
 namespace heapwright::hardened_heap {
 

@@ -14,8 +14,8 @@ namespace heapwright::heap {
 struct Secret {
     std::uint64_t key = 0;
     std::uint64_t multiplier = 0;  ///< odd
-    unsigned char padding = 0;     ///< not zero: the most common byte to be written one too far is
     unsigned char freed = 0;       ///< fills freed blocks; eight of it are no address that a program can have
+    unsigned char padding[32]{};   ///< one byte again and again; not zero: the most common byte to be written one too far is
 };
 extern HEAPWRIGHT_HIDDEN constinit Secret g_secret;
 
@@ -27,7 +27,7 @@ void ensure_secret() noexcept;
 ///
 /// The word's two high bytes hide how many bytes lie between; the others are a mix of that, the address and the secret.
 inline constexpr std::size_t kGuardBytes = 8;
-inline constexpr std::size_t kPaddingBytes = 32;
+inline constexpr std::size_t kPaddingBytes = sizeof(Secret::padding);
 
 /// Requires: between < 65536, which the size classes and whole pages keep.
 [[nodiscard]] HEAPWRIGHT_ALWAYS_INLINE std::uint64_t guard_word(const void* block, std::size_t between) noexcept {
@@ -42,7 +42,7 @@ inline constexpr std::size_t kPaddingBytes = 32;
 HEAPWRIGHT_ALWAYS_INLINE void write_guard(void* block, std::size_t capacity, std::size_t bytes) noexcept {
     const std::size_t between = capacity - kGuardBytes - bytes;
     char* const end = static_cast<char*>(block) + bytes;
-    std::memset(end, g_secret.padding, between < kPaddingBytes ? between : kPaddingBytes);
+    std::memset(end, g_secret.padding[0], between < kPaddingBytes ? between : kPaddingBytes);
     const std::uint64_t word = guard_word(block, between);
     std::memcpy(static_cast<char*>(block) + capacity - kGuardBytes, &word, sizeof(word));
 }
@@ -58,11 +58,7 @@ HEAPWRIGHT_ALWAYS_INLINE void write_guard(void* block, std::size_t capacity, std
     bytes = capacity - kGuardBytes - between;
     const auto* const padding = static_cast<const unsigned char*>(block) + bytes;
     const std::size_t count = between < kPaddingBytes ? between : kPaddingBytes;
-    unsigned char differing = 0;
-    for (std::size_t at = 0; at < count; ++at) {
-        differing |= static_cast<unsigned char>(padding[at] ^ g_secret.padding);
-    }
-    return differing == 0;
+    return std::memcmp(padding, g_secret.padding, count) == 0;
 }
 
 /// Fills a block that is free.
