@@ -240,7 +240,7 @@ int main(int words, char** word) {
     }
     for (const Fault& fault : kFaults) {
         if (wanted.empty()) {
-            std::printf("%s\n", fault.name.data());
+            std::printf("%.*s\n", static_cast<int>(fault.name.size()), fault.name.data());
         } else if (wanted == fault.name) {
             std::puts("before");
             std::fflush(stdout);

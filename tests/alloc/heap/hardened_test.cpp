@@ -195,7 +195,8 @@ TEST_CASE("a link between free blocks that a writer changed is not followed into
         char* volatile const block = make(200);
         hardened::release(block);
         static_cast<void>(hardened::trim());  // the block is in the lists of the heap below
-        std::memcpy(block, &live, sizeof(live));
+        const auto link = reinterpret_cast<std::uintptr_t>(live);
+        std::memcpy(block, &link, sizeof(link));
         for (int i = 0; i < 1000; ++i) {
             static_cast<void>(make(200));
         }
@@ -238,7 +239,8 @@ TEST_CASE("bits of live blocks are found from any address behind them") {
     CHECK(heap::is_live(block));
     CHECK_FALSE(heap::is_live(block + 8));
     CHECK_FALSE(heap::is_live(block + 1));
-    CHECK_FALSE(heap::is_live(&block));
+    const int local = 0;
+    CHECK_FALSE(heap::is_live(&local));
     CHECK(heap::live_block_before(block) == block);
     CHECK(heap::live_block_before(block + 4999) == block);
     CHECK(heap::mark_live(block) == heap::Marked::before);
@@ -267,6 +269,7 @@ TEST_CASE("threads hand hardened blocks to each other and find them as they were
         }
     };
     std::vector<std::thread> threads;
+    threads.reserve(8);
     for (std::uint64_t i = 0; i < 8; ++i) {
         threads.emplace_back(body, i);
     }

@@ -116,10 +116,10 @@ HEAPWRIGHT_COLD bool make_usable(const void* block) noexcept {
 Marked mark_live(const void* block) noexcept {
     Bit bit = bit_of(block);
     if (HEAPWRIGHT_UNLIKELY(bit.word == nullptr)) {
-        if (!make_usable(block)) {
+        bit = make_usable(block) ? bit_of(block) : Bit{};
+        if (bit.word == nullptr) {
             return Marked::no_memory;
         }
-        bit = bit_of(block);
     }
     // Relaxed, here and below: the bit says who comes first, and nothing is read through it.
     return (bit.word->fetch_or(bit.mask, std::memory_order_relaxed) & bit.mask) == 0 ? Marked::now : Marked::before;
