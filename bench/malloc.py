@@ -122,8 +122,10 @@ def measure_rows(allocators: list[Allocator], rounds: int, scale: float, only: l
     rows = []
     with tempfile.TemporaryDirectory(prefix="heapwright-bench-") as folder:
         chosen = runners(Path(folder), scale, only)
-        if not chosen:
-            sys.exit(f"heapwright: no row is called {' or '.join(only)}; rows are {', '.join(workload_names())}, and the real programs")
+        unknown = sorted(set(only) - {"workloads", "programs"} - set(chosen))
+        if unknown or not chosen:
+            known = [*workload_names(), *runners(Path(folder), scale, ["programs"])]
+            sys.exit(f"heapwright: no row is called {' or '.join(unknown or only)}; rows are workloads, programs, {', '.join(known)}")
         for number, (name, (kind, run)) in enumerate(chosen.items()):
             results = interleaved({one.name: functools.partial(run, one) for one in allocators}, rounds)
             rows.append(row_for(name, kind, results))

@@ -54,4 +54,5 @@ install(FILES ${PROJECT_BINARY_DIR}/heapwrightConfig.cmake ${PROJECT_BINARY_DIR}
 
 list(JOIN heapwright_archives " " heapwright_pc_libs)
 configure_file(cmake/heapwright.pc.in heapwright.pc @ONLY)
-install(FILES ${PROJECT_BINARY_DIR}/heapwright.pc DESTINATION ${CMAKE_INSTALL_LIBDIR}/pkgconfig COMPONENT library)
+configure_file(cmake/heapwright-malloc.pc.in heapwright-malloc.pc @ONLY)
+install(FILES ${PROJECT_BINARY_DIR}/heapwright.pc ${PROJECT_BINARY_DIR}/heapwright-malloc.pc DESTINATION ${CMAKE_INSTALL_LIBDIR}/pkgconfig COMPONENT library)

@@ -5,6 +5,7 @@ if(HEAPWRIGHT_OBSERVER)
   pkg_check_modules(zstd REQUIRED IMPORTED_TARGET libzstd)
   pkg_check_modules(libdw REQUIRED IMPORTED_TARGET libdw)
   pkg_check_modules(libelf REQUIRED IMPORTED_TARGET libelf)
+  pkg_check_modules(tomlplusplus REQUIRED tomlplusplus)  # its headers suffice: no library of it is linked
   find_package(ZLIB REQUIRED)
   find_package(nlohmann_json REQUIRED)
   find_package(CLI11 REQUIRED)

@@ -14,18 +14,24 @@ function(heapwright_program path)
   install(TARGETS ${target} RUNTIME DESTINATION ${CMAKE_INSTALL_BINDIR} COMPONENT programs)
 endfunction()
 
-# heapwright_preload(<path> NAME <lib NAME.so> SOURCES ... EXPORTS exports.map UNDEFINED allowed.txt [DEPENDS modules ...] [LIBRARIES ...])
-# Makes lib<NAME>.so in lib/ and a rules test that compares its symbols with EXPORTS and UNDEFINED.
+# heapwright_preload(<path> NAME <lib NAME.so> SOURCES ... EXPORTS exports.map UNDEFINED allowed.txt [DEPENDS modules ...] [LIBRARIES ...]
+#   [LINK_AS <name>])
+# Makes lib<NAME>.so in lib/ and a rules test that compares its symbols with EXPORTS and UNDEFINED. With LINK_AS, programs
+# can also link it, as heapwright::<name>.
 # Sanitizer builds have none: an instrumented library cannot be preloaded into a plain program.
 function(heapwright_preload path)
-  cmake_parse_arguments(PARSE_ARGV 1 preload "" "NAME;EXPORTS;UNDEFINED" "SOURCES;HEADERS;DEPENDS;LIBRARIES")
+  cmake_parse_arguments(PARSE_ARGV 1 preload "" "NAME;EXPORTS;UNDEFINED;LINK_AS" "SOURCES;HEADERS;DEPENDS;LIBRARIES")
   if(HEAPWRIGHT_SANITIZE)
     return()
   endif()
   heapwright_resolve_modules("preload library ${path}" "${preload_DEPENDS}" below)
   heapwright_target_name(${path} target)
   set(map ${CMAKE_CURRENT_SOURCE_DIR}/${preload_EXPORTS})
-  add_library(${target} MODULE ${preload_SOURCES})
+  set(kind MODULE)
+  if(preload_LINK_AS)
+    set(kind SHARED)
+  endif()
+  add_library(${target} ${kind} ${preload_SOURCES})
   heapwright_common_options(${target} PRIVATE)
   # Linked as C: the C++ runtime must not become a dependency of every program that is served.
   set_target_properties(${target} PROPERTIES OUTPUT_NAME ${preload_NAME} LINKER_LANGUAGE C LINK_DEPENDS ${map})
@@ -34,6 +40,13 @@ function(heapwright_preload path)
   target_link_options(${target} PRIVATE -static-libgcc
     LINKER:--version-script=${map} LINKER:-z,defs LINKER:-z,now LINKER:-z,relro LINKER:--exclude-libs,ALL LINKER:--gc-sections LINKER:--as-needed)
   install(TARGETS ${target} LIBRARY DESTINATION ${CMAKE_INSTALL_LIBDIR} COMPONENT programs)
+  if(preload_LINK_AS)
+    install(TARGETS ${target} LIBRARY DESTINATION ${CMAKE_INSTALL_LIBDIR} COMPONENT library)
+    # Also where the program itself asks nothing of it: its libraries do. heapwrightConfig.cmake.in says the same.
+    add_library(heapwright_${preload_LINK_AS} INTERFACE)
+    add_library(heapwright::${preload_LINK_AS} ALIAS heapwright_${preload_LINK_AS})
+    target_link_libraries(heapwright_${preload_LINK_AS} INTERFACE -Wl,--push-state,--no-as-needed ${target} -Wl,--pop-state)
+  endif()
   if(HEAPWRIGHT_TESTS)
     add_test(NAME rules/symbols/${preload_NAME} COMMAND ${HEAPWRIGHT_PYTHON} ${PROJECT_SOURCE_DIR}/tools/check_symbols.py
       $<TARGET_FILE:${target}> ${map} ${CMAKE_CURRENT_SOURCE_DIR}/${preload_UNDEFINED})

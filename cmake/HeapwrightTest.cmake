@@ -13,11 +13,15 @@ function(heapwright_test_properties name label timeout)
 endfunction()
 
 # heapwright_test(<path below tests> SOURCES ... [LABEL unit|system|rules|slow] [DEPENDS modules ...] [LIBRARIES ...]
-#                 [NAME <other name, for a second executable of the folder>] [TIMEOUT seconds])
+#                 [NAME <other name, for a second executable of the folder>] [TIMEOUT seconds] [ONE_THREAD])
+# ONE_THREAD: neither the test nor what it tests starts a thread, so that ThreadSanitizer has nothing to say about it.
 function(heapwright_test path)
-  cmake_parse_arguments(PARSE_ARGV 1 test "" "LABEL;NAME;TIMEOUT" "SOURCES;DEPENDS;LIBRARIES")
+  cmake_parse_arguments(PARSE_ARGV 1 test "ONE_THREAD" "LABEL;NAME;TIMEOUT" "SOURCES;DEPENDS;LIBRARIES")
   if(test_UNPARSED_ARGUMENTS)
     message(FATAL_ERROR "heapwright_test(${path}): unknown words '${test_UNPARSED_ARGUMENTS}'")
+  endif()
+  if(test_ONE_THREAD AND HEAPWRIGHT_SANITIZE STREQUAL "thread")
+    return()
   endif()
   heapwright_resolve_modules("test ${path}" "${test_DEPENDS}" below)
   if(NOT test_NAME)

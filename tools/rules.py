@@ -8,7 +8,7 @@ from pathlib import Path
 SKIPPED_FOLDERS = {"build", "node_modules", "__pycache__"}
 KEPT_DOT_NAMES = {".ci", ".github", ".clang-format", ".clang-tidy", ".gitignore", ".npmrc"}
 LISTS = {"HEADERS", "SOURCES", "DEPENDS", "LIBRARIES"}
-WORDS = {"DISCIPLINE", "NAME", "EXPORTS", "UNDEFINED"}
+WORDS = {"DISCIPLINE", "NAME", "EXPORTS", "UNDEFINED", "LINK_AS"}
 
 
 @dataclass

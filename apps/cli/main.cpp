@@ -26,6 +26,9 @@ int run_command_line(int count, char** words) {
     app.add_flag_callback("--no-progress", [] { set_progress_wanted(false); }, "No progress lines on the terminal");
     app.fallthrough();
     add_tune(app, status);
+    add_run(app, status);
+    add_config(app, status);
+    add_doctor(app, status);
     add_record(app, status);
     add_report(app, status);
     add_advise(app, status);

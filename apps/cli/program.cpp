@@ -100,37 +100,39 @@ Lookup find_program(const std::string& name) {
     return {std::nullopt, {"cannot start '" + name + "': its interpreters name each other in a circle"}};
 }
 
-std::optional<Refusal> why_not_recordable(const Program& program) {
+std::optional<Refusal> why_not_preloadable(const Program& program, const std::string& verb, const std::string& participle) {
     const std::string& file = program.binary();
-    const std::string cannot = "cannot record '" + file + "': ";
+    const std::string cannot = "cannot " + verb + " '" + file + "': ";
     const ElfFacts facts = read_elf_facts(file);
     if (!facts.is_elf) {
         return Refusal{cannot + "it is neither an ELF program nor a script; name the program that runs it"};
     }
     if (!facts.is_x86_64) {
-        return Refusal{cannot + "it is made for another kind of processor; only x86-64 programs can be recorded"};
+        return Refusal{cannot + "it is made for another kind of processor; only x86-64 programs can be " + participle};
     }
     if (!facts.has_loader) {
-        return Refusal{cannot + "it is statically linked, so a preload has no effect; link it dynamically to record it"};
+        return Refusal{cannot + "it is statically linked, so a preload has no effect; link it dynamically to " + verb + " it"};
     }
     struct stat status{};
     const bool known = stat(file.c_str(), &status) == 0;
     const bool switches_user = known && (status.st_mode & S_ISUID) != 0 && geteuid() != status.st_uid;
     const bool switches_group = known && (status.st_mode & S_ISGID) != 0 && getegid() != status.st_gid;
     if (switches_user || switches_group) {
-        return Refusal{cannot +
-                       "it is setuid or setgid, so the loader ignores a preload; record it as its owner or record a "
+        return Refusal{cannot + "it is setuid or setgid, so the loader ignores a preload; " + verb + " it as its owner or " + verb + " a " +
                        "copy without that bit"};
     }
     if (facts.has_capabilities && geteuid() != 0) {
-        return Refusal{cannot + "it carries file capabilities, so the loader ignores a preload; record a copy without them"};
+        return Refusal{cannot + "it carries file capabilities, so the loader ignores a preload; " + verb + " a copy without them"};
     }
     if (facts.defines_malloc) {
         return Refusal{cannot +
                        "it defines malloc itself, so a preload sees none of its allocations; build it against the "
-                       "shared allocator to record it"};
+                       "shared allocator to " +
+                       verb + " it"};
     }
     return std::nullopt;
 }
+
+std::optional<Refusal> why_not_recordable(const Program& program) { return why_not_preloadable(program, "record", "recorded"); }
 
 }  // namespace heapwright::cli

@@ -34,5 +34,7 @@ struct Lookup {
 /// Says why a preload would record nothing: a static executable, a setuid or setgid one, one that defines malloc
 /// itself, or one for another kind of processor. Empty: it can be recorded.
 [[nodiscard]] std::optional<Refusal> why_not_recordable(const Program& program);
+/// The same in other words: "cannot run ...", with the participle "run".
+[[nodiscard]] std::optional<Refusal> why_not_preloadable(const Program& program, const std::string& verb, const std::string& participle);
 
 }  // namespace heapwright::cli

@@ -12,6 +12,9 @@ void add_diff(CLI::App& app, int& status);
 void add_advise(CLI::App& app, int& status);
 void add_replay(CLI::App& app, int& status);
 void add_export(CLI::App& app, int& status);
+void add_doctor(CLI::App& app, int& status);
 void add_tune(CLI::App& app, int& status);
+void add_run(CLI::App& app, int& status);
+void add_config(CLI::App& app, int& status);
 
 }  // namespace heapwright::cli

@@ -13,8 +13,11 @@
 #include <heapwright/alloc/heap/settings.hpp>
 #include <heapwright/alloc/heap/statistics_text.hpp>
 #include <heapwright/base/text.hpp>
+#include <heapwright/config/reader.hpp>
 #include <heapwright/os/file.hpp>
+#include <heapwright/os/report.hpp>
 #include <heapwright/os/syscall.hpp>
+#include <heapwright/runtime/monitor.hpp>
 
 extern "C" int __cxa_atexit(void (*function)(void*), void* argument, void* library);  // NOLINT(readability-identifier-naming)
 
@@ -22,9 +25,36 @@ namespace heapwright::preload {
 
 namespace {
 
+/// Stopped by end(), and never destroyed: threads may still run then.
+union Immortal {
+    constexpr Immortal() noexcept : monitor() {}
+    ~Immortal() {}
+    Monitor monitor;
+};
+constinit Immortal monitoring;
+
 void before_fork() { served_heap::before_fork(); }
 void after_fork_in_parent() { served_heap::after_fork_in_parent(); }
-void after_fork_in_child() { served_heap::after_fork_in_child(); }
+void after_fork_in_child() {
+    served_heap::after_fork_in_child();
+    monitoring.monitor.after_fork_in_child();
+}
+
+/// As HEAPWRIGHT_CONFIG says. Its mistakes have been told when the heap read its settings.
+HEAPWRIGHT_NOINLINE void begin_to_monitor() noexcept {
+    MemoryConfig config;
+    if (!config::read_memory_config_of_process(config) || !wants_monitor(config)) {
+        return;
+    }
+    MonitorOptions options = monitor_options(config);
+    options.statistics = served_heap::statistics;
+    options.give_back = served_heap::trim;
+    if (const auto started = monitoring.monitor.start(options); !started) {
+        Text<128> line;
+        line.append("heapwright: there is no monitor: ").append(name_of(started.error().kind)).append("; the program runs without it");
+        os::write_stderr_line(line.view());
+    }
+}
 
 /// Where the statistics go: the stderr of the start, because some programs close theirs before the end.
 struct Output {
@@ -68,11 +98,15 @@ __attribute__((constructor(101))) void begin() {
     if (settings.statistics_at_exit) {
         output.keep();
     }
+    if (config::is_process_configured()) {  // else the stack that it needs stays untouched
+        begin_to_monitor();
+    }
 }
 
 /// What is registered now runs after the other libraries' destructors: exit() looks for new entries when it thinks that
 /// it is done.
 __attribute__((destructor(101))) void end() {
+    monitoring.monitor.stop();
     if (output.is_wanted) {
         __cxa_atexit(print_statistics, nullptr, nullptr);
     }

@@ -10,4 +10,5 @@
 #include <heapwright/alloc/arena/scope.hpp>          // IWYU pragma: export
 #include <heapwright/alloc/arena/shared_arena.hpp>   // IWYU pragma: export
 #include <heapwright/alloc/arena/typed_arena.hpp>    // IWYU pragma: export
+#include <heapwright/os/report_by_default.hpp>       // IWYU pragma: export
 #include <heapwright/os/retired_pages.hpp>           // IWYU pragma: export

@@ -3,3 +3,4 @@
 
 #include <heapwright/alloc/heap/heap.hpp>        // IWYU pragma: export
 #include <heapwright/alloc/heap/statistics.hpp>  // IWYU pragma: export
+#include <heapwright/os/report_by_default.hpp>   // IWYU pragma: export

@@ -7,3 +7,4 @@
 #include <heapwright/alloc/pool/shared_pool.hpp>   // IWYU pragma: export
 #include <heapwright/alloc/pool/typed_pool.hpp>    // IWYU pragma: export
 #include <heapwright/os/page_source.hpp>           // IWYU pragma: export
+#include <heapwright/os/report_by_default.hpp>     // IWYU pragma: export

@@ -7,6 +7,7 @@
 #include <doctest/doctest.h>
 
 #include <heapwright/base/check.hpp>
+#include <heapwright/os/report_by_default.hpp>
 
 #include <tests/support/death.hpp>
 
@@ -37,6 +38,22 @@ TEST_CASE("failed checks are told on stderr once somebody asks for it") {
     });
     CHECK(death.died);
     CHECK(test::said(death, "heapwright: the last line (false) at tests/os/report_test.cpp:"));
+}
+
+TEST_CASE("a handler that the program set stays; without one, the front doors set theirs") {
+    const auto death = test::death_of([] {
+        set_failure_handler([](const Failure& failure) noexcept { write_stderr_line(failure.sentence); });
+        report_failures_by_default();
+        HEAPWRIGHT_CHECK(false, "in the program's own words");
+    });
+    CHECK(death.last_words == "in the program's own words\n");
+    const auto plain = test::death_of([] {
+        set_failure_handler(nullptr);
+        report_failures_by_default();
+        HEAPWRIGHT_CHECK(false, "by default");
+    });
+    CHECK(test::said(plain, "heapwright: by default (false) at "));
+    CHECK(kFailuresAreReported);
 }
 
 }  // namespace heapwright::os

@@ -41,6 +41,11 @@ class Package(unittest.TestCase):
         self.assertEqual(run(build / "stranger"), "three doubles take 24 bytes\n")
         self.assertEqual(run(build / "narrow"), "1 page resident\n")
         self.assertEqual(run(build / "observer"), "no trace: not found\n")
+        self.assertEqual(run(build / "served"), "served by libheapwright.so\n")
+        self.assertEqual(run(build / "served_securely"), "served by libheapwright-secure.so\n")
+        misuse = subprocess.run([build / "misuse"], capture_output=True, text=True)
+        self.assertLess(misuse.returncode, 0, "a double free did not stop the program")
+        self.assertIn("heapwright: double free: block 0x", misuse.stderr)
 
     def test_the_source_tree_can_be_a_part_of_a_strangers_build(self):
         project = Path(self.folder.name) / "whole"
@@ -48,13 +53,14 @@ class Package(unittest.TestCase):
         text = (STRANGER / "CMakeLists.txt").read_text()
         (project / "CMakeLists.txt").write_text(
             text.replace("find_package(heapwright 0.1 REQUIRED)", f"add_subdirectory({SOURCE} heapwright)"))
-        for name in ("main.cpp", "narrow.cpp"):
+        for name in ("main.cpp", "misuse.cpp", "narrow.cpp", "served.cpp"):
             (project / name).write_text((STRANGER / name).read_text())
         build = project / "build"
         # zstd and the other libraries of the observer must not be asked for.
         run("cmake", "-S", project, "-B", build, "-G", "Ninja", "-DCMAKE_DISABLE_FIND_PACKAGE_PkgConfig=ON")
-        run("cmake", "--build", build, "--target", "narrow")
+        run("cmake", "--build", build, "--target", "narrow", "served")
         self.assertEqual(run(build / "bin/narrow" if (build / "bin/narrow").exists() else build / "narrow"), "1 page resident\n")
+        self.assertEqual(run(build / "bin/served" if (build / "bin/served").exists() else build / "served"), "served by libheapwright.so\n")
 
     def test_a_version_that_is_not_there_is_refused(self):
         build = Path(self.folder.name) / "newer"
@@ -76,6 +82,9 @@ class Package(unittest.TestCase):
         program = Path(self.folder.name) / "by_hand"
         run("g++", STRANGER / "main.cpp", "-o", program, *flags)
         self.assertEqual(run(program), "three doubles take 24 bytes\n")
+        flags = run("pkg-config", prefix, "--libs", "heapwright-malloc", env=environment).split()
+        run("g++", STRANGER / "served.cpp", "-o", program, *flags)
+        self.assertEqual(run(program), "served by libheapwright.so\n")
 
     def test_installed_headers_are_those_that_the_modules_list(self):
         include = self.prefix / "include"

@@ -102,7 +102,7 @@ class Debugger(MallocTest):
 
     def test_a_block_is_live_or_says_in_which_list_it_waits(self) -> None:
         self.assertEqual(self.about("kept_block")[1], "live")
-        self.assertRegex(self.about("released_block")[1], "^free: released by its owner$")
+        self.assertRegex(self.about("released_block")[1], "^free: at hand for the next malloc$")
         self.assertEqual(self.about("crossed_block")[1], "free: released by another thread, in whose outbox it waits")
         self.assertEqual(self.about("thread_block")[1], "live")
         self.assertRegex(self.about("large_block")[0], r"lies in a block of 1003520 bytes from 0x[0-9a-f]+, at 0$")
@@ -159,7 +159,7 @@ class Debugger(MallocTest):
         script = (SCRIPT.parent / "heapwright_memory.py").read_text()
         header = (HEADERS / "detail/span.hpp").read_text()
         owners = dict(re.findall(r"constexpr std::uintptr_t k(\w+) = (\d+);", header))
-        names = ("Free", "Abandoned", "FullBit", "Interior", "Large", "Metadata", "Nobody")
+        names = ("Free", "Abandoned", "FullBit", "CountedBit", "Interior", "Large", "Metadata", "Nobody")
         self.assertIn(f"= {', '.join(owners[name] for name in names)}\n", script)
         states = re.findall(r"^    (\w+), ", header.split("enum class SpanState")[1].split("};")[0], re.M)
         self.assertIn(f"STATES = ({', '.join(chr(34) + state + chr(34) for state in states)})\n", script)

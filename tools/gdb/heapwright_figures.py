@@ -20,8 +20,8 @@ def statistics(heap):
             sums["large_blocks"] += 1
             sums["large_bytes"] += span.pages * PAGE_BYTES
         elif span.is_of_blocks and not span.is_private:
-            sums["small_blocks"] += span.live
-            sums["allocated_bytes"] += span.live * span.block_bytes
+            sums["small_blocks"] += span.held
+            sums["allocated_bytes"] += span.held * span.block_bytes
         else:
             continue
         sums["spans"] += 1
@@ -64,13 +64,13 @@ def by_class(heap):
     for span in heap.spans():
         if span.is_of_blocks:
             sums = classes.setdefault(span.block_bytes, [0, 0, 0])
-            for index, figure in enumerate((1, span.live, span.capacity)):
+            for index, figure in enumerate((1, span.held, span.capacity)):
                 sums[index] += figure
         elif span.owner in slices:
             slices[span.owner] += max(span.slices, 1)
             runs[span.owner] += 1
-    yield f"{'block bytes':>11} {'spans':>8} {'handed out':>11} {'capacity':>9} {'full':>5}"
-    for bytes_each, (spans, live, capacity) in sorted(classes.items()):
-        yield f"{bytes_each:11} {spans:8} {live:11} {capacity:9} {100 * live // max(capacity, 1):4}%"
+    yield f"{'block bytes':>11} {'spans':>8} {'held':>11} {'capacity':>9} {'full':>5}"
+    for bytes_each, (spans, held, capacity) in sorted(classes.items()):
+        yield f"{bytes_each:11} {spans:8} {held:11} {capacity:9} {100 * held // max(capacity, 1):4}%"
     for owner, name in ((LARGE, "large blocks"), (FREE, "free runs"), (METADATA, "of the heap's own")):
         yield f"{name}: {runs[owner]} in {slices[owner]} slices of 64 KiB"

@@ -5,7 +5,7 @@ import gdb
 
 # As in alloc/heap/size_class.hpp and detail/span.hpp; the test compares them.
 SLICE_BYTES = 64 << 10
-FREE, ABANDONED, FULL_BIT, INTERIOR, LARGE, METADATA, NOBODY = 0, 6, 1, 2, 4, 8, 10
+FREE, ABANDONED, FULL_BIT, COUNTED_BIT, INTERIOR, LARGE, METADATA, NOBODY = 0, 6, 1, 2, 2, 4, 8, 10
 WANTS_NOTICE = 1
 STATES = ("active", "carving", "full", "dense", "airy")
 PAGE_BYTES = 4096
@@ -49,8 +49,16 @@ class Record:
         return min(self.countdown + self.floor, self.capacity)
 
     @property
+    def held(self):
+        """What the program holds: live blocks but for those at hand. A damaged list ends where it leaves the span."""
+        held, block = self.live, self.free
+        while held > 0 and self.start <= block < self.start + self.carved * self.block_bytes:
+            held, block = held - 1, read_word(block)
+        return held
+
+    @property
     def thread(self):
-        return 0 if self.owner in (ABANDONED, NOBODY) else self.owner & ~FULL_BIT
+        return 0 if self.owner in (ABANDONED, NOBODY) else self.owner & ~(FULL_BIT | COUNTED_BIT)
 
     @property
     def is_of_blocks(self):

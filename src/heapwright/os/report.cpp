@@ -40,4 +40,12 @@ void write_stderr_line(std::string_view text) noexcept {
 
 void report_failures_to_stderr() noexcept { set_failure_handler(&report_failure); }
 
+bool report_failures_by_default() noexcept {
+    const FailureHandler before = set_failure_handler(&report_failure);
+    if (before != nullptr) {
+        set_failure_handler(before);
+    }
+    return true;
+}
+
 }  // namespace heapwright::os

@@ -14,4 +14,9 @@ void write_stderr_line(std::string_view text) noexcept;
 /// Thread safety: any thread; allocates nothing.
 void report_failures_to_stderr() noexcept;
 
+/// The same, unless the program has set a handler of its own already.
+///
+/// Returns:  true, so that a variable's initialiser can call it.
+bool report_failures_by_default() noexcept;
+
 }  // namespace heapwright::os

@@ -80,6 +80,36 @@ TEST_CASE("a heap that ends takes every block with it") {
     static_cast<void>(default_heap::trim());
 }
 
+TEST_CASE("trim gives back the span that a class allocates from, and the figures know its free blocks") {
+    static_cast<void>(default_heap::trim());
+    const HeapStatistics before = default_heap::statistics();
+    std::vector<void*> blocks(200);
+    for (void*& block : blocks) {
+        block = default_heap::allocate(208);
+    }
+    const HeapStatistics held = default_heap::statistics();
+    CHECK(held.allocated_bytes == before.allocated_bytes + 200 * 208);
+    for (void* const block : blocks) {
+        default_heap::release(block);
+    }
+    const HeapStatistics freed = default_heap::statistics();
+    CHECK(freed.allocated_bytes == before.allocated_bytes);
+    CHECK(freed.active_bytes == held.active_bytes);
+    static_cast<void>(default_heap::trim());
+    CHECK(default_heap::statistics().active_bytes == before.active_bytes);
+}
+
+TEST_CASE("the block that was freed last is the first to be used again") {
+    void* const first = default_heap::allocate(72);
+    void* const second = default_heap::allocate(72);
+    default_heap::release(first);
+    default_heap::release(second);
+    CHECK(default_heap::allocate(72) == second);
+    CHECK(default_heap::allocate(72) == first);
+    default_heap::release(first);
+    default_heap::release(second);
+}
+
 TEST_CASE("reallocation keeps the contents from the smallest to large blocks") {
     Heap heap;
     auto* block = static_cast<std::uint8_t*>(heap.allocate(1));

@@ -2,6 +2,7 @@
 #include <algorithm>
 #include <cstdint>
 #include <cstring>
+#include <iterator>
 
 #include <pthread.h>
 #include <sys/resource.h>
@@ -10,6 +11,7 @@
 #include <doctest/doctest.h>
 
 #include <heapwright/alloc/heap/default_heap.hpp>
+#include <heapwright/alloc/heap/detail/regions.hpp>
 
 #include <tests/support/death.hpp>
 
@@ -224,6 +226,37 @@ TEST_CASE("memory that runs out in several threads runs out in none for good") {
         CHECK(death.exit_status == 0);
         CHECK(death.last_words == "");
     }
+}
+
+/// Sixty-four blocks of a megabyte, every second one free, so that nothing larger fits between them.
+void leave_holes(std::size_t ceiling_bytes) {
+    void* blocks[64];
+    default_heap::set_clock(1, false, false);  // so that nothing goes back by time
+    for (void*& block : blocks) {
+        block = default_heap::allocate(kMiB);
+        std::memset(block, 1, kMiB);
+    }
+    for (std::size_t i = 0; i < std::size(blocks); i += 2) {
+        default_heap::release(blocks[i]);
+    }
+    must(default_heap::statistics().dirty_bytes >= 31 * kMiB, 2);
+    heap::set_ceiling(ceiling_bytes);
+    void* const larger = default_heap::allocate(8 * kMiB);
+    must(larger != nullptr, 3);
+    std::memset(larger, 1, 8 * kMiB);
+}
+
+TEST_CASE("under a ceiling, free memory goes back before more is taken; without one it waits for the clock") {
+    const Death below = death_of([] {
+        leave_holes(80 * kMiB);
+        must(default_heap::statistics().dirty_bytes >= 31 * kMiB, 4);
+    });
+    CHECK_MESSAGE(below.exit_status == 0, "failed at ", below.exit_status);
+    const Death above = death_of([] {
+        leave_holes(70 * kMiB);
+        must(default_heap::statistics().dirty_bytes < kMiB, 5);
+    });
+    CHECK_MESSAGE(above.exit_status == 0, "failed at ", above.exit_status);
 }
 
 }  // namespace heapwright::test

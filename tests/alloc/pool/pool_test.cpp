@@ -282,7 +282,7 @@ TEST_CASE("every misuse of a free stops the program with the fact and the next s
     });
     CHECK(twice.died);
     CHECK(test::said(twice, "heapwright: double free: block 0x"));
-    CHECK(test::said(twice, "(48 bytes) was already free; record with 'heapwright run'"));
+    CHECK(test::said(twice, "(48 bytes) was already free; the stack at this stop"));
 
     const auto foreign = test::death_of([] {
         Pool pool{{48, 8}, os::kPages};

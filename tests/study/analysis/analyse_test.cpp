@@ -5,7 +5,7 @@
 
 #include <doctest/doctest.h>
 
-#include <tests/trace/read/trace_builder.hpp>
+#include <tests/study/analysis/small_traces.hpp>
 
 namespace heapwright::test {
 namespace {
@@ -13,12 +13,6 @@ namespace {
 using namespace study;
 using trace::Call;
 using trace::StackId;
-
-Findings findings_of(TraceBuilder& builder, AnalysisOptions options = {.symbolize = false}) {
-    auto findings = analyse(builder.write("hand"), options);
-    REQUIRE(findings.has_value());
-    return *std::move(findings);
-}
 
 const Site& site_of(const Findings& findings, StackId stack) {
     for (const Site& site : findings.sites) {
@@ -28,15 +22,6 @@ const Site& site_of(const Findings& findings, StackId stack) {
     }
     FAIL("no such site");
     return findings.sites.front();
-}
-
-trace::MapLine line(std::uint64_t begin, std::uint64_t bytes, std::uint64_t resident, std::string name = "[heap]") {
-    return {.where = {.begin = begin, .bytes = bytes, .resident_bytes = resident, .anonymous_bytes = resident, .permissions = 3},
-            .name = std::move(name)};
-}
-
-trace::Sample sample(trace::Tick tick, std::uint64_t ns, std::uint64_t pages) {
-    return {.tick = tick, .monotonic_ns = ns, .resident_pages = pages, .file_pages = 7, .minor_faults = 3, .major_faults = 1, .cpu_ns = 99};
 }
 
 }  // namespace

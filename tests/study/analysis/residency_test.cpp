@@ -1,33 +1,13 @@
 // What was resident at the peak and at the end, from samples and memory maps.
-#include <string>
-
 #include <doctest/doctest.h>
 
 #include <heapwright/study/analysis/analyse.hpp>
 
-#include <tests/trace/read/trace_builder.hpp>
+#include <tests/study/analysis/small_traces.hpp>
 
 namespace heapwright::test {
-namespace {
 
-using namespace study;
-
-Findings findings_of(TraceBuilder& builder, AnalysisOptions options = {.symbolize = false}) {
-    auto findings = analyse(builder.write("hand"), options);
-    REQUIRE(findings.has_value());
-    return *std::move(findings);
-}
-
-trace::MapLine line(std::uint64_t begin, std::uint64_t bytes, std::uint64_t resident, std::string name = "[heap]") {
-    return {.where = {.begin = begin, .bytes = bytes, .resident_bytes = resident, .anonymous_bytes = resident, .permissions = 3},
-            .name = std::move(name)};
-}
-
-trace::Sample sample(trace::Tick tick, std::uint64_t ns, std::uint64_t pages) {
-    return {.tick = tick, .monotonic_ns = ns, .resident_pages = pages, .file_pages = 7, .minor_faults = 3, .major_faults = 1, .cpu_ns = 99};
-}
-
-}  // namespace
+using study::Findings;
 
 TEST_CASE("residency comes from samples and maps") {
     TraceBuilder builder;

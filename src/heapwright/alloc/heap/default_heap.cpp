@@ -2,7 +2,6 @@
 #include <heapwright/alloc/heap/default_heap.hpp>
 
 #include <algorithm>
-#include <bit>
 #include <cstring>
 
 #include <heapwright/alloc/heap/detail/clock.hpp>
@@ -32,12 +31,7 @@ void* allocate_shared(SizeClass size_class, bool may_borrow, bool& is_zero) noex
             return nullptr;
         }
     }
-    Span* const span = g_shared_cache->active(size_class);
-    if (FreeBlock* const block = span->free; block != nullptr) {
-        span->free = block->next;
-        return block;
-    }
-    return g_shared_cache->refill(size_class, may_borrow, is_zero);
+    return g_shared_cache->take(size_class, may_borrow, is_zero);
 }
 
 /// A block of a class, or of a larger one; `is_zero`: but for its first word, it reads as zero.
@@ -50,12 +44,7 @@ void* allocate_class(SizeClass size_class, bool may_borrow, bool& is_zero) noexc
             return allocate_shared(size_class, may_borrow, is_zero);
         }
     }
-    Span* const span = cache->active(size_class);
-    if (FreeBlock* const block = span->free; block != nullptr) {
-        span->free = block->next;
-        return block;
-    }
-    return cache->refill(size_class, may_borrow, is_zero);
+    return cache->take(size_class, may_borrow, is_zero);
 }
 
 /// The record of the span that a block lies in; stops the program if the block cannot be one.
@@ -75,6 +64,11 @@ void release_small(Span* span, FreeBlock* block) noexcept {
         const std::uintptr_t self = heap::thread_pointer();
         const std::uintptr_t owner = span->owner.load(std::memory_order_relaxed);  // equals self only if this thread wrote it
         if (owner == self) {
+            block->next = span->free;
+            span->free = block;
+            return;
+        }
+        if (owner == (self | heap::owner::kCountedBit)) {
             block->next = span->local_free;
             span->local_free = block;
             if (--span->countdown == 0) {
@@ -88,11 +82,7 @@ void release_small(Span* span, FreeBlock* block) noexcept {
             return;
         }
         ThreadCache* const cache = heap::cache_of_thread();
-        if (cache == nullptr) {
-            heap::push_remote(span, block, block);
-            return;
-        }
-        if (span->is_private) {  // does not change while the block lives
+        if (cache == nullptr || span->is_private) {  // which does not change while the block lives
             heap::push_remote(span, block, block);
             return;
         }
@@ -217,6 +207,10 @@ void* reallocate(void* block, std::size_t bytes) noexcept {
 
 std::size_t trim() noexcept {
     heap::t_state.outbox.flush();
+    if (ThreadCache* const cache = heap::t_state.cache; cache != nullptr) {
+        cache->shed();
+    }
+    heap::g_default_core.sweep_abandoned();
     return heap::purge_regions(0, true);
 }
 

@@ -60,9 +60,15 @@ HEAPWRIGHT_ALWAYS_INLINE void release(void* block) noexcept {
     const auto offset = static_cast<std::size_t>(static_cast<char*>(block) - heap::g_first_base);
     if (HEAPWRIGHT_LIKELY(offset < heap::g_first_bytes)) {
         heap::Span* const span = heap::g_first_records + (offset >> heap::kSliceLog2);
-        // Relaxed: it equals this thread's pointer only if this thread wrote it.
-        if (HEAPWRIGHT_LIKELY(span->owner.load(std::memory_order_relaxed) == heap::thread_pointer())) {
-            auto* const freed = static_cast<heap::FreeBlock*>(block);
+        auto* const freed = static_cast<heap::FreeBlock*>(block);
+        // Relaxed: it tells of this thread only if this thread wrote it.
+        const std::uintptr_t strangeness = span->owner.load(std::memory_order_relaxed) ^ heap::thread_pointer();
+        if (HEAPWRIGHT_LIKELY(strangeness == 0)) {
+            freed->next = span->free;  // still in the processor's cache, so malloc takes it first
+            span->free = freed;
+            return;
+        }
+        if (HEAPWRIGHT_LIKELY(strangeness == heap::owner::kCountedBit)) {
             freed->next = span->local_free;
             span->local_free = freed;
             if (HEAPWRIGHT_UNLIKELY(--span->countdown == 0)) {

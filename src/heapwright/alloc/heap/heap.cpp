@@ -25,11 +25,7 @@ Heap::~Heap() {
 void* Heap::allocate_class(SizeClass size_class, bool may_borrow, bool& is_zero) noexcept {
     is_zero = false;
     ThreadCache* const cache = heap::cache_of_thread(core_);
-    if (cache == nullptr) {
-        return nullptr;
-    }
-    Span* const span = cache->active(size_class);
-    return HEAPWRIGHT_LIKELY(span->free != nullptr) ? heap::pop(span) : cache->refill(size_class, may_borrow, is_zero);
+    return cache == nullptr ? nullptr : cache->take(size_class, may_borrow, is_zero);
 }
 
 void* Heap::allocate(std::size_t bytes) noexcept {

@@ -1,15 +1,15 @@
-// Reading HEAPWRIGHT_CONF.
+// Reading HEAPWRIGHT_CONF, and what memory.toml says of the heap.
 #include <heapwright/alloc/heap/settings.hpp>
 
 #include <atomic>
 #include <cstddef>
 #include <iterator>
 #include <limits>
-#include <span>
 
-#include <unistd.h>
-
-#include <heapwright/os/file.hpp>
+#include <heapwright/base/platform.hpp>
+#include <heapwright/config/environment.hpp>
+#include <heapwright/config/quantity.hpp>
+#include <heapwright/config/reader.hpp>
 #include <heapwright/os/process.hpp>
 #include <heapwright/os/report.hpp>
 
@@ -39,7 +39,7 @@ constexpr Known kKnown[] = {
     {.key = Key::statistics_at_exit, .name = "statistics_at_exit", .expected = kFlag},
     {.key = Key::reserve, .name = "reserve", .expected = "whole GiB up to 65536GiB, as in 64GiB, or 0"},
 };
-constexpr std::size_t kNameLettersMax = 24;
+constexpr std::size_t kSettingsLettersMax = 4096;
 
 struct Unit {
     std::string_view name;
@@ -133,34 +133,11 @@ bool set(HeapSettings& settings, Key key, std::string_view value) noexcept {
     return false;
 }
 
-/// Letters to insert, remove or change to make `wanted` of `name`. Names longer than any known one are far from all.
-std::size_t edit_distance(std::string_view name, std::string_view wanted) noexcept {
-    if (name.size() > kNameLettersMax || wanted.size() > kNameLettersMax) {
-        return kNameLettersMax;
-    }
-    std::size_t row[kNameLettersMax + 1];
-    for (std::size_t j = 0; j <= wanted.size(); ++j) {
-        row[j] = j;
-    }
-    for (std::size_t i = 1; i <= name.size(); ++i) {
-        std::size_t diagonal = row[0];
-        row[0] = i;
-        for (std::size_t j = 1; j <= wanted.size(); ++j) {
-            const std::size_t above = row[j];
-            const std::size_t changed = diagonal + (name[i - 1] == wanted[j - 1] ? 0U : 1U);
-            const std::size_t moved = (above < row[j - 1] ? above : row[j - 1]) + 1;
-            row[j] = changed < moved ? changed : moved;
-            diagonal = above;
-        }
-    }
-    return row[wanted.size()];
-}
-
 /// How far a key is from a known name; the beginning of a name is near to it.
 std::size_t distance_to(const Known& known, std::string_view key) noexcept {
     constexpr std::size_t kBeginning = 3;
     const bool begins = key.size() >= kBeginning && known.name.starts_with(key);
-    return begins ? 1 : edit_distance(known.name, key);
+    return begins ? 1 : config::edit_distance(known.name, key);
 }
 
 TextBuffer& begin_complaint(TextBuffer& complaints) noexcept {
@@ -218,79 +195,6 @@ std::string_view take_until(std::string_view& text, char mark) noexcept {
     return piece;
 }
 
-/// The value of our variable when `entry` is "HEAPWRIGHT_CONF=value".
-bool is_ours(std::string_view entry, std::string_view& value) noexcept {
-    const std::string_view name = take_until(entry, '=');
-    value = entry;
-    return name == kHeapSettingsVariable;
-}
-
-/// Cuts what is read piece by piece into entries that end in zero bytes. An entry longer than the room is passed over:
-/// it is not ours, whose keys together are far shorter.
-class EntryReader {
-public:
-    [[nodiscard]] std::span<std::byte> room() noexcept { return std::as_writable_bytes(std::span(bytes_)).subspan(held_); }
-    void add(std::size_t bytes) noexcept { held_ += bytes; }
-    /// Goes on to the next whole entry; with `ended`, what is left counts as one. Returns false when there is none, and
-    /// makes room.
-    [[nodiscard]] bool next(bool ended) noexcept {
-        while (true) {
-            const std::string_view left = tail_of({bytes_, held_}, used_);
-            const std::size_t length = left.find('\0');
-            if (left.empty() || (length == std::string_view::npos && !ended)) {
-                make_room(left);
-                return false;
-            }
-            entry_ = head_of(left, length);
-            used_ += entry_.size() + (length == std::string_view::npos ? 0 : 1);
-            if (!skips_) {
-                return true;
-            }
-            skips_ = false;
-        }
-    }
-    [[nodiscard]] std::string_view entry() const noexcept { return entry_; }
-
-private:
-    void make_room(std::string_view left) noexcept {
-        skips_ = skips_ || left.size() == sizeof(bytes_);
-        held_ = left.size() == sizeof(bytes_) ? 0 : left.size();
-        __builtin_memmove(bytes_, left.data(), held_);
-        used_ = 0;
-    }
-
-    char bytes_[2048];
-    std::size_t held_ = 0;
-    std::size_t used_ = 0;
-    bool skips_ = false;  // in the middle of an entry that is too long
-    std::string_view entry_;
-};
-
-/// Calls `act` with the value of our variable, if the environment that the kernel gave has it.
-template <class Act>
-void find_in_kernel_environment(Act act) noexcept {
-    auto file = os::File::open_read("/proc/self/environ");
-    if (!file) {
-        return;  // no /proc here: the defaults serve
-    }
-    EntryReader reader;
-    while (true) {
-        const auto read = file->read_some(reader.room());
-        const std::size_t got = read ? *read : 0;
-        reader.add(got);
-        std::string_view value;
-        while (reader.next(got == 0)) {
-            if (is_ours(reader.entry(), value)) {
-                act(value);
-                return;
-            }
-        }
-        if (got == 0) {
-            return;
-        }
-    }
-}
-
 }  // namespace
 
 void read_heap_settings(std::string_view text, HeapSettings& settings, TextBuffer& complaints) noexcept {
@@ -302,27 +206,54 @@ void read_heap_settings(std::string_view text, HeapSettings& settings, TextBuffe
     }
 }
 
+void take_over(const HeapConfig& config, HeapSettings& settings) noexcept {
+    constexpr std::uint64_t kNsOfMs = 1'000'000;
+    constexpr std::uint64_t kGib = std::uint64_t{1} << 30;
+    settings.purge_delay_ms = static_cast<std::uint32_t>((config.purge_delay_ns + kNsOfMs - 1) / kNsOfMs);  // at most a day
+    settings.background = config.background;
+    settings.give_back = config.give_back;
+    settings.huge_pages = static_cast<HugePages>(config.huge_pages);
+    settings.limit_bytes = config.limit_bytes;
+    settings.statistics_at_exit = config.statistics_at_exit;
+    settings.reserve_gib = static_cast<std::uint32_t>(config.reserve_bytes / kGib);
+}
+
+namespace {
+
+// Apart, so that a process without any of these never touches the stack that they need.
+
+HEAPWRIGHT_NOINLINE void read_file(HeapSettings& settings) noexcept {
+    MemoryConfig config;
+    if (config::read_memory_config_of_process(config)) {
+        take_over(config.heap, settings);
+    }
+}
+
+HEAPWRIGHT_NOINLINE void read_variable(HeapSettings& settings) noexcept {
+    Text<kSettingsLettersMax> text;
+    if (!config::append_variable(kHeapSettingsVariable, text)) {
+        return;
+    }
+    Text<1024> complaints;
+    read_heap_settings(text.view(), settings, complaints);
+    // Relaxed: it protects nothing but the line itself.
+    if (!complaints.view().empty() && !complained.exchange(true, std::memory_order_relaxed)) {
+        os::write_stderr_line(complaints.view());
+    }
+}
+
+}  // namespace
+
 HeapSettings heap_settings_of_process() noexcept {
     HeapSettings settings;
     if (os::runs_with_raised_rights()) {
         return settings;
     }
-    Text<1024> complaints;
-    const auto read = [&](std::string_view value) { read_heap_settings(value, settings, complaints); };
-    if (environ != nullptr) {
-        for (char** entry = environ; *entry != nullptr; ++entry) {
-            std::string_view value;
-            if (is_ours(*entry, value)) {
-                read(value);
-                break;
-            }
-        }
-    } else {
-        find_in_kernel_environment(read);
+    if (config::is_process_configured()) {
+        read_file(settings);
     }
-    // Relaxed: it protects nothing but the line itself.
-    if (!complaints.view().empty() && !complained.exchange(true, std::memory_order_relaxed)) {
-        os::write_stderr_line(complaints.view());
+    if (Text<1> beginning; config::append_variable(kHeapSettingsVariable, beginning)) {
+        read_variable(settings);
     }
     return settings;
 }

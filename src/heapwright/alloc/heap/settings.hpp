@@ -1,10 +1,11 @@
-// What the user may set about the heap: one environment variable, read before main and without allocation.
+// What the user may set about the heap, read before main and without allocation: memory.toml and one variable beside it.
 #pragma once
 
 #include <cstdint>
 #include <string_view>
 
 #include <heapwright/base/text.hpp>
+#include <heapwright/config/memory_config.hpp>
 
 namespace heapwright {
 
@@ -31,7 +32,11 @@ struct HeapSettings {
 /// Example:  read_heap_settings("limit:1GiB", settings, complaints);
 void read_heap_settings(std::string_view text, HeapSettings& settings, TextBuffer& complaints) noexcept;
 
-/// The settings of this process. Complaints go to stderr, the first time. A process with raised rights has the defaults.
+/// Takes all of a configuration over: what it does not set has its default there, too.
+void take_over(const HeapConfig& config, HeapSettings& settings) noexcept;
+
+/// The settings of this process: of the memory.toml that HEAPWRIGHT_CONFIG names, and over those the pairs of
+/// HEAPWRIGHT_CONF. Complaints go to stderr, the first time. A process with raised rights has the defaults.
 ///
 /// Cost:     a walk over the environment; before libc has it, /proc/self/environ is read.
 /// Thread safety: nobody may change the environment meanwhile.

@@ -12,6 +12,24 @@ namespace heapwright::heap {
 
 namespace {
 
+/// The blocks that malloc can still take. Their thread may take and write to them meanwhile, so each step is checked;
+/// what is read is mapped in any case.
+#if HEAPWRIGHT_UNDER_TSAN
+__attribute__((no_sanitize("thread")))
+#endif
+std::uint64_t unused_blocks(const Span& span) noexcept {
+    const std::uint64_t most = std::min(span.live(), span.capacity);
+    const std::size_t bytes = std::size_t{span.carved} * span.block_bytes;
+    std::uint64_t count = 0;
+    for (const FreeBlock* block = span.free; block != nullptr && count < most; block = block->next) {
+        if (static_cast<std::size_t>(reinterpret_cast<const char*>(block) - span.start) >= bytes) {
+            break;
+        }
+        ++count;
+    }
+    return count;
+}
+
 /// Looks at spans that their threads change meanwhile: the sums lag, nothing else depends on them.
 #if HEAPWRIGHT_UNDER_TSAN
 __attribute__((no_sanitize("thread")))
@@ -24,7 +42,7 @@ void add_span(HeapStatistics& sum, const Span& span) noexcept {
         sum.large_bytes += std::uint64_t{span.pages} * os::kPageBytes;
         return;
     }
-    const std::uint64_t live = std::min(span.live(), span.capacity);
+    const std::uint64_t live = std::min(span.live(), span.capacity) - unused_blocks(span);
     sum.small_blocks += live;
     sum.allocated_bytes += live * span.block_bytes;
 }

@@ -50,7 +50,7 @@ void refuse_double_free(const void* block, std::size_t block_bytes) noexcept {
     Sentence sentence;
     sentence.append("double free: ");
     append_block(sentence, block, block_bytes);
-    sentence.append(" was already free; record with 'heapwright run' to see both call sites");
+    sentence.append(" was already free; the stack at this stop shows the second free");
     stop(sentence);
 }
 

@@ -9,7 +9,7 @@ void refuse_freed_heap_block(const void* block) noexcept {
     Sentence sentence;
     sentence.append("double free: block ");
     sentence.append_pointer(block);
-    sentence.append(" was already free; record with 'heapwright run' to see both call sites");
+    sentence.append(" was already free; the stack at this stop shows the second free");
     stop(sentence);
 }
 

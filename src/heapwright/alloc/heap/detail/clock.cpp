@@ -6,6 +6,7 @@
 #include <heapwright/alloc/heap/detail/heap_core.hpp>
 #include <heapwright/alloc/heap/detail/regions.hpp>
 #include <heapwright/os/clock.hpp>
+#include <heapwright/os/process.hpp>
 #include <heapwright/os/thread.hpp>
 
 namespace heapwright::heap {
@@ -17,6 +18,8 @@ constexpr std::size_t kStartBytes = std::size_t{8} << 20;
 /// Less than this is not worth waking for.
 constexpr std::size_t kWorthwhileBytes = std::size_t{1} << 20;
 constexpr std::uint32_t kTurnsOfDelay = 4;
+/// What a program has beside its heap, as a share of its control group's limit.
+constexpr std::uint64_t kShareBelowLimit = 8;
 
 enum State : std::uint32_t { none, asleep, awake, without_thread };
 
@@ -36,11 +39,18 @@ std::uint64_t turn_ns() noexcept { return g_settings.delay_ns / kTurnsOfDelay; }
 void take_turn() noexcept {
     const std::uint32_t turn = g_turn.fetch_add(1, std::memory_order_relaxed) + 1;  // a stamp, read through nothing
     g_default_core.sweep_abandoned();
-    purge_regions(turn - kTurnsOfDelay, false);
+    purge_regions(turn - kTurnsOfDelay, is_above_ceiling(0));
+}
+
+/// In a control group, what is free in this heap may be what keeps the group from its limit. The limit may change at any time.
+void learn_ceiling() noexcept {
+    const std::uint64_t limit = os::group_limits().memory_bytes;
+    set_ceiling(limit == os::GroupLimits::kNone ? 0 : limit - limit / kShareBelowLimit);
 }
 
 void body(void* /*unused*/) noexcept {
     while (true) {
+        learn_ceiling();
         while (dirty_bytes() >= kWorthwhileBytes) {
             os::sleep_ns(turn_ns());
             take_turn();

@@ -1,13 +1,8 @@
 // One line each, then SIGABRT.
 #include <heapwright/alloc/heap/detail/fault.hpp>
 
-#include <signal.h>
-#include <sys/syscall.h>
-
+#include <heapwright/alloc/heap/detail/misuse.hpp>
 #include <heapwright/base/text.hpp>
-#include <heapwright/os/report.hpp>
-#include <heapwright/os/syscall.hpp>
-#include <heapwright/os/thread.hpp>
 
 namespace heapwright::heap {
 
@@ -15,11 +10,7 @@ namespace {
 
 using Line = Text<320>;
 
-[[noreturn]] void stop(const Line& line) noexcept {
-    os::write_stderr_line(line.view());
-    os::raw_syscall(SYS_tgkill, os::current_pid(), os::current_tid(), SIGABRT);
-    __builtin_trap();
-}
+[[noreturn]] void stop(const Line& line) noexcept { abort_with(line.view()); }
 
 void append_bytes(Line& line, std::size_t bytes) noexcept {
     line.append_decimal(std::uint64_t{bytes});

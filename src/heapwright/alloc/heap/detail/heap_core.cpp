@@ -5,6 +5,7 @@
 
 #include <heapwright/alloc/heap/detail/probes.hpp>
 #include <heapwright/alloc/heap/detail/regions.hpp>
+#include <heapwright/alloc/heap/detail/span_chain.hpp>
 
 namespace heapwright::heap {
 
@@ -161,23 +162,13 @@ void HeapCore::park(ThreadCache* cache) noexcept {
 }
 
 void HeapCore::link(Span* span) noexcept {
-    span->cache_previous = nullptr;
-    span->cache_next = all_abandoned_;
-    if (all_abandoned_ != nullptr) {
-        all_abandoned_->cache_previous = span;
-    }
-    all_abandoned_ = span;
+    CacheChain::push(all_abandoned_, span);
     span->next = nullptr;
     span->previous = nullptr;
     // One with nothing to hand out waits until somebody frees into it.
     span->state = span->local_free != nullptr || span->has_uncarved() ? SpanState::dense : SpanState::full;
     if (span->state == SpanState::dense) {
-        Span*& head = abandoned_[span->size_class];
-        span->next = head;
-        if (head != nullptr) {
-            head->previous = span;
-        }
-        head = span;
+        ListChain::push(abandoned_[span->size_class], span);
     }
 }
 
@@ -215,15 +206,9 @@ void HeapCore::sweep_abandoned() noexcept {
 }
 
 void HeapCore::unlink(Span* span) noexcept {
-    (span->cache_previous != nullptr ? span->cache_previous->cache_next : all_abandoned_) = span->cache_next;
-    if (span->cache_next != nullptr) {
-        span->cache_next->cache_previous = span->cache_previous;
-    }
+    CacheChain::erase(all_abandoned_, span);
     if (span->state == SpanState::dense) {
-        (span->previous != nullptr ? span->previous->next : abandoned_[span->size_class]) = span->next;
-        if (span->next != nullptr) {
-            span->next->previous = span->previous;
-        }
+        ListChain::erase(abandoned_[span->size_class], span);
     }
     span->next = nullptr;
     span->previous = nullptr;

@@ -32,7 +32,10 @@ constexpr std::uint32_t kMostMoves = 4096;
 
 constinit std::atomic<std::uint32_t> g_moves{0};
 
+/// More than pointers may differ by, or than slices are counted.
+bool is_too_large(std::size_t bytes) noexcept { return bytes > PTRDIFF_MAX || (bytes >> kSliceLog2) >= (std::size_t{1} << 31); }
 std::uint32_t pages_of(std::size_t bytes) noexcept { return static_cast<std::uint32_t>((bytes + os::kPageBytes - 1) / os::kPageBytes); }
+
 /// The heap of a large block: those of Heap objects are listed with a cache, those of the default heap with none.
 HeapCore& heap_of(const Span* span) noexcept {
     const ThreadCache* const home = span->cache.load(std::memory_order_relaxed);  // does not change while the block lives
@@ -59,7 +62,7 @@ AlignedPlace aligned_place(std::size_t bytes, std::size_t alignment) noexcept {
 }
 
 void* allocate_large(HeapCore& heap, std::size_t bytes, std::uint32_t alignment_slices, bool& is_zero) noexcept {
-    if (bytes > PTRDIFF_MAX || (bytes >> kSliceLog2) >= (std::size_t{1} << 31) || alignment_slices >= kMostAlignment) {
+    if (is_too_large(bytes) || alignment_slices >= kMostAlignment) {
         HEAPWRIGHT_PROBE2(refused, bytes, heap.id());
         return nullptr;
     }
@@ -98,7 +101,7 @@ void clear_large(void* block, std::size_t bytes) noexcept {
 }
 
 bool resize_large(Span* span, std::size_t bytes) noexcept {
-    if (bytes > PTRDIFF_MAX || (bytes >> kSliceLog2) >= (std::size_t{1} << 31)) {
+    if (is_too_large(bytes)) {
         return false;
     }
     const std::uint32_t wanted = slices_for(bytes);

@@ -24,12 +24,16 @@ namespace {
     line.append(why);
     line.append("; ");
     line.append(advice);
-    os::write_stderr_line(line.view());
-    os::raw_syscall(SYS_tgkill, os::current_pid(), os::current_tid(), SIGABRT);
-    __builtin_trap();
+    abort_with(line.view());
 }
 
 }  // namespace
+
+void abort_with(std::string_view line) noexcept {
+    os::write_stderr_line(line);
+    os::raw_syscall(SYS_tgkill, os::current_pid(), os::current_tid(), SIGABRT);
+    __builtin_trap();
+}
 
 void stop_foreign(const char* what, const void* pointer) noexcept {
     stop(what, pointer, " lies outside the heap", "look for memory of another allocator, of the stack, or of a mapping");

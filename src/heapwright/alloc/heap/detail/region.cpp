@@ -8,6 +8,7 @@
 #include <sys/syscall.h>
 
 #include <heapwright/alloc/heap/detail/probes.hpp>
+#include <heapwright/alloc/heap/detail/span_chain.hpp>
 #include <heapwright/os/pages.hpp>
 #include <heapwright/os/syscall.hpp>
 
@@ -70,22 +71,14 @@ void Region::insert(std::uint32_t first, std::uint32_t slices) noexcept {
     run->owner.store(owner::kFree, std::memory_order_relaxed);  // under the lock; others only compare it
     last->owner.store(owner::kFree, std::memory_order_relaxed);
     const std::uint32_t bin = bin_of(slices);
-    run->previous = nullptr;
-    run->next = bins_[bin];
-    if (run->next != nullptr) {
-        run->next->previous = run;
-    }
-    bins_[bin] = run;
+    ListChain::push(bins_[bin], run);
     bin_used_[bin / 64] |= std::uint64_t{1} << (bin % 64);
     free_ += slices;
 }
 
 void Region::remove(Span* run) noexcept {
     const std::uint32_t bin = bin_of(run->slices);
-    (run->previous != nullptr ? run->previous->next : bins_[bin]) = run->next;
-    if (run->next != nullptr) {
-        run->next->previous = run->previous;
-    }
+    ListChain::erase(bins_[bin], run);
     if (bins_[bin] == nullptr) {
         bin_used_[bin / 64] &= ~(std::uint64_t{1} << (bin % 64));
     }
@@ -223,9 +216,8 @@ Span* Region::take(std::uint32_t slices, std::uint32_t alignment, bool& is_zero)
     return claim(first, slices, is_zero);
 }
 
-void Region::give(Span* head, std::uint32_t slices) noexcept {
+void Region::give_locked(Span* head, std::uint32_t slices) noexcept {
     const std::uint32_t turn = g_turn.load(std::memory_order_relaxed);  // a stamp, read through nothing
-    const os::LockGuard guard(lock_);
     for (std::uint32_t i = 0; i < slices; ++i) {
         head[i].owner.store(owner::kFree, std::memory_order_relaxed);  // under the lock; others only compare it
         head[i].is_dirty = true;
@@ -233,6 +225,21 @@ void Region::give(Span* head, std::uint32_t slices) noexcept {
     }
     set_dirty_slices(dirty_slices() + slices);
     insert_merged(index_of(head), slices);
+}
+
+void Region::give(Span* head, std::uint32_t slices) noexcept {
+    const os::LockGuard guard(lock_);
+    give_locked(head, slices);
+}
+
+void Region::shorten(Span* head, std::uint32_t wanted) noexcept {
+    const os::LockGuard guard(lock_);  // the clock walks from head to head by their lengths
+    const std::uint32_t rest = head->slices - wanted;
+    head->slices = wanted;
+    if (wanted > 1) {
+        head[wanted - 1].owner.store(owner::kInterior, std::memory_order_relaxed);  // others only compare it
+    }
+    give_locked(head + wanted, rest);
 }
 
 bool Region::extend(Span* head, std::uint32_t slices, std::uint32_t wanted, bool& is_zero) noexcept {

@@ -8,6 +8,7 @@
 #include <span>
 
 #include <heapwright/alloc/heap/detail/span.hpp>
+#include <heapwright/base/heap_descriptor.hpp>
 #include <heapwright/os/spin_lock.hpp>
 
 namespace heapwright::heap {
@@ -49,6 +50,8 @@ public:
     [[nodiscard]] Span* take(std::uint32_t slices, std::uint32_t alignment, bool& is_zero) noexcept;
     /// Gives a run back; its memory stays for a while.
     void give(Span* head, std::uint32_t slices) noexcept;
+    /// Gives back what follows the first `wanted` slices of a run.
+    void shorten(Span* head, std::uint32_t wanted) noexcept;
     /// Lengthens a run where it lies. Returns false when what follows is in use.
     [[nodiscard]] bool extend(Span* head, std::uint32_t slices, std::uint32_t wanted, bool& is_zero) noexcept;
 
@@ -69,7 +72,8 @@ public:
     [[nodiscard]] std::size_t reserved_bytes() const noexcept { return bytes_; }
     [[nodiscard]] std::size_t metadata_bytes() const noexcept { return records_committed_bytes_; }
     [[nodiscard]] std::size_t free_bytes() const noexcept { return std::size_t{free_} * kSliceBytes; }
-    [[nodiscard]] std::size_t used_bytes() const noexcept { return std::size_t{used_} * kSliceBytes; }
+    /// Of every slice that was ever taken.
+    [[nodiscard]] std::size_t used_bytes() const noexcept { return std::size_t{used_ - first_} * kSliceBytes; }
     [[nodiscard]] std::uint32_t first_slice() const noexcept { return first_; }
     [[nodiscard]] std::uint32_t used_slices() const noexcept { return used_; }
     [[nodiscard]] Span* records() const noexcept { return reinterpret_cast<Span*>(base_); }
@@ -77,6 +81,9 @@ public:
     [[nodiscard]] os::SpinLock& lock() noexcept { return lock_; }
     /// The name of the first invariant that does not hold, or nullptr. Requires: the lock.
     [[nodiscard]] const char* broken_invariant() const noexcept;
+
+    /// Where the records lie, for who reads the process from outside.
+    [[nodiscard]] static consteval HeapDescriptor describe(const Region& first) noexcept;
 
     std::atomic<Region*> next{nullptr};  ///< further regions, where the first could not be large
 
@@ -91,6 +98,7 @@ private:
     [[nodiscard]] std::uint32_t aligned(std::uint32_t index, std::uint32_t alignment) const noexcept;
     [[nodiscard]] std::uint32_t dirty_slices() const noexcept { return dirty_.load(std::memory_order_relaxed); }  // a figure
     void set_dirty_slices(std::uint32_t slices) noexcept { dirty_.store(slices, std::memory_order_relaxed); }     // as above
+    void give_locked(Span* head, std::uint32_t slices) noexcept;
     void insert(std::uint32_t first, std::uint32_t slices) noexcept;
     void remove(Span* run) noexcept;
     void insert_merged(std::uint32_t first, std::uint32_t slices) noexcept;
@@ -120,6 +128,9 @@ private:
 
 /// The regions of the process.
 extern constinit Region g_region;
+
+/// How `heapwright doctor` finds the records in a process that it only reads.
+extern const HeapDescriptor g_heap_descriptor;
 
 /// The clock's turn: what becomes free is stamped with it.
 extern constinit std::atomic<std::uint32_t> g_turn;

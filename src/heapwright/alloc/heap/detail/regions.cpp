@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <array>
 #include <atomic>
+#include <cstddef>
 
 #include <sys/mman.h>
 #include <sys/resource.h>
@@ -14,6 +15,41 @@
 #include <heapwright/os/syscall.hpp>
 
 namespace heapwright::heap {
+
+// These records are no standard layout; both compilers give them plain offsets all the same.
+#pragma GCC diagnostic push
+#pragma GCC diagnostic ignored "-Winvalid-offsetof"
+consteval HeapDescriptor Region::describe(const Region& first) noexcept {
+    return {.magic = kHeapDescriptorMagic,
+            .version = kHeapDescriptorVersion,
+            .slice_log2 = kSliceLog2,
+            .record_bytes = sizeof(Span),
+            .region_bytes = sizeof(Region),
+            .region = &first,
+            .in_region = {.base = offsetof(Region, base_),
+                          .bytes = offsetof(Region, bytes_),
+                          .first_slice = offsetof(Region, first_),
+                          .used_slices = offsetof(Region, used_),
+                          .next = offsetof(Region, next)},
+            .in_slice = {.owner = offsetof(Span, owner),
+                         .free_list = offsetof(Span, free),
+                         .local_free_list = offsetof(Span, local_free),
+                         .remote_list = offsetof(Span, remote),
+                         .countdown = offsetof(Span, countdown),
+                         .floor = offsetof(Span, floor),
+                         .carved = offsetof(Span, carved),
+                         .capacity = offsetof(Span, capacity),
+                         .block_bytes = offsetof(Span, block_bytes),
+                         .slices = offsetof(Span, slices),
+                         .is_dirty = offsetof(Span, is_dirty),
+                         .start = offsetof(Span, start),
+                         .pages = offsetof(Span, pages)},
+            .owners = {.free = owner::kFree, .interior = owner::kInterior, .large = owner::kLarge, .metadata = owner::kMetadata}};
+}
+#pragma GCC diagnostic pop
+
+// Nothing in the process reads it: it must be kept all the same.
+__attribute__((used, retain)) constinit const HeapDescriptor g_heap_descriptor = Region::describe(g_region);
 
 namespace {
 
@@ -30,6 +66,10 @@ constinit std::array<Region, kMoreRegions> g_more{};
 constinit std::size_t g_more_count = 0;
 constinit char* g_metadata = nullptr;
 constinit std::size_t g_metadata_left = 0;
+
+constinit std::atomic<std::size_t> g_ceiling{0};
+/// Less free memory than this is not worth a system call under the ceiling.
+constexpr std::size_t kWorthPurging = std::size_t{1} << 20;
 
 /// Bytes of addresses that the process may still have.
 std::size_t address_limit() noexcept {
@@ -74,7 +114,8 @@ Region* reserve_next(std::uint32_t slices) noexcept {
     }
     // The records of 512 slices fill one.
     const std::size_t wanted = (std::size_t{slices} + 1 + slices / 256) * kSliceBytes;
-    const std::size_t usual = address_limit() == SIZE_MAX ? kMost / 16 : std::max(address_limit() / kShareOfLimit, kLeastRegion);
+    const std::size_t limit = address_limit();
+    const std::size_t usual = limit == SIZE_MAX ? kMost / 16 : std::max(limit / kShareOfLimit, kLeastRegion);
     Region& made = g_more[g_more_count];
     if (!made.reserve(std::max(wanted, usual)) && !made.reserve(wanted)) {
         return nullptr;
@@ -93,9 +134,8 @@ Region* region_of(const void* address) noexcept {
     return nullptr;
 }
 
-}  // namespace
-
-Span* take_slices(std::uint32_t slices, std::uint32_t alignment, bool& is_zero) noexcept {
+/// A run from the regions there are, or from another one.
+Span* take_anywhere(std::uint32_t slices, std::uint32_t alignment, bool& is_zero) noexcept {
     if (!g_is_ready.load(std::memory_order_acquire) && !reserve_first()) {  // pairs with the release in reserve_first()
         return nullptr;
     }
@@ -123,19 +163,24 @@ Span* take_slices(std::uint32_t slices, std::uint32_t alignment, bool& is_zero) 
     return made->take(slices, alignment, is_zero);
 }
 
+}  // namespace
+
+Span* take_slices(std::uint32_t slices, std::uint32_t alignment, bool& is_zero) noexcept {
+    Span* const span = take_anywhere(slices, alignment, is_zero);
+    // Clean slices are about to become memory: what is free and still memory goes first.
+    if (span != nullptr && is_zero && is_above_ceiling(0)) {
+        static_cast<void>(purge_regions(0, true));
+    }
+    return span;
+}
+
 void give_slices(Span* head) noexcept { region_of(head)->give(head, head->slices); }
 
 bool extend_slices(Span* head, std::uint32_t wanted, bool& is_zero) noexcept {
     return region_of(head)->extend(head, head->slices, wanted, is_zero);
 }
 
-void shorten_slices(Span* head, std::uint32_t wanted) noexcept {
-    const std::uint32_t rest = head->slices - wanted;
-    head->slices = wanted;
-    head[wanted - 1].owner.store(wanted == 1 ? head->owner.load(std::memory_order_relaxed) : owner::kInterior,
-                                 std::memory_order_relaxed);  // the block's owner alone comes here
-    region_of(head)->give(head + wanted, rest);
-}
+void shorten_slices(Span* head, std::uint32_t wanted) noexcept { region_of(head)->shorten(head, wanted); }
 
 Span* find_span(const void* address) noexcept {
     const Region* const region = region_of(address);
@@ -173,6 +218,21 @@ std::size_t purge_regions(std::uint32_t before, bool all) noexcept {
     std::size_t given = 0;
     for_each_region([&](Region& region) { given += region.purge(before, all); });
     return given;
+}
+
+void set_ceiling(std::size_t bytes) noexcept { g_ceiling.store(bytes, std::memory_order_relaxed); }  // a figure
+
+bool is_above_ceiling(std::size_t more) noexcept {
+    const std::size_t ceiling = g_ceiling.load(std::memory_order_relaxed);  // a figure
+    if (ceiling == 0 || dirty_bytes() < kWorthPurging) {
+        return false;
+    }
+    std::size_t sum = more;
+    for_each_region([&](Region& region) {
+        const os::LockGuard guard(region.lock());
+        sum += region.used_bytes() - region.free_bytes() + region.dirty_bytes();
+    });
+    return sum > ceiling;
 }
 
 std::size_t dirty_bytes() noexcept {

@@ -28,6 +28,11 @@ void shorten_slices(Span* head, std::uint32_t wanted) noexcept;
 std::size_t purge_regions(std::uint32_t before, bool all) noexcept;
 [[nodiscard]] std::size_t dirty_bytes() noexcept;
 
+/// Free memory does not wait for the clock where the heap's memory would come to more than so many bytes; 0: it always waits.
+void set_ceiling(std::size_t bytes) noexcept;
+/// Whether the heap's memory, free memory that still is in place included, and `more` come to more than the ceiling.
+[[nodiscard]] bool is_above_ceiling(std::size_t more) noexcept;
+
 template <class Visitor>
 void for_each_region(Visitor visit) noexcept {
     for (Region* region = &g_region; region != nullptr;

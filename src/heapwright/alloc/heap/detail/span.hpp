@@ -23,6 +23,7 @@ namespace owner {
 inline constexpr std::uintptr_t kFree = 0;       ///< a slice in no span; fresh records are zero
 inline constexpr std::uintptr_t kAbandoned = 6;  ///< a span of blocks whose thread is gone
 inline constexpr std::uintptr_t kFullBit = 1;    ///< thread pointer | this: no free block, and in no list
+inline constexpr std::uintptr_t kCountedBit = 2; ///< thread pointer | this: its owner counts the blocks that come back
 inline constexpr std::uintptr_t kInterior = 2;   ///< not the first slice of a span
 inline constexpr std::uintptr_t kLarge = 4;      ///< a span that is one block
 inline constexpr std::uintptr_t kMetadata = 8;   ///< the heap's own

@@ -10,7 +10,7 @@
 #include <utility>
 
 #include <heapwright/alloc/heap/detail/heap_core.hpp>
-#include <heapwright/base/check.hpp>
+#include <heapwright/alloc/heap/detail/span_chain.hpp>
 
 namespace heapwright::heap {
 
@@ -32,8 +32,9 @@ constexpr unsigned kLookedAt = 3;
 }  // namespace
 
 void ThreadCache::attach(HeapCore& heap, std::uintptr_t thread, Span** direct) noexcept {
+    const os::LockGuard guard(lock_);  // statistics ask whether the cache is attached
     heap_ = &heap;
-    thread_ = thread;
+    thread_.store(thread, std::memory_order_relaxed);  // see thread()
     direct_ = direct;
 }
 
@@ -69,6 +70,9 @@ FreeBlock* ThreadCache::refill(SizeClass size_class, bool may_borrow, bool& is_z
     if (span != active) {
         set_active(size_class, span);
         span->state = SpanState::active;
+        // Only this thread compares it for equality. Where spans are long, an active one that empties must be noticed.
+        const bool is_counted = span->block_bytes > kDirectBytes;
+        span->owner.store(is_counted ? thread() | owner::kCountedBit : thread(), std::memory_order_relaxed);
         if (active != &g_no_blocks) {
             place(active);
         }
@@ -118,7 +122,7 @@ Span* ThreadCache::take_new(SizeClass size_class) noexcept {
         unlist(carving);
         return carving;
     }
-    if (Span* const abandoned = heap_->claim_any(size_class, thread_); abandoned != nullptr) {
+    if (Span* const abandoned = heap_->claim_any(size_class, thread()); abandoned != nullptr) {
         add(abandoned);
         return abandoned;
     }
@@ -143,7 +147,7 @@ Span* ThreadCache::take_new(SizeClass size_class) noexcept {
     span->is_fresh = is_zero;
     span->is_private = heap_->is_private();
     span->remote.store(0, std::memory_order_relaxed);       // as above
-    span->owner.store(thread_, std::memory_order_relaxed);  // as above
+    span->owner.store(thread(), std::memory_order_relaxed);  // as above
     add(span);
     return span;
 }
@@ -176,7 +180,7 @@ void ThreadCache::place(Span* span) noexcept {
         span->state = SpanState::full;
         span->set_live(live, idle == 0 ? 0 : span->capacity - worthwhile);
         // Only this thread compares it for equality.
-        span->owner.store(idle == 0 ? thread_ | owner::kFullBit : thread_, std::memory_order_relaxed);
+        span->owner.store(thread() | (idle == 0 ? owner::kFullBit : owner::kCountedBit), std::memory_order_relaxed);
     }
 }
 
@@ -195,14 +199,8 @@ Span** ThreadCache::list_of(SizeClass size_class, SpanState state) noexcept {
 void ThreadCache::enlist(Span* span, SpanState state, std::uint32_t floor) noexcept {
     span->set_live(span->live(), floor);
     span->state = state;
-    span->owner.store(thread_, std::memory_order_relaxed);  // only this thread compares it for equality
-    Span*& head = *list_of(span->size_class, state);
-    span->previous = nullptr;
-    span->next = head;
-    if (head != nullptr) {
-        head->previous = span;
-    }
-    head = span;
+    span->owner.store(thread() | owner::kCountedBit, std::memory_order_relaxed);  // only this thread compares it for equality
+    ListChain::push(*list_of(span->size_class, state), span);
 }
 
 void ThreadCache::unlist(Span* span) noexcept {
@@ -210,10 +208,7 @@ void ThreadCache::unlist(Span* span) noexcept {
     if (head == nullptr) {
         return;
     }
-    (span->previous != nullptr ? span->previous->next : *head) = span->next;
-    if (span->next != nullptr) {
-        span->next->previous = span->previous;
-    }
+    ListChain::erase(*head, span);
     span->next = nullptr;
     span->previous = nullptr;
 }
@@ -243,8 +238,20 @@ void ThreadCache::take_home(Span* span, FreeBlock* first, FreeBlock* last, std::
     }
 }
 
+void ThreadCache::shed() noexcept {
+    for (unsigned number = 0; number < kClassCount; ++number) {
+        const auto size_class = static_cast<SizeClass>(number);
+        if (Span* const span = active_[size_class]; span != &g_no_blocks) {
+            set_active(size_class, &g_no_blocks);
+            take_back_unused(span);
+            place(span);
+        }
+    }
+    answer_notices();
+}
+
 bool ThreadCache::adopt(Span* span) noexcept {
-    if (!heap_->claim(span, thread_)) {
+    if (!heap_->claim(span, thread())) {
         return false;
     }
     add(span);
@@ -297,22 +304,14 @@ void ThreadCache::answer_notices() noexcept {
 
 void ThreadCache::add(Span* span) noexcept {
     const os::LockGuard guard(lock_);
-    span->cache_previous = nullptr;
-    span->cache_next = all_;
-    if (all_ != nullptr) {
-        all_->cache_previous = span;
-    }
-    all_ = span;
+    CacheChain::push(all_, span);
     span->is_noticed = false;
     span->cache.store(this, std::memory_order_release);  // pairs with the acquire in notify()
 }
 
 void ThreadCache::drop(Span* span) noexcept {
     const os::LockGuard guard(lock_);
-    (span->cache_previous != nullptr ? span->cache_previous->cache_next : all_) = span->cache_next;
-    if (span->cache_next != nullptr) {
-        span->cache_next->cache_previous = span->cache_previous;
-    }
+    CacheChain::erase(all_, span);
     if (span->is_noticed) {
         Span** link = &noticed_;
         while (*link != span) {
@@ -336,8 +335,9 @@ void ThreadCache::forget() noexcept {
     }
     lists_.fill({});
     borrowed_.fill(0);
+    const os::LockGuard guard(lock_);  // as in attach()
     heap_ = nullptr;
-    thread_ = 0;
+    thread_.store(0, std::memory_order_relaxed);  // see thread()
     direct_ = nullptr;
 }
 

@@ -44,12 +44,18 @@ public:
     ///
     /// Returns: nullptr when memory is exhausted. `is_zero`: but for its first word, the block reads as zero.
     [[nodiscard]] FreeBlock* refill(SizeClass size_class, bool may_borrow, bool& is_zero) noexcept;
-    [[nodiscard]] Span* active(SizeClass size_class) const noexcept { return active_[size_class]; }
+    /// A block of the class: at hand, or by refill(). `is_zero` is written only there.
+    [[nodiscard]] HEAPWRIGHT_ALWAYS_INLINE FreeBlock* take(SizeClass size_class, bool may_borrow, bool& is_zero) noexcept {
+        Span* const span = active_[size_class];
+        return HEAPWRIGHT_LIKELY(span->free != nullptr) ? pop(span) : refill(size_class, may_borrow, is_zero);
+    }
 
     /// The owner frees a list of blocks, also into a span that was full. Requires: this cache's span.
     void take_home(Span* span, FreeBlock* first, FreeBlock* last, std::uint32_t count) noexcept;
     /// The countdown of a span ran out. Returns whether memory may have become free.
     bool on_countdown(Span* span) noexcept;
+    /// Puts aside the spans that malloc takes from, and gives back those that are empty.
+    void shed() noexcept;
     /// Takes a span over that nobody owns. Returns false when another thread was faster.
     [[nodiscard]] bool adopt(Span* span) noexcept;
 
@@ -60,10 +66,11 @@ public:
     void add(Span* span) noexcept;
     void drop(Span* span) noexcept;
 
-    [[nodiscard]] std::uintptr_t thread() const noexcept { return thread_; }
+    /// Any thread may ask; it is its own pointer only if it attached the cache itself, so no order is needed.
+    [[nodiscard]] std::uintptr_t thread() const noexcept { return thread_.load(std::memory_order_relaxed); }
     [[nodiscard]] HeapCore* heap() const noexcept { return heap_; }
     /// Whether it serves whoever holds a lock, and not one thread.
-    [[nodiscard]] bool serves_everybody() const noexcept { return thread_ == owner::kNobody; }
+    [[nodiscard]] bool serves_everybody() const noexcept { return thread() == owner::kNobody; }
     [[nodiscard]] bool is_attached() const noexcept { return heap_ != nullptr; }
 
     /// Visits all spans. Requires: lock() held. Any thread.
@@ -102,7 +109,7 @@ private:
     void release(Span* span) noexcept;
 
     HeapCore* heap_ = nullptr;
-    std::uintptr_t thread_ = 0;
+    std::atomic<std::uintptr_t> thread_{0};
     Span** direct_ = nullptr;
     std::array<Span*, kClassCount> active_{};
     std::array<Lists, kClassCount> lists_{};

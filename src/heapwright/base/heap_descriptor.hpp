@@ -1,0 +1,38 @@
+// What heapwright's heap tells of itself to who reads the process from outside: where its tables are, and in which form.
+#pragma once
+
+#include <array>
+#include <cstdint>
+
+namespace heapwright {
+
+inline constexpr std::array<char, 24> kHeapDescriptorMagic{'\x7f', 'h', 'e', 'a', 'p', 'w', 'r', 'i', 'g', 'h', 't', ' ', 'd', 'e', 's', 'c', 'r', 'i', 'p', 't', 'o', 'r', '\n', '\0'};
+inline constexpr std::uint32_t kHeapDescriptorVersion = 1;
+
+/// Lies in the data of libheapwright.so, and of each program that links the heap. It is found by its magic, so that no symbols
+/// are needed. Offsets count from the start of the record that is named.
+struct HeapDescriptor {
+    std::array<char, 24> magic;
+    std::uint32_t version;  ///< of this record and of what it leads to; who does not know it looks no further
+    std::uint32_t slice_log2;
+    std::uint32_t record_bytes;  ///< of a slice's record: they lie at the region's base, one after the other
+    std::uint32_t region_bytes;  ///< of a region's record
+    const void* region;          ///< the first region's record
+
+    /// In a region's record.
+    struct RegionOffsets {
+        std::uint32_t base, bytes, first_slice, used_slices, next;
+    } in_region;
+
+    /// In a slice's record.
+    struct SliceOffsets {
+        std::uint32_t owner, free_list, local_free_list, remote_list, countdown, floor, carved, capacity, block_bytes, slices, is_dirty, start, pages;
+    } in_slice;
+
+    /// What `owner` says of a slice; anything else is a span of blocks.
+    struct Owners {
+        std::uint32_t free, interior, large, metadata;
+    } owners;
+};
+
+}  // namespace heapwright

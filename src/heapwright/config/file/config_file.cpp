@@ -1,0 +1,247 @@
+#include <heapwright/config/file/config_file.hpp>
+
+#include <algorithm>
+#include <array>
+#include <span>
+#include <utility>
+
+#include <heapwright/config/file/detail/toml.hpp>
+#include <heapwright/config/reader.hpp>
+#include <heapwright/config/schema.hpp>
+#include <heapwright/config/toml_scanner.hpp>
+#include <heapwright/os/file.hpp>
+
+namespace heapwright::config {
+
+namespace {
+
+/// Where a text of TOML that begins at `at` ends: behind its closing quotes, or where its line ends.
+std::size_t end_of_quoted(std::string_view text, std::size_t at) {
+    const char quote = text[at];
+    const bool is_long = text.substr(at, 3) == std::string(3, quote);
+    for (at += is_long ? 3 : 1; at < text.size(); ++at) {
+        if (text[at] == '\\' && quote == '"') {
+            ++at;
+        } else if (is_long ? text.substr(at, 3) == std::string(3, quote) : text[at] == quote) {
+            return at + (is_long ? 3 : 1);
+        } else if (text[at] == '\n' && !is_long) {
+            return at;
+        }
+    }
+    return at;
+}
+
+/// The first letter beyond ASCII outside of texts and comments, where TOML has none, or npos. Version 3.3 of toml++ has an
+/// undefined step there.
+std::size_t find_stray_letter(std::string_view text) {
+    std::size_t at = text.starts_with("\xEF\xBB\xBF") ? 3 : 0;
+    while (at < text.size()) {
+        if (text[at] == '#') {
+            at = std::min(text.find('\n', at), text.size());
+        } else if (text[at] == '"' || text[at] == '\'') {
+            at = end_of_quoted(text, at);
+        } else if (static_cast<unsigned char>(text[at]) >= 0x80) {
+            return at;
+        } else {
+            ++at;
+        }
+    }
+    return std::string_view::npos;
+}
+
+ConfigMistake mistake_at(const toml::source_region& region, std::string sentence) {
+    return {region.begin.line, region.begin.column, std::move(sentence)};
+}
+
+/// A value of toml++ as the schema takes it; what it has no word for, such as dates, is none.
+bool to_scalar(const toml::node& node, Scalar& scalar) {
+    if (const auto* text = node.as_string()) {
+        scalar = {.kind = ScalarKind::text, .text = text->get()};
+    } else if (const auto* integer = node.as_integer()) {
+        scalar = {.kind = ScalarKind::integer, .text = {}, .integer = integer->get()};
+    } else if (const auto* number = node.as_floating_point()) {
+        scalar = {.kind = ScalarKind::fraction, .text = {}, .integer = 0, .fraction = number->get()};
+    } else if (const auto* flag = node.as_boolean()) {
+        scalar = {.kind = ScalarKind::flag, .text = {}, .integer = 0, .fraction = 0, .flag = flag->get()};
+    } else {
+        return false;
+    }
+    return true;
+}
+
+/// Goes through a parsed file and collects what is wrong.
+class TableReader {
+public:
+    explicit TableReader(ConfigReading& reading) : reading_(reading) {}
+
+    void read(const toml::table& root) {
+        for (const auto& [key, node] : root) {
+            const std::string_view name = key.str();
+            if (name == site_section().name && node.is_array()) {
+                read_sites(*node.as_array());
+            } else if (const Section* section = find_section(name)) {
+                if (const auto* table = node.as_table()) {
+                    read_fields(*table, *section, &reading_.file.memory);
+                } else {
+                    complain(key.source(), unknown_section(name));
+                }
+            } else {
+                complain(key.source(), unknown_section(name));
+            }
+        }
+        Text<512> sentence;
+        if (reading_.mistakes.empty() && !is_whole(reading_.file.memory, sentence)) {
+            reading_.mistakes.push_back({0, 0, std::string(sentence.view())});
+        }
+    }
+
+private:
+    static std::string unknown_section(std::string_view name) {
+        Text<512> sentence;
+        append_unknown_section(sentence, name);
+        return std::string(sentence.view());
+    }
+    void complain(const toml::source_region& region, std::string sentence) {
+        reading_.mistakes.push_back(mistake_at(region, std::move(sentence)));
+    }
+    void complain(const toml::source_region& region, const TextBuffer& sentence) { complain(region, std::string(sentence.view())); }
+
+    void read_sites(const toml::array& sites) {
+        for (const toml::node& node : sites) {
+            const auto* table = node.as_table();
+            if (table == nullptr) {
+                complain(node.source(), "site holds something else than tables; write each as [[site]]");
+                continue;
+            }
+            PlannedSite site;
+            const std::size_t before = reading_.mistakes.size();
+            read_fields(*table, site_section(), &site);
+            Text<512> sentence;
+            if (reading_.mistakes.size() == before && !is_whole(site, sentence)) {
+                complain(node.source(), sentence);
+            }
+            reading_.file.plan.push_back(site);
+        }
+    }
+
+    void read_fields(const toml::table& table, const Section& section, void* object) {
+        for (const auto& [key, node] : table) {
+            if (const Field* field = find_field(section, key.str())) {
+                read_field(*field, node, object);
+                continue;
+            }
+            Text<1024> sentence;
+            append_unknown_key(sentence, section, key.str());
+            complain(key.source(), sentence);
+        }
+    }
+
+    void read_field(const Field& field, const toml::node& node, void* object) {
+        const auto* list = node.as_array();
+        if ((list != nullptr) != is_array(field.kind)) {
+            Text<512> sentence;
+            append_shape(sentence, field);
+            complain(node.source(), sentence);
+        } else if (list == nullptr) {
+            set(field, node, object);
+        } else {
+            clear_array(field, object);
+            for (const toml::node& item : *list) {
+                set(field, item, object);
+            }
+        }
+    }
+
+    void set(const Field& field, const toml::node& node, void* object) {
+        Scalar scalar;
+        Text<512> sentence;
+        if (!to_scalar(node, scalar)) {
+            sentence.append(field.key).append(" cannot be of this type; expected ").append(field.expected);
+            complain(node.source(), sentence);
+        } else if (!set_field(field, object, scalar, sentence)) {
+            complain(node.source(), sentence);
+        }
+    }
+
+    ConfigReading& reading_;
+};
+
+}  // namespace
+
+ConfigReading read_config(std::string_view text) {
+    ConfigReading reading;
+    if (const std::size_t stray = find_stray_letter(text); stray != std::string_view::npos) {
+        const TextPlace place = TomlScanner(text).place_of(stray);
+        reading.mistakes.push_back({place.line, place.column, "this is no TOML: letters beyond ASCII stand in quotes and comments only"});
+        return reading;
+    }
+    try {
+        TableReader(reading).read(toml::parse(text));
+    } catch (const toml::parse_error& error) {
+        reading = {};
+        reading.mistakes.push_back(mistake_at(error.source(), "this is no TOML: " + std::string(error.description())));
+    }
+    std::ranges::stable_sort(reading.mistakes, {}, [](const ConfigMistake& mistake) { return std::pair(mistake.line, mistake.column); });
+    return reading;
+}
+
+ConfigReading check_config(std::string_view text) {
+    ConfigReading reading = read_config(text);
+    if (!reading.mistakes.empty()) {
+        return reading;
+    }
+    ConfigFile inside;
+    Text<1024> mistake;
+    auto keep = [&inside](const PlannedSite& site) noexcept { inside.plan.push_back(site); };
+    if (!read_memory_config(text, "", inside.memory, keep, mistake)) {
+        std::string_view sentence = mistake.view();  // ":line:column: what"
+        ConfigMistake found;
+        std::uint64_t line = 0;
+        std::uint64_t column = 0;
+        sentence.remove_prefix(1);
+        if (take_decimal(sentence, line) && sentence.starts_with(':')) {
+            sentence.remove_prefix(1);
+            static_cast<void>(take_decimal(sentence, column));
+        }
+        found.line = static_cast<std::uint32_t>(line);
+        found.column = static_cast<std::uint32_t>(column);
+        found.sentence = std::string(sentence.substr(std::min(sentence.size(), sentence.find(' ') + 1))) +
+                         "; it is TOML, but not of the kind that a program reads while it starts";
+        reading.mistakes.push_back(std::move(found));
+    }
+    return reading;
+}
+
+Result<std::string> load_config_text(const std::string& path) {
+    constexpr std::size_t kBytesMax = std::size_t{64} << 20;
+    auto file = os::File::open_read(path.c_str());
+    if (!file) {
+        return std::unexpected(file.error());
+    }
+    std::string text;
+    std::array<char, 65536> room;
+    while (true) {
+        const auto read = file->read_some(std::as_writable_bytes(std::span(room)));
+        if (!read) {
+            return std::unexpected(read.error());
+        }
+        if (*read == 0) {
+            break;
+        }
+        text.append(room.data(), *read);
+        if (text.size() > kBytesMax) {
+            return fail_with(Errc::limit_reached, kBytesMax);
+        }
+    }
+    return text;
+}
+
+std::string sentence_of(const ConfigMistake& mistake, std::string_view name) {
+    std::string text(name);
+    if (mistake.line != 0) {
+        text += ":" + std::to_string(mistake.line) + ":" + std::to_string(mistake.column);
+    }
+    return text + ": " + mistake.sentence;
+}
+
+}  // namespace heapwright::config

@@ -1,0 +1,348 @@
+// The cycles: minor, everything in steps, everything at once.
+#include <algorithm>
+#include <cstring>
+#include <new>
+
+#include <heapwright/base/check.hpp>
+#include <heapwright/os/clock.hpp>
+#include <heapwright/os/pages.hpp>
+#include <heapwright/os/thread.hpp>
+#include <heapwright/own/gc/detail/collector.hpp>
+#include <heapwright/own/gc/detail/marker.hpp>
+#include <heapwright/own/gc/heap.hpp>
+
+namespace heapwright::gc {
+
+namespace detail {
+
+void begin_collector(Collector& collector) noexcept {
+    collector.roots.next = collector.roots.previous = &collector.roots;
+    collector.weak_roots.next = collector.weak_roots.previous = &collector.weak_roots;
+    collector.full_threshold = collector.config.threshold_bytes;
+    collector.nursery_bytes = collector.config.nursery_bytes;
+    collector.last_collection_ns = os::monotonic_ns();
+    void* const pages = os::map_pages(sizeof(MarkTeam), "heapwright gc markers");
+    HEAPWRIGHT_CHECK(pages != nullptr, "out of memory: no pages for a collected heap's markers");
+    collector.team = ::new (pages) MarkTeam(collector);
+}
+
+void end_collector(Collector& collector) noexcept {
+    collector.team->~MarkTeam();
+    os::release(collector.team, os::round_to_pages(sizeof(MarkTeam)));
+    collector.cancel_marking();
+    while (collector.chunks != nullptr) {
+        collector.release_chunk(collector.chunks);
+    }
+}
+
+bool Collector::is_live(const void* object) const noexcept {
+    const Header* const header = header_of(object);
+    return (load_byte(mark_of(header)) & kMarkEpochs) == epoch || (keeps_young && load_byte(line_of(header)) == kLineYoung);
+}
+
+/// One pause. Another thread may have collected meanwhile; then it is not done again.
+void Collector::collect(Mutator& self, Cycle cycle, Reason reason) noexcept {
+    const std::uint64_t begin_ns = os::monotonic_ns();
+    const std::uint64_t pauses_before = counts.pauses;
+    while (!collecting.try_lock()) {
+        park(self);
+        unpark(self);
+        os::yield_thread();
+    }
+    const bool asked_for = reason != Reason::nursery_full && reason != Reason::threshold;
+    if ((counts.pauses != pauses_before && !asked_for) || (cycle == Cycle::step) != is_marking) {
+        if (cycle == Cycle::step || !asked_for) {
+            collecting.unlock();
+            return;
+        }
+    }
+    stop_world(self);
+    is_collecting = true;
+    for (Mutator* mutator = mutators; mutator != nullptr; mutator = mutator->next) {
+        retire(*mutator);
+    }
+    GcEvent event{};
+    event.cycle = cycle;
+    event.reason = reason;
+    event.used_before_bytes = used_bytes();
+    returned_now = 0;
+    moved_now = 0;
+    mark_ns_now = 0;
+    if (cycle != Cycle::step) {
+        peak_since_full = std::max(peak_since_full, event.used_before_bytes);
+    }
+    note_constructions();
+    free_destroyed();
+    switch (cycle) {
+        case Cycle::minor:
+            if (is_marking) {
+                event.cycle = Cycle::full;
+                full(self);
+                break;
+            }
+            if (config.generational || reason != Reason::nursery_full) {
+                minor(self);
+            }
+            if (reason == Reason::nursery_full && used_bytes() + external_bytes >= full_threshold) {
+                event.reason = Reason::threshold;
+                event.cycle = config.incremental ? Cycle::begin : Cycle::full;
+                if (!config.incremental) {
+                    full(self);
+                } else {
+                    if (!config.generational) {
+                        minor(self);  // marking in steps begins without young objects
+                    }
+                    begin_marking(self);
+                }
+            }
+            break;
+        case Cycle::begin:
+            if (is_marking) {
+                event.cycle = Cycle::full;
+                full(self);
+            } else {
+                minor(self);
+                begin_marking(self);
+            }
+            break;
+        case Cycle::step:
+        case Cycle::end:
+            if (mark_step(config.pause_budget_ns)) {
+                event.cycle = Cycle::end;
+                end_marking(self);
+            }
+            break;
+        case Cycle::full: full(self); break;
+    }
+    finish_pause(self, event, begin_ns);
+    run_waiting(self);
+}
+
+/// The longer a thread may allocate, the less of it lives; but what lives then is marked in one pause.
+void Collector::size_nursery(std::uint64_t pause_ns) noexcept {
+    const std::size_t most = std::max(config.nursery_bytes, std::min(config.nursery_most_bytes, live_bytes / 2));
+    if (pause_ns > config.pause_budget_ns / 2) {
+        nursery_bytes = std::max(config.nursery_bytes, nursery_bytes / 2);
+    } else if (pause_ns < config.pause_budget_ns / 4) {
+        nursery_bytes = std::min(most, nursery_bytes + nursery_bytes / 4);
+    }
+}
+
+void Collector::finish_pause(Mutator&, GcEvent& event, std::uint64_t begin_ns) noexcept {
+    remember_constructions();
+    if (event.cycle != Cycle::step) {
+        since_collection.store(0, std::memory_order_relaxed);
+    }
+    since_step.store(0, std::memory_order_relaxed);
+    __atomic_store_n(&last_collection_ns, os::monotonic_ns(), __ATOMIC_RELAXED);  // read by tick, which only compares
+    ++counts.pauses;
+    counts.minor_collections += event.cycle == Cycle::minor || event.cycle == Cycle::begin ? 1U : 0U;
+    counts.full_collections += event.cycle == Cycle::full || event.cycle == Cycle::end ? 1U : 0U;
+    counts.steps += event.cycle == Cycle::step || event.cycle == Cycle::end ? 1U : 0U;
+    event.number = counts.pauses;
+    event.used_after_bytes = used_bytes();
+    event.returned_bytes = returned_now;
+    event.moved_bytes = moved_now;
+    event.mark_ns = mark_ns_now;
+    if (config.verify_always) {
+        if (const char* const broken = broken_invariant(false)) {
+            fail_check(broken, nullptr, __FILE__, __LINE__);
+        }
+    }
+    event.pause_ns = os::monotonic_ns() - begin_ns;
+    if (event.cycle == Cycle::minor) {
+        size_nursery(event.pause_ns);
+    }
+    counts.pause_total_ns += event.pause_ns;
+    counts.pause_longest_ns = std::max(counts.pause_longest_ns, event.pause_ns);
+    if (config.on_event != nullptr) {
+        config.on_event(event, config.context);
+    }
+    is_collecting = false;
+    start_world();
+    collecting.unlock();
+}
+
+/// Everything that is marked stays; what was allocated since the last collection is marked if it can be reached.
+void Collector::minor(Mutator& self) noexcept {
+    const std::uint64_t begin_ns = os::monotonic_ns();
+    Marker& marker = team->first;
+    marker.set(TraceMode::mark, epoch);
+    for (void* const buffer : young_buffers) {
+        marker.pin(header_of(buffer));  // they end when their container does; what they hold is found word by word
+    }
+    adopt_buffers();
+    mark_roots(marker, self);
+    mark_remembered(marker);
+    team->drain();
+    after_marking(marker, false);
+    mark_ns_now += os::monotonic_ns() - begin_ns;
+    sweep_touched();
+    clean_marks(16);
+}
+
+/// Turns the marks' meaning: what is marked now has to be reached again.
+void Collector::begin_epoch() noexcept {
+    clean_marks(SIZE_MAX);
+    epoch = static_cast<std::uint8_t>(3 - epoch);
+    both_epochs = true;
+    remembered.clear();
+    for (Chunk* chunk = chunks; chunk != nullptr; chunk = chunk->next) {
+        chunk->huge_logged = false;
+        for (std::size_t index = kFirstBlock; index < kBlocksPerChunk; ++index) {
+            const BlockState state = chunk->blocks[index].state;
+            if (state != BlockState::used && state != BlockState::inside && !chunk->is_huge) {
+                continue;
+            }
+            std::uint8_t* const lines = line_of(reinterpret_cast<std::byte*>(chunk) + index * kBlockBytes);
+            for (std::size_t line = 0; line < kLinesPerBlock; ++line) {
+                lines[line] = (lines[line] & (kLineOld | kLineLogged)) != 0 ? std::uint8_t{kLinePrevious} : lines[line];
+            }
+        }
+    }
+}
+
+/// Snapshot: what can be reached now will be marked, whatever the program does meanwhile; new objects count as reached.
+///
+/// Requires: a minor collection has just ended: no young object exists.
+void Collector::begin_marking(Mutator& self) noexcept {
+    begin_epoch();
+    is_marking = true;
+    __atomic_add_fetch(&marking_heaps, 1, __ATOMIC_RELAXED);  // the world is stopped: mutators see it when they go on
+    Marker& marker = team->first;
+    marker.set(TraceMode::keep_young, epoch);
+    mark_roots(marker, self);
+    next_buffer = 0;
+}
+
+bool Collector::mark_step(std::uint64_t budget_ns) noexcept {
+    const std::uint64_t begin_ns = os::monotonic_ns();
+    const std::uint64_t deadline_ns = begin_ns + budget_ns;
+    Marker& marker = team->first;
+    marker.set(TraceMode::keep_young, epoch);
+    bool done = false;
+    do {
+        // Buffers of containers live until the container ends; what they hold is found through their owner.
+        for (std::size_t count = 0; next_buffer < buffers.size() && count < 1024; ++count, ++next_buffer) {
+            marker.keep(header_of(buffers[next_buffer]));
+        }
+        while (!overwritten.empty()) {
+            marker.push_unmarked(overwritten.pop());
+        }
+        done = marker.drain_until(deadline_ns) && next_buffer == buffers.size() && overwritten.empty();
+    } while (!done && os::monotonic_ns() < deadline_ns);
+    mark_ns_now += os::monotonic_ns() - begin_ns;
+    return done;
+}
+
+void Collector::end_marking(Mutator&) noexcept {
+    const std::uint64_t begin_ns = os::monotonic_ns();
+    Marker& marker = team->first;
+    keeps_young = true;
+    after_marking(marker, true);
+    mark_ns_now += os::monotonic_ns() - begin_ns;
+    is_marking = false;
+    __atomic_sub_fetch(&marking_heaps, 1, __ATOMIC_RELAXED);  // as in begin_marking
+    both_epochs = false;
+    sweep_all(true);
+    keeps_young = false;
+}
+
+void Collector::cancel_marking() noexcept {
+    if (is_marking) {
+        is_marking = false;
+        __atomic_sub_fetch(&marking_heaps, 1, __ATOMIC_RELAXED);  // as in begin_marking
+        team->first.drop();
+        team->first.weak_slots.clear();
+        team->first.ephemerons.clear();
+        weak_slots.clear();
+        ephemerons.clear();
+        overwritten.clear();
+    }
+}
+
+/// Marks and frees everything in one pause.
+void Collector::full(Mutator& self) noexcept {
+    const bool was_marking = is_marking;
+    cancel_marking();
+    if (was_marking) {
+        // Half of the objects have this epoch's marks, the others the last one's: all get the last one's.
+        for_each_block([&](std::byte* block, BlockInfo& info) {
+            if (info.state == BlockState::used || info.state == BlockState::inside) {
+                unmark(block, info);
+            }
+        });
+        for (Chunk* chunk = chunks; chunk != nullptr; chunk = chunk->next) {
+            if (chunk->is_huge) {
+                unmark(reinterpret_cast<std::byte*>(chunk) + kFirstByte, chunk->blocks[kFirstBlock]);
+            }
+        }
+        epoch = static_cast<std::uint8_t>(3 - epoch);
+    }
+    const std::uint64_t begin_ns = os::monotonic_ns();
+    begin_epoch();
+    choose_sparse_blocks();
+    Marker& marker = team->first;
+    marker.set(evacuates ? TraceMode::evacuate : TraceMode::mark, epoch);
+    adopt_buffers();
+    for (void* const buffer : buffers) {
+        marker.keep(header_of(buffer));
+    }
+    mark_roots(marker, self);
+    team->drain();
+    after_marking(marker, true);
+    mark_ns_now += os::monotonic_ns() - begin_ns;
+    end_evacuation();
+    both_epochs = false;
+    sweep_all(false);
+}
+
+}  // namespace detail
+
+void Heap::collect() noexcept { collector_->collect(detail::mutator_of(*this), Cycle::full, Reason::requested); }
+
+void Heap::collect_minor() noexcept { collector_->collect(detail::mutator_of(*this), Cycle::minor, Reason::requested); }
+
+void Heap::request_collection() noexcept { collector_->wants_collection.store(true, std::memory_order_relaxed); }  // heard later
+
+void Heap::tick() noexcept {
+    const std::uint64_t interval_ns = collector_->config.interval_ns;
+    if (interval_ns != 0 && os::monotonic_ns() - __atomic_load_n(&collector_->last_collection_ns, __ATOMIC_RELAXED) >= interval_ns) {
+        request_collection();  // relaxed above: one number, and a collection too early or too late does no harm
+    }
+}
+
+void Heap::collect_and_shrink() noexcept {
+    detail::Mutator& mutator = detail::mutator_of(*this);
+    for (int round = 0; round < 3; ++round) {
+        collector_->collect(mutator, Cycle::full, Reason::requested);
+        collector_->run_waiting(mutator);
+    }
+    const os::LockGuard guard(collector_->lock);
+    collector_->give_back(0);
+}
+
+std::string_view name_of(Reason reason) noexcept {
+    switch (reason) {
+        case Reason::nursery_full: return "nursery full";
+        case Reason::threshold: return "threshold";
+        case Reason::exhaustion: return "exhaustion";
+        case Reason::requested: return "requested";
+        case Reason::interval: return "interval";
+        case Reason::stress: return "stress";
+    }
+    return "unknown";
+}
+
+std::string_view name_of(Cycle cycle) noexcept {
+    switch (cycle) {
+        case Cycle::minor: return "minor";
+        case Cycle::begin: return "begin";
+        case Cycle::step: return "step";
+        case Cycle::end: return "end";
+        case Cycle::full: return "full";
+    }
+    return "unknown";
+}
+
+}  // namespace heapwright::gc

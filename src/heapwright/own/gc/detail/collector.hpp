@@ -1,0 +1,255 @@
+// The state of one heap, and the parts of the collector that work on it; each part has its source.
+#pragma once
+
+#include <atomic>
+#include <cstddef>
+#include <cstdint>
+
+#include <heapwright/base/error.hpp>
+#include <heapwright/os/spin_lock.hpp>
+#include <heapwright/own/gc/config.hpp>
+#include <heapwright/own/gc/detail/layout.hpp>
+#include <heapwright/own/gc/detail/mutator.hpp>
+#include <heapwright/own/gc/detail/page_vector.hpp>
+
+namespace heapwright::gc {
+class Heap;
+}
+
+namespace heapwright::gc::detail {
+
+class Marker;
+class MarkTeam;
+
+/// One precise root, linked into its heap.
+struct RootNode {
+    void* target = nullptr;
+    RootNode* next = nullptr;
+    RootNode* previous = nullptr;
+    Collector* collector = nullptr;
+    const char* name = nullptr;
+    bool is_weak = false;
+    bool is_interior = false;  // may refer to a base in an object's middle
+};
+
+enum class FinaliserKind : std::uint8_t { before_sweep, after };
+
+struct Finaliser {
+    void* object;
+    void (*call)(void* object, void* function, void* context);
+    void* function;
+    void* context;
+    FinaliserKind kind;
+};
+
+struct FoundObject {
+    Header* header = nullptr;
+    std::size_t size_bytes = 0;
+};
+
+/// All of a heap.
+///
+/// Thread safety: `lock` guards what several threads change while the world runs; all else belongs to the collecting thread
+/// while the world is stopped.
+struct Collector {
+    explicit Collector(Heap& its_heap, const GcConfig& its_config) noexcept : heap(&its_heap), config(its_config) {}
+
+    Heap* heap;
+    GcConfig config;
+    os::SpinLock lock;
+
+    // Memory: blocks.cpp.
+    Chunk* chunks = nullptr;
+    PageVector<std::byte*> free_blocks;  // hints, newest last: a block that is used meanwhile is skipped
+    PageVector<std::byte*> holed;        // used blocks with holes, to be searched from `next_holed` on
+    std::size_t next_holed = 0;
+    PageVector<std::byte*> touched;  // blocks with young lines
+    std::size_t committed_bytes = 0;
+    std::size_t peak_bytes = 0;
+    std::size_t used_lines = 0;      // not free
+    std::size_t huge_bytes = 0;      // of them, in mappings of their own; not counted in used_lines
+    std::size_t empty_blocks = 0;    // fresh and free ones
+    std::size_t resident_empty = 0;  // free ones
+    [[nodiscard]] bool next_run(Mutator& mutator, std::size_t least_lines) noexcept;
+    [[nodiscard]] std::byte* take_block() noexcept;
+    [[nodiscard]] std::byte* take_blocks(std::size_t count) noexcept;
+    [[nodiscard]] std::byte* map_huge(std::size_t bytes) noexcept;
+    [[nodiscard]] Chunk* add_chunk(std::size_t bytes) noexcept;
+    /// Another chunk, all of whose blocks nobody uses. Returns false when the kernel refuses.
+    [[nodiscard]] bool add_blocks() noexcept;
+    /// Blocks behind one another that nobody uses; no chunk where there are none.
+    struct BlockRun {
+        Chunk* chunk = nullptr;
+        std::size_t first = 0;
+    };
+    [[nodiscard]] BlockRun find_blocks(std::size_t count) const noexcept;
+    void release_chunk(Chunk* chunk) noexcept;
+    void retire(Mutator& mutator) noexcept;
+    void discard_run(Chunk* chunk, std::size_t first, std::size_t end) noexcept;
+    void give_back(std::size_t keep_bytes) noexcept;
+    [[nodiscard]] bool may_commit(std::size_t bytes) const noexcept;
+    [[nodiscard]] std::size_t used_bytes() const noexcept { return used_lines * kLineBytes + huge_bytes; }
+
+    // Allocation off the fast path: allocate.cpp.
+    // Bytes given to threads. Atomic because they are looked at without the lock; relaxed, because they are only compared.
+    std::atomic<std::size_t> since_collection{0};
+    std::atomic<std::size_t> since_step{0};
+    void count_given(std::size_t bytes) noexcept {
+        since_collection.fetch_add(bytes, std::memory_order_relaxed);
+        since_step.fetch_add(bytes, std::memory_order_relaxed);
+        allocated_total += bytes;
+    }
+    std::size_t nursery_bytes = 0;     // now
+    std::size_t peak_since_full = 0;   // bytes in use before a pause
+    std::size_t recent_peaks[4] = {};  // the same for the last cycles of everything
+    std::size_t next_peak = 0;
+    std::size_t allocated_total = 0;
+    std::size_t full_threshold = 0;
+    std::size_t external_bytes = 0;
+    std::atomic<bool> wants_collection{false};
+    [[nodiscard]] void* allocate(Mutator& mutator, const TypeInfo* type, std::size_t bytes, std::size_t alignment) noexcept;
+    [[nodiscard]] void* place(Mutator& mutator, std::size_t bytes, std::size_t alignment) noexcept;
+    [[nodiscard]] void* place_large(Mutator& mutator, std::size_t bytes) noexcept;
+    void collect_if_due(Mutator& mutator) noexcept;
+    [[nodiscard]] void* free_up_and_place(Mutator& mutator, std::size_t bytes, std::size_t alignment) noexcept;
+
+    // Threads: threads.cpp.
+    Mutator* mutators = nullptr;
+    std::uint32_t mutator_count = 0;
+    std::atomic<std::uint32_t> stop_wanted{0};
+    std::atomic<std::uint32_t> parkings{0};  // counts them, so that who stops the world can sleep
+    os::SpinLock collecting;
+    bool is_collecting = false;  // true only while the world is stopped, so only the collecting thread sees it so
+    void stop_world(Mutator& self) noexcept;
+    void start_world() noexcept;
+    void park(Mutator& self) noexcept;
+    void park_saved(Mutator& self) noexcept;
+    void unpark(Mutator& self) noexcept;
+
+    // Roots and remembered places: roots.cpp.
+    RootNode roots;  // the ends of two rings
+    RootNode weak_roots;
+    std::uint32_t root_count = 0;
+    PageVector<const void*> remembered;  // places in logged lines
+    PageVector<void*> overwritten;       // while marking in steps
+    void mark_roots(Marker& marker, Mutator& self) noexcept;
+    void mark_remembered(Marker& marker) noexcept;
+    void note_constructions() noexcept;
+    void remember_constructions() noexcept;
+    void scan_words(Marker& marker, const void* begin, const void* end) noexcept;
+    /// Calls `visit(void* word)` for each word of the stacks and saved registers of all threads; see stack.hpp.
+    template <class Visit>
+    void for_each_stack_word(Mutator& self, Visit visit) noexcept;
+    [[nodiscard]] FoundObject find_object(const void* address) noexcept;
+    [[nodiscard]] bool is_object(std::uint8_t mark) const noexcept;
+    void index_young(std::byte* block) noexcept;
+
+    // Cycles: collect.cpp.
+    std::uint8_t epoch = 1;
+    bool is_marking = false;   // in steps
+    bool both_epochs = false;  // marking everything, so the other epoch's marks still say what exists
+    bool keeps_young = false;  // the end of marking in steps: young objects count as live
+    MarkTeam* team = nullptr;
+    GcStats counts{};
+    std::size_t live_bytes = 0;
+    std::uint64_t last_collection_ns = 0;
+    std::size_t returned_now = 0;
+    std::size_t moved_now = 0;
+    std::uint64_t mark_ns_now = 0;
+    // Takes the lock `collecting` in turns with stops for others, and lets it go at the end of the pause.
+    void collect(Mutator& self, Cycle cycle, Reason reason) noexcept HEAPWRIGHT_NO_THREAD_SAFETY_ANALYSIS;
+    void minor(Mutator& self) noexcept;
+    void begin_marking(Mutator& self) noexcept;
+    [[nodiscard]] bool mark_step(std::uint64_t budget_ns) noexcept;
+    void end_marking(Mutator& self) noexcept;
+    void full(Mutator& self) noexcept;
+    void cancel_marking() noexcept;
+    void begin_epoch() noexcept;
+    [[nodiscard]] bool is_live(const void* object) const noexcept;
+    void size_nursery(std::uint64_t pause_ns) noexcept;
+    void finish_pause(Mutator& self, GcEvent& event, std::uint64_t begin_ns) noexcept HEAPWRIGHT_NO_THREAD_SAFETY_ANALYSIS;
+
+    // After marking: weak.cpp, finalise.cpp, sweep.cpp.
+    PageVector<void**> weak_slots;
+    PageVector<void*> ephemerons;
+    PageVector<Finaliser> finalisers;
+    PageVector<Finaliser> ready;  // to be called after the pause, from `next_ready` on
+    std::size_t next_ready = 0;
+    std::size_t old_finalisers = 0;         // the first ones, of objects that survived
+    os::SpinLock ending;                    // held by the thread that runs destructors and finalisers
+    PageVector<void*> finalised;            // called once already; watched for resurrection
+    PageVector<void*> destructibles;        // old
+    PageVector<void*> orphans;              // young ones of threads that are gone
+    PageVector<void*> destructibles_after;  // of one pause
+    PageVector<void*> doomed;               // their destructors wait
+    PageVector<void*> buffers;              // of standard containers, old
+    PageVector<void*> young_buffers;
+    std::size_t next_buffer = 0;  // marked in steps up to here
+    // Who runs destructors. Atomic because others look; relaxed, because each only asks whether it is itself.
+    std::atomic<Mutator*> destroyer{nullptr};
+    PageVector<void*> destroyed;  // doomed ones whose memory is freed in the next pause
+    void adopt_buffers() noexcept;
+    void after_marking(Marker& marker, bool everything) noexcept;
+    void trace_ephemerons(Marker& marker) noexcept;
+    void clear_weak() noexcept;
+    void follow_moved() noexcept;
+    void find_unreachable(Marker& marker, bool everything) noexcept;
+    void doom(PageVector<void*>& from, PageVector<void*>& survivors) noexcept;
+    void run_waiting(Mutator& self) noexcept;
+    void keep_doomed() noexcept;
+    void free_destroyed() noexcept;
+    void clear_ephemerons() noexcept;
+    void run_destructors(Mutator& self) noexcept;
+    void run_finalisers(Mutator& self) noexcept;
+    void destroy_everything(Mutator& self) noexcept;
+    void sweep_touched() noexcept;
+    void sweep_all(bool keep_young) noexcept;
+    void settle_block(std::byte* block, std::uint8_t freed_states) noexcept;
+    void sweep_huge(bool everything, bool keep_young) noexcept;
+    PageVector<std::byte*> unclean;  // blocks with marks of the cycle before
+    void clean_marks(std::size_t blocks) noexcept;
+    void unmark(std::byte* block, const BlockInfo& info) noexcept;
+
+    // Evacuation: evacuate.cpp.
+    bool evacuates = false;
+    Mutator copier;  // allocates the copies
+    void choose_sparse_blocks() noexcept;
+    void pin_words() noexcept;
+    void end_evacuation() noexcept;
+
+    /// The name of the first invariant that does not hold, or nullptr. verify.cpp.
+    [[nodiscard]] const char* broken_invariant(bool own_world) noexcept;
+
+    template <class Visit>
+    void for_each_block(Visit visit) {
+        for (Chunk* chunk = chunks; chunk != nullptr; chunk = chunk->next) {
+            if (chunk->is_huge) {
+                continue;
+            }
+            for (std::size_t index = kFirstBlock; index < kBlocksPerChunk; ++index) {
+                visit(reinterpret_cast<std::byte*>(chunk) + index * kBlockBytes, chunk->blocks[index]);
+            }
+        }
+    }
+    /// Objects of a block whose mark byte says so, in order of addresses.
+    template <class Visit>
+    void for_each_object(std::byte* block, Visit visit) {
+        std::uint8_t* const marks = mark_of(block);
+        for (std::size_t granule = 0; granule < (kBlockBytes >> kGranuleShift); ++granule) {
+            const std::uint8_t mark = marks[granule];
+            if (mark != 0 && is_object(mark)) {
+                visit(reinterpret_cast<Header*>(block + (granule << kGranuleShift) + ((mark & kMarkHalf) != 0 ? kUnitBytes : 0)), mark);
+            }
+        }
+    }
+};
+
+[[nodiscard]] Collector& collector_of(const Heap& heap) noexcept;
+
+/// A word of a buffer that goes: told like a member that is overwritten, where it is one.
+void tell_word(void* word) noexcept;
+
+/// What the words of a buffer of a standard container are.
+extern const TypeInfo kBufferType;
+
+}  // namespace heapwright::gc::detail

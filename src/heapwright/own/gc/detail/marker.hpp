@@ -1,0 +1,134 @@
+// Marker: follows references from its stack until nothing is left. One or several of them work on a heap.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+
+#include <heapwright/own/gc/detail/collector.hpp>
+#include <heapwright/own/gc/detail/page_vector.hpp>
+#include <heapwright/own/gc/tracer.hpp>
+
+namespace heapwright::gc::detail {
+
+void begin_collector(Collector& collector) noexcept;
+void end_collector(Collector& collector) noexcept;
+
+/// Tells each member to a function, and marks nothing.
+class EdgeTeller final : public Tracer {
+public:
+    EdgeTeller(EdgeFunction function, void* context) noexcept : Tracer(TraceMode::report) {
+        report_ = function;
+        context_ = context;
+    }
+};
+
+class Marker final : public Tracer {
+public:
+    Marker(Collector& collector, std::size_t stack_entries) noexcept;
+    ~Marker();
+
+    void set(TraceMode mode, std::uint8_t epoch) noexcept {
+        mode_ = mode;
+        epoch_ = epoch;
+    }
+
+    /// A precise root. It may be updated when its object moves.
+    void root(void** slot) noexcept { edge(slot); }
+    /// An object that an ambiguous word refers to: marked, and not moved.
+    void pin(Header* header) noexcept;
+    /// Follows everything on the stack.
+    void drain() noexcept;
+    /// The same for so many objects at most, without looking for what overflowed.
+    void drain_some(std::size_t objects) noexcept;
+    [[nodiscard]] bool moves() const noexcept { return mode_ == TraceMode::evacuate; }
+    void take_overflow(Marker& other) noexcept {
+        overflowed_ = overflowed_ || other.overflowed_;
+        other.overflowed_ = false;
+    }
+    /// The same until about `deadline_ns` of the monotonic clock. False when it was over first.
+    [[nodiscard]] bool drain_until(std::uint64_t deadline_ns) noexcept;
+    /// Calls the trace function of a marked object, and notes its lines as old.
+    void process(void* object) noexcept;
+    /// What the object refers to, between two addresses.
+    void trace_within(const Header* header, const void* begin, const void* end) noexcept;
+    void trace(const Header* header) noexcept;
+    [[nodiscard]] bool is_empty() const noexcept { return top_ == begin_; }
+    [[nodiscard]] std::size_t waiting() const noexcept { return static_cast<std::size_t>(top_ - begin_); }
+    /// Forgets what is on the stack.
+    void drop() noexcept { top_ = begin_; }
+    /// Moves up to half of the older entries to `to`.
+    std::size_t share(void** to, std::size_t most) noexcept;
+    void accept(void* const* from, std::size_t count) noexcept;
+    /// Marks an object and its lines without following it: something else knows what it holds.
+    void keep(Header* header) noexcept;
+    /// An object that is named by itself and not by a member.
+    void push_unmarked(void* object) noexcept { edge(&object); }
+    void push_named(void** slot) noexcept { edge(slot); }
+
+    [[nodiscard]] Collector& collector() noexcept { return collector_; }
+    PageVector<void**> weak_slots;
+    PageVector<void*> ephemerons;
+    std::uint64_t pinned_by_words = 0;
+
+private:
+    friend class heapwright::gc::Tracer;
+    static constexpr std::size_t kAhead = 8;
+
+    void trace_overflowed() noexcept;
+    void mark_lines(Header* header, std::size_t size_bytes) noexcept;
+    void mark_slow(void** slot) noexcept;
+    bool remember_young(void** slot) noexcept { return remember_young_of(slot, *slot); }
+    bool remember_young_of(const void* slot, const void* object) noexcept;
+    void* evacuate(Header* header) noexcept;
+
+    Collector& collector_;
+    void** begin_;
+    std::size_t stack_bytes_;
+    bool overflowed_ = false;
+};
+
+/// The markers of a heap: the first belongs to whoever collects, the others to threads that sleep meanwhile.
+///
+/// A round is open while there is work for several. Who joins it is waited for; who wakes too late finds it closed.
+class MarkTeam {
+public:
+    explicit MarkTeam(Collector& collector) noexcept : first(collector, collector.config.mark_stack_entries), collector_(collector) {}
+    MarkTeam(const MarkTeam&) = delete;
+    MarkTeam& operator=(const MarkTeam&) = delete;
+    ~MarkTeam();
+
+    /// Drains, with the others' help where there is much to do.
+    void drain() noexcept;
+    /// Moves what the markers noted to the collector.
+    void gather() noexcept;
+
+    static constexpr unsigned kMost = 8;
+    Marker first;
+
+private:
+    struct Helper;
+    void start_helpers() noexcept;
+    void help(Marker& marker) noexcept;
+    void work(Marker& marker) noexcept;
+    [[nodiscard]] bool take(Marker& marker) noexcept;
+    void offer(Marker& marker) noexcept;
+
+    static constexpr std::size_t kShared = std::size_t{1} << 15;  // entries
+    static constexpr std::size_t kPacket = 512;
+
+    Collector& collector_;
+    Helper* helpers_ = nullptr;
+    unsigned helper_count_ = 0;
+    bool has_started_ = false;
+    bool is_open_ = false;  // under the lock
+    os::SpinLock lock_;
+    void** shared_ = nullptr;
+    std::size_t shared_count_ = 0;          // under the lock
+    unsigned working_ = 0;                  // markers that may have something; under the lock
+    unsigned joined_ = 0;                   // helpers in the round; under the lock
+    std::atomic<std::uint32_t> round_{0};   // counts rounds, and the end
+    std::atomic<std::uint32_t> hungry_{0};  // markers that wait for something
+    std::atomic<bool> ends_{false};
+};
+
+}  // namespace heapwright::gc::detail

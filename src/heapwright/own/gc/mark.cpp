@@ -1,0 +1,344 @@
+// Following references: the stack of a marker, what happens when it is full, and the lines that marked objects keep.
+#include <algorithm>
+#include <cstring>
+
+#include <heapwright/base/check.hpp>
+#include <heapwright/os/clock.hpp>
+#include <heapwright/os/pages.hpp>
+#include <heapwright/own/gc/detail/collector.hpp>
+#include <heapwright/own/gc/detail/marker.hpp>
+#include <heapwright/own/gc/tracer.hpp>
+
+namespace heapwright::gc {
+
+// Tracer's slow ways: a Tracer that does not only report is a Marker.
+
+void Tracer::edge_slow(void** slot) noexcept {
+    if (mode_ == detail::TraceMode::report) {
+        report_(slot, false, context_);
+    } else {
+        static_cast<detail::Marker*>(this)->mark_slow(slot);
+    }
+}
+
+void Tracer::interior_edge(void** slot) noexcept {
+    if (*slot == nullptr) {
+        return;
+    }
+    if (mode_ == detail::TraceMode::report) {
+        edge_slow(slot);
+        return;
+    }
+    auto& marker = *static_cast<detail::Marker*>(this);
+    const detail::FoundObject found = marker.collector().find_object(*slot);
+    HEAPWRIGHT_CHECK(found.header != nullptr, "a gc::Ptr to a mixin refers to no object of its heap");
+    if (found.header->is_forwarded()) {
+        const std::uintptr_t inside = detail::number_of(*slot) - detail::number_of(detail::object_of(found.header));
+        *slot = static_cast<std::byte*>(found.header->forwarded()) + inside;
+        return;
+    }
+    marker.pin(found.header);
+    if (mode_ == detail::TraceMode::keep_young) {
+        marker.remember_young_of(slot, detail::object_of(found.header));
+    }
+}
+
+void Tracer::weak_edge(void** slot) noexcept {
+    if (mode_ == detail::TraceMode::report) {
+        report_(slot, true, context_);
+    } else if (*slot != nullptr) {
+        if (mode_ == detail::TraceMode::keep_young) {
+            static_cast<detail::Marker*>(this)->remember_young(slot);
+        }
+        static_cast<detail::Marker*>(this)->weak_slots.push(slot);
+    }
+}
+
+void Tracer::push_slow(void* object) noexcept {
+    auto& marker = *static_cast<detail::Marker*>(this);
+    // It is marked, but nobody will follow it from here: its block is looked through when the stack is empty again.
+    detail::block_of(detail::header_of(object)).overflowed = true;
+    marker.overflowed_ = true;
+}
+
+}  // namespace heapwright::gc
+
+namespace heapwright::gc::detail {
+
+Marker::Marker(Collector& collector, std::size_t stack_entries) noexcept
+    : Tracer(TraceMode::mark),
+      collector_(collector),
+      stack_bytes_(os::round_to_pages(std::max<std::size_t>(stack_entries, 16) * sizeof(void*))) {
+    begin_ = static_cast<void**>(os::map_pages(stack_bytes_, "heapwright gc mark stack"));
+    HEAPWRIGHT_CHECK(begin_ != nullptr, "out of memory: no pages for the collector's mark stack");
+    top_ = begin_;
+    limit_ = begin_ + std::max<std::size_t>(stack_entries, 16);
+}
+
+Marker::~Marker() { os::release(begin_, stack_bytes_); }
+
+/// Whether the object that is referred to from `slot` is young. Young objects live until the next minor collection, which has to find this place.
+bool Marker::remember_young_of(const void* slot, const void* object) noexcept {
+    if (load_byte(line_of(header_of(object))) != kLineYoung) {
+        return false;
+    }
+    const std::uint8_t kind = chunk_kind(slot);
+    if (kind == kContinuation || (kind == kChunk && load_byte(line_of(slot)) == kLineOld)) {
+        remember_slow(slot);
+    }
+    return true;
+}
+
+/// The ways that are not the usual one: marking beside the program, and moving objects.
+void Marker::mark_slow(void** slot) noexcept {
+    void* object = *slot;
+    Header* header = header_of(object);
+    switch (mode_) {
+        case TraceMode::keep_young:
+            if (remember_young(slot)) {
+                return;
+            }
+            break;
+        case TraceMode::evacuate:
+            if (header->is_forwarded()) {
+                *slot = header->forwarded();
+                return;
+            }
+            if (block_of(header).evacuate && (load_byte(mark_of(header)) & kMarkEpochs) != epoch_) {
+                if (void* const moved = evacuate(header)) {
+                    *slot = moved;
+                    object = moved;
+                    header = header_of(moved);
+                }
+            }
+            break;
+        case TraceMode::mark:
+        case TraceMode::report: break;
+    }
+    std::uint8_t* const mark = mark_of(header);
+    const std::uint8_t was = load_byte(mark);
+    if ((was & kMarkEpochs) != epoch_) {
+        store_byte(mark, static_cast<std::uint8_t>(epoch_ | half_of(header) | (was & kMarkPinned)));
+        push(object);
+    }
+}
+
+void Marker::pin(Header* header) noexcept {
+    if (header->is_forwarded()) {
+        return;  // live, elsewhere; who could not bear that was pinned before anything moved
+    }
+    std::uint8_t* const mark = mark_of(header);
+    const std::uint8_t was = load_byte(mark);
+    if (mode_ == TraceMode::keep_young && load_byte(line_of(header)) == kLineYoung) {
+        return;
+    }
+    store_byte(mark, static_cast<std::uint8_t>(epoch_ | half_of(header) | kMarkPinned));
+    if ((was & kMarkEpochs) != epoch_) {
+        push(object_of(header));
+    }
+}
+
+void Marker::keep(Header* header) noexcept {
+    std::uint8_t* const mark = mark_of(header);
+    store_byte(mark, static_cast<std::uint8_t>(epoch_ | half_of(header) | kMarkPinned));
+    mark_lines(header, size_of(header));
+}
+
+void Marker::mark_lines(Header* header, std::size_t size_bytes) noexcept {
+    std::uint8_t* line = line_of(header);
+    const std::size_t in_line = (number_of(header) & (kLineBytes - 1)) + size_bytes;
+    std::size_t lines = (in_line + kLineBytes - 1) >> kLineShift;
+    if (HEAPWRIGHT_UNLIKELY(size_bytes > kLargestInChunk)) {
+        lines = kUsableBlocks * kLinesPerBlock;
+    }
+    for (; lines != 0; --lines, ++line) {
+        const std::uint8_t was = load_byte(line);
+        if ((was & (kLineOld | kLineLogged)) == 0) {
+            store_byte(line, static_cast<std::uint8_t>(kLineOld | (was & kLineYoung)));
+        }
+    }
+}
+
+void Marker::process(void* object) noexcept {
+    Header* const header = header_of(object);
+    mark_lines(header, size_of(header));
+    trace(header);
+}
+
+void Marker::trace(const Header* header) noexcept {
+    const TypeInfo* const type = header->type();
+    if (HEAPWRIGHT_UNLIKELY((header->word & Header::kConstructing) != 0)) {
+        collector_.scan_words(*this, object_of(header), reinterpret_cast<const std::byte*>(header) + size_of(header));
+        return;
+    }
+    if (HEAPWRIGHT_LIKELY(type->kind == ObjectKind::plain)) {
+        if (type->trace != nullptr) {
+            type->trace(object_of(header), *this);
+        }
+    } else if (type->kind == ObjectKind::words) {
+        collector_.scan_words(*this, object_of(header), reinterpret_cast<const std::byte*>(header) + size_of(header));
+    } else if (type->kind == ObjectKind::ephemerons) {
+        if (mode_ == TraceMode::report) {
+            type->trace(object_of(header), *this);
+        } else {
+            ephemerons.push(object_of(header));
+        }
+    }
+}
+
+void Marker::trace_within(const Header* header, const void* begin, const void* end) noexcept {
+    const TypeInfo* const type = header->type();
+    if (type->trace_part != nullptr) {
+        type->trace_part(object_of(header), begin, end, *this);
+    } else if (type->kind == ObjectKind::words) {
+        const auto* const first = reinterpret_cast<const std::byte*>(header) + kHeaderBytes;
+        const auto* const last = reinterpret_cast<const std::byte*>(header) + size_of(header);
+        collector_.scan_words(*this, std::max(static_cast<const std::byte*>(begin), first),
+                              std::min(static_cast<const std::byte*>(end), last));
+    } else {
+        trace(header);
+    }
+}
+
+void Marker::drain() noexcept {
+    do {
+        drain_some(SIZE_MAX);
+        if (overflowed_) {
+            trace_overflowed();
+        }
+    } while (top_ != begin_ || overflowed_);
+}
+
+/// An object waits in a short ring while its header comes into the cache.
+void Marker::drain_some(std::size_t objects) noexcept {
+    void* ahead[kAhead];
+    std::size_t first = 0;
+    std::size_t count = 0;
+    for (; objects != 0; --objects) {
+        while (count < kAhead && top_ != begin_) {
+            void* const object = *--top_;
+            __builtin_prefetch(header_of(object), 1);
+            ahead[(first + count++) % kAhead] = object;
+        }
+        if (count == 0) {
+            return;
+        }
+        void* const object = ahead[first];
+        first = (first + 1) % kAhead;
+        --count;
+        process(object);
+    }
+    for (; count != 0; --count) {
+        push(ahead[(first + count - 1) % kAhead]);
+    }
+}
+
+bool Marker::drain_until(std::uint64_t deadline_ns) noexcept {
+    constexpr unsigned kBetweenLooks = 256;
+    while (os::monotonic_ns() < deadline_ns) {
+        for (unsigned count = 0; count < kBetweenLooks; ++count) {
+            if (top_ == begin_) {
+                if (!overflowed_) {
+                    return true;
+                }
+                trace_overflowed();
+                continue;
+            }
+            void* const object = *--top_;
+            if (top_ - begin_ >= static_cast<std::ptrdiff_t>(kAhead)) {
+                __builtin_prefetch(header_of(top_[-static_cast<std::ptrdiff_t>(kAhead)]), 1);
+            }
+            process(object);
+        }
+    }
+    return top_ == begin_ && !overflowed_;
+}
+
+/// Looks for marked objects that were not followed, a block at a time.
+void Marker::trace_overflowed() noexcept {
+    overflowed_ = false;
+    ++collector_.counts.mark_overflows;
+    for (Chunk* chunk = collector_.chunks; chunk != nullptr; chunk = chunk->next) {
+        for (std::size_t index = kFirstBlock; index < (chunk->is_huge ? kFirstBlock + 1 : kBlocksPerChunk); ++index) {
+            BlockInfo& info = chunk->blocks[index];
+            if (!info.overflowed) {
+                continue;
+            }
+            info.overflowed = false;
+            collector_.for_each_object(reinterpret_cast<std::byte*>(chunk) + index * kBlockBytes, [&](Header* header, std::uint8_t mark) {
+                if ((mark & kMarkEpochs) == epoch_) {
+                    process(object_of(header));
+                }
+            });
+        }
+    }
+}
+
+std::size_t Marker::share(void** to, std::size_t most) noexcept {
+    const std::size_t count = std::min(waiting() / 2, most);
+    // The oldest: they are roots of the largest parts.
+    std::memcpy(to, begin_, count * sizeof(void*));
+    std::memmove(begin_, begin_ + count, (waiting() - count) * sizeof(void*));
+    top_ -= count;
+    return count;
+}
+
+void Marker::accept(void* const* from, std::size_t count) noexcept {
+    for (std::size_t index = 0; index < count; ++index) {
+        push(from[index]);
+    }
+}
+
+void remember_slow(const void* slot) noexcept {
+    const void* head = slot;
+    while (chunk_kind(head) == kContinuation) {
+        head = chunk_base(head) - kChunkBytes;
+    }
+    Chunk* const chunk = chunk_of(head);
+    Collector& collector = *chunk->owner;
+    if (head != slot) {
+        // Inside an object that is larger than a chunk: it is looked at as a whole.
+        if (load_byte(line_of(chunk_base(chunk) + kFirstByte)) == kLineYoung ||
+            __atomic_exchange_n(&chunk->huge_logged, true, __ATOMIC_RELAXED)) {
+            return;
+        }
+    } else if (__atomic_exchange_n(line_of(slot), std::uint8_t{kLineLogged}, __ATOMIC_RELAXED) != kLineOld) {
+        return;  // another thread was first
+    }
+    const os::LockGuard guard(collector.lock);
+    collector.remembered.push(slot);
+}
+
+void tell_overwritten(void* target) noexcept {
+    if (target == nullptr || chunk_kind(target) == kNoChunk) {
+        return;
+    }
+    const void* const header = header_of(target);
+    Collector& collector = *chunk_of(header)->owner;
+    // Relaxed inside: it changes while the world is stopped only.
+    if (!collector.is_marking || load_byte(line_of(header)) == kLineYoung ||
+        (load_byte(mark_of(header)) & kMarkEpochs) == collector.epoch) {
+        return;
+    }
+    const os::LockGuard guard(collector.lock);
+    collector.overwritten.push(target);
+}
+
+void* strengthen(void* target) noexcept {
+    if (target != nullptr && __atomic_load_n(&marking_heaps, __ATOMIC_RELAXED) != 0) {  // relaxed: see before_overwrite
+        tell_overwritten(target);
+    }
+    return target;
+}
+
+void check_same_heap(const void* slot, const void* target) noexcept {
+    const void* head = slot;
+    while (chunk_kind(head) == kContinuation) {
+        head = chunk_base(head) - kChunkBytes;
+    }
+    HEAPWRIGHT_CHECK(chunk_kind(target) == kChunk, "a member of a collected object is given an address that no heap collects");
+    HEAPWRIGHT_CHECK(chunk_of(head)->owner == chunk_of(header_of(target))->owner,
+                     "an object of one collected heap refers to an object of another; hold that one in a gc::Root instead");
+}
+
+}  // namespace heapwright::gc::detail

@@ -1,0 +1,146 @@
+// The invariants of a heap, walked; and its figures.
+#include <heapwright/base/check.hpp>
+#include <heapwright/own/gc/detail/collector.hpp>
+#include <heapwright/own/gc/detail/marker.hpp>
+#include <heapwright/own/gc/heap.hpp>
+
+namespace heapwright::gc {
+
+namespace detail {
+
+namespace {
+
+/// What a walk over the members of one object finds wrong.
+struct EdgeCheck {
+    Collector* collector;
+    bool source_is_old;
+    const char* broken = nullptr;
+};
+
+void check_edge(void** slot, bool, void* context) noexcept {
+    auto& check = *static_cast<EdgeCheck*>(context);
+    if (*slot == nullptr || check.broken != nullptr) {
+        return;
+    }
+    const FoundObject found = check.collector->find_object(*slot);
+    if (found.header == nullptr) {
+        check.broken = "G2: a member refers to no object of its heap";
+    } else if (check.source_is_old && load_byte(line_of(found.header)) == kLineYoung && chunk_kind(slot) == kChunk &&
+               load_byte(line_of(slot)) == kLineOld) {
+        check.broken = "G3: an old object refers to a young one and its line is not logged";
+    }
+}
+
+}  // namespace
+
+const char* Collector::broken_invariant(bool own_world) noexcept {
+    if (own_world) {
+        for (Mutator* mutator = mutators; mutator != nullptr; mutator = mutator->next) {
+            retire(*mutator);
+        }
+    }
+    const char* broken = nullptr;
+    std::size_t counted_lines = 0;
+    std::size_t counted_empty = 0;
+    for_each_block([&](std::byte* block, BlockInfo& info) {
+        if (info.state == BlockState::fresh || info.state == BlockState::free) {
+            ++counted_empty;
+            for (std::size_t line = 0; line < kLinesPerBlock && info.state == BlockState::free; ++line) {
+                broken = line_of(block)[line] != kLineFree ? "G5: an empty block has lines in use" : broken;
+            }
+            return;
+        }
+        std::size_t free_lines = 0;
+        for (std::size_t line = 0; line < kLinesPerBlock; ++line) {
+            free_lines += line_of(block)[line] == kLineFree ? 1U : 0U;
+        }
+        counted_lines += kLinesPerBlock - free_lines;
+        if (free_lines != info.free_lines) {
+            broken = "G4: a block's count of free lines is wrong";
+        }
+        index_young(block);
+        for_each_object(block, [&](Header* header, std::uint8_t mark) {
+            const TypeInfo* const type = header->type();
+            const bool is_old = (mark & kMarkEpochs) == epoch;
+            const std::uint8_t line = load_byte(line_of(header));
+            // While marking in steps an object may be marked and not followed yet.
+            if (is_old && !is_marking && line != kLineOld && line != kLineLogged) {
+                broken = "G1: a marked object lies in a line that is not old";
+            }
+            if (type->kind == ObjectKind::filler || (header->word & Header::kConstructing) != 0 || type->trace == nullptr) {
+                return;
+            }
+            EdgeCheck check{.collector = this, .source_is_old = is_old && !is_marking};
+            EdgeTeller teller(&check_edge, &check);
+            type->trace(object_of(header), teller);
+            broken = broken == nullptr ? check.broken : broken;
+        });
+    });
+    if (broken == nullptr && counted_lines != used_lines) {
+        broken = "G4: the count of used lines is wrong";
+    }
+    if (broken == nullptr && counted_empty != empty_blocks) {
+        broken = "G5: the count of empty blocks is wrong";
+    }
+    for (const void* const object : doomed) {
+        const std::uint8_t line = load_byte(line_of(header_of(object)));
+        if (broken == nullptr && (line == kLineFree || line == kLineYoung)) {
+            broken = "G6: the memory of an object that waits for its destructor is not kept";
+        }
+    }
+    for (const RootNode* node = roots.next; node != &roots && broken == nullptr; node = node->next) {
+        if (node->target != nullptr && find_object(node->target).header == nullptr) {
+            broken = "G7: a root refers to no object of its heap";
+        }
+    }
+    return broken;
+}
+
+Collector& collector_of(const Heap& heap) noexcept { return *heap.collector_; }
+
+}  // namespace detail
+
+const char* Heap::broken_invariant() const noexcept {
+    const os::LockGuard guard(collector_->collecting);
+    detail::Collector& collector = *collector_;
+    collector.is_collecting = true;
+    collector.note_constructions();
+    const char* const broken = collector.broken_invariant(true);
+    collector.remember_constructions();
+    collector.is_collecting = false;
+    return broken;
+}
+
+void Heap::verify() const noexcept {
+    if (const char* const broken = broken_invariant()) {
+        fail_check(broken, nullptr, __FILE__, __LINE__);
+    }
+}
+
+bool Heap::owns(const void* address) const noexcept {
+    if (detail::chunk_kinds == nullptr) {
+        return false;
+    }
+    while (detail::chunk_kind(address) == detail::kContinuation) {
+        address = detail::chunk_base(address) - detail::kChunkBytes;
+    }
+    return detail::chunk_kind(address) == detail::kChunk && detail::chunk_of(address)->owner == collector_ &&
+           (detail::chunk_of(address)->is_huge ||
+            (detail::offset_in_chunk(address) >= detail::kFirstByte && detail::load_byte(detail::line_of(address)) != detail::kLineFree));
+}
+
+GcStats Heap::stats() const noexcept {
+    const os::LockGuard guard(collector_->lock);
+    GcStats stats = collector_->counts;
+    stats.allocated_bytes = collector_->allocated_total;
+    stats.used_bytes = collector_->used_bytes();
+    stats.live_bytes = collector_->live_bytes;
+    stats.committed_bytes = collector_->committed_bytes;
+    stats.peak_bytes = collector_->peak_bytes;
+    stats.external_bytes = collector_->external_bytes;
+    stats.threads = collector_->mutator_count;
+    stats.roots = collector_->root_count;
+    return stats;
+}
+
+}  // namespace heapwright::gc

@@ -1,0 +1,225 @@
+#include <heapwright/study/doctor/heapwright_heap.hpp>
+
+#include <algorithm>
+#include <cstring>
+
+namespace heapwright::study::doctor {
+
+namespace {
+
+constexpr std::uint64_t kMostData = std::uint64_t{64} << 20;
+constexpr std::uint32_t kMostRegions = 4096;
+constexpr std::uint32_t kMostSlices = 1U << 26;
+
+template <class T>
+T field(std::span<const std::byte> record, std::uint32_t offset) {
+    T value{};
+    if (offset + sizeof(T) <= record.size()) {
+        std::memcpy(&value, record.data() + offset, sizeof(T));
+    }
+    return value;
+}
+
+/// Counts the spans of one region.
+class RegionCount {
+public:
+    RegionCount(MemorySource& memory, const HeapDescriptor& form, const RegionPlace& place, const PageRun& pages, SpanFigures& figures)
+        : memory_(memory), form_(form), place_(place), pages_(pages), figures_(figures) {}
+
+    void run() {
+        const std::uint64_t records_end = slice_address(place_.first_slice);
+        figures_.metadata_bytes += pages_.resident_bytes(place_.base, records_end);
+        const std::uint32_t slices = place_.used_slices - place_.first_slice;
+        std::vector<std::byte> records(std::size_t{slices} * form_.record_bytes);
+        memory_.read(place_.base + std::uint64_t{place_.first_slice} * form_.record_bytes, records);
+        for (std::uint32_t index = 0; index < slices;) {
+            const auto record = std::span{records}.subspan(std::size_t{index} * form_.record_bytes, form_.record_bytes);
+            auto length = field<std::uint32_t>(record, form_.in_slice.slices);
+            if (length == 0 || length > slices - index) {
+                figures_.damaged += length > slices - index ? 1U : 0U;
+                length = 1;
+            }
+            count(record, slice_address(place_.first_slice + index), slice_address(place_.first_slice + index + length));
+            index += length;
+        }
+        // What was committed and never taken: fresh, and so hardly ever resident.
+        figures_.trimmable_bytes += pages_.resident_bytes(slice_address(place_.used_slices), pages_.end());
+    }
+
+private:
+    [[nodiscard]] std::uint64_t slice_address(std::uint32_t slice) const {
+        return place_.base + (std::uint64_t{slice} << form_.slice_log2);
+    }
+
+    void count(std::span<const std::byte> record, std::uint64_t from, std::uint64_t to) {
+        const auto owner = field<std::uint64_t>(record, form_.in_slice.owner);
+        const std::uint64_t resident = pages_.resident_bytes(from, to);
+        if (owner == form_.owners.free) {
+            figures_.trimmable_bytes += resident;
+        } else if (owner == form_.owners.metadata) {
+            figures_.metadata_bytes += resident;
+        } else if (owner == form_.owners.large) {
+            const std::uint64_t end = std::min(to, from + std::uint64_t{field<std::uint32_t>(record, form_.in_slice.pages)} * kPageBytes);
+            const std::uint64_t live = pages_.resident_bytes(from, end);
+            figures_.live_bytes += live;
+            figures_.kept_bytes += resident - live;
+            ++figures_.live_blocks;
+            ++figures_.spans;
+        } else if (owner == form_.owners.interior) {
+            ++figures_.damaged;  // its head changed while the table was read
+            figures_.live_bytes += resident;
+        } else {
+            count_span(record, from, to);
+        }
+    }
+
+    enum class Block : std::uint8_t { live, free, cached };
+
+    /// Marks the blocks of a list; one that leaves the span is not believed any further.
+    void mark(std::uint64_t block, Block as, std::uint64_t from, std::uint32_t block_bytes) {
+        const std::uint64_t first = block;
+        for (std::size_t steps = 0; block != 0 && steps <= blocks_.size(); ++steps) {
+            const std::uint64_t index = (block - from) / block_bytes;
+            if (block < from || index >= blocks_.size() || (block - from) % block_bytes != 0 || blocks_[index] != Block::live) {
+                figures_.damaged += block == first ? 0U : 1U;
+                return;
+            }
+            blocks_[index] = as;
+            block = field<std::uint64_t>(memory_of_span_, static_cast<std::uint32_t>(block - from));
+        }
+    }
+
+    void count_span(std::span<const std::byte> record, std::uint64_t from, std::uint64_t to) {
+        const auto block_bytes = field<std::uint32_t>(record, form_.in_slice.block_bytes);
+        const auto carved = field<std::uint32_t>(record, form_.in_slice.carved);
+        if (block_bytes < 8 || std::uint64_t{carved} * block_bytes > to - from) {
+            ++figures_.damaged;
+            figures_.live_bytes += pages_.resident_bytes(from, to);
+            return;
+        }
+        blocks_.assign(carved, Block::live);
+        const auto free = field<std::uint64_t>(record, form_.in_slice.free_list);
+        const auto local = field<std::uint64_t>(record, form_.in_slice.local_free_list);
+        const auto remote = field<std::uint64_t>(record, form_.in_slice.remote_list) & ~std::uint64_t{7};
+        if ((free | local | remote) != 0) {
+            memory_of_span_.resize(to - from);
+            memory_.read(from, memory_of_span_);
+            mark(free, Block::cached, from, block_bytes);
+            mark(local, Block::free, from, block_bytes);
+            mark(remote, Block::free, from, block_bytes);
+        }
+        ++figures_.spans;
+        std::uint64_t run = 0;
+        for (std::size_t index = 0; index < blocks_.size(); ++index) {
+            figures_.live_blocks += blocks_[index] == Block::live ? 1U : 0U;
+            if (index + 1 == blocks_.size() || blocks_[index + 1] != blocks_[index]) {
+                // What lies behind the last block is as free as what was never carved.
+                count_run(blocks_[index], from + run * block_bytes, from + (index + 1) * block_bytes);
+                run = index + 1;
+            }
+        }
+        count_run(Block::free, from + std::uint64_t{carved} * block_bytes, to);
+    }
+
+    void count_run(Block kind, std::uint64_t from, std::uint64_t to) {
+        const std::uint64_t resident = pages_.resident_bytes(from, to);
+        if (kind == Block::live) {
+            figures_.live_bytes += resident;
+        } else if (kind == Block::cached) {
+            figures_.cached_bytes += resident;
+        } else {
+            const std::uint64_t whole = page_up(from) < page_down(to) ? pages_.resident_bytes(page_up(from), page_down(to)) : 0;
+            figures_.kept_bytes += whole;
+            figures_.pinned_bytes += resident - whole;
+        }
+    }
+
+    MemorySource& memory_;
+    const HeapDescriptor& form_;
+    const RegionPlace& place_;
+    const PageRun& pages_;
+    SpanFigures& figures_;
+    std::vector<Block> blocks_;
+    std::vector<std::byte> memory_of_span_;
+};
+
+Result<HeapwrightHeap> read_regions(MemorySource& memory, const HeapDescriptor& form) {
+    if (form.version != kHeapDescriptorVersion) {
+        return fail_with(Errc::unsupported_version, form.version);
+    }
+    HeapwrightHeap heap;
+    heap.descriptor = form;
+    constexpr std::uint32_t kMostRecord = 1 << 16;
+    if (form.region_bytes > kMostRecord || form.record_bytes > kMostRecord || form.record_bytes == 0 || form.slice_log2 < kPageLog2 ||
+        form.slice_log2 > 30) {
+        return fail_with(Errc::damaged_data);
+    }
+    std::vector<std::byte> record(form.region_bytes);
+    auto address = reinterpret_cast<std::uint64_t>(form.region);
+    while (address != 0 && heap.regions.size() < kMostRegions && memory.read(address, record) == record.size()) {
+        const RegionPlace place{.base = field<std::uint64_t>(record, form.in_region.base),
+                                .bytes = field<std::uint64_t>(record, form.in_region.bytes),
+                                .first_slice = field<std::uint32_t>(record, form.in_region.first_slice),
+                                .used_slices = field<std::uint32_t>(record, form.in_region.used_slices)};
+        const bool makes_sense = place.base % kPageBytes == 0 && place.first_slice <= place.used_slices &&
+                                 place.used_slices <= kMostSlices && (std::uint64_t{place.used_slices} << form.slice_log2) <= place.bytes;
+        if (place.base != 0 && makes_sense) {
+            heap.regions.push_back(place);
+        }
+        address = field<std::uint64_t>(record, form.in_region.next);
+    }
+    return heap;
+}
+
+}  // namespace
+
+const char* SpanFigures::broken_invariant() const {
+    return live_bytes + cached_bytes + trimmable_bytes + kept_bytes + pinned_bytes + metadata_bytes == resident_bytes
+               ? nullptr
+               : "HH1: what the spans hold is not what is resident";
+}
+
+bool HeapwrightHeap::owns(std::uint64_t address) const {
+    return std::any_of(regions.begin(), regions.end(), [address](const RegionPlace& place) { return address - place.base < place.bytes; });
+}
+
+Result<HeapwrightHeap> find_heapwright(MemorySource& memory, std::span<const ProcessMapping> mappings) {
+    for (const ProcessMapping& mapping : mappings) {
+        // The loader writes the descriptor's address of the region, so that its page is the process's own.
+        if (!mapping.is_file() || mapping.anonymous_bytes == 0 || mapping.shared) {
+            continue;
+        }
+        std::vector<std::byte> data(std::min(mapping.size_bytes(), kMostData));
+        if (memory.read(mapping.start, data) == 0) {
+            continue;
+        }
+        for (std::size_t offset = 0; offset + sizeof(HeapDescriptor) <= data.size(); offset += alignof(HeapDescriptor)) {
+            if (std::memcmp(data.data() + offset, kHeapDescriptorMagic.data(), kHeapDescriptorMagic.size()) == 0) {
+                HeapDescriptor form{};
+                std::memcpy(&form, data.data() + offset, sizeof(form));
+                return read_regions(memory, form);
+            }
+        }
+    }
+    return fail_with(Errc::not_found);
+}
+
+SpanFigures examine_heapwright(MemorySource& memory, std::span<const ProcessMapping> mappings, const HeapwrightHeap& heap) {
+    SpanFigures figures;
+    for (const RegionPlace& place : heap.regions) {
+        std::uint64_t end = place.base;
+        std::uint64_t counted = 0;
+        for (const ProcessMapping& mapping : mappings) {
+            if (mapping.writable && mapping.start >= place.base && mapping.end <= place.base + place.bytes) {
+                end = mapping.end;
+                counted += mapping.resident_bytes;
+            }
+        }
+        const PageRun pages = memory.residency(place.base, end, counted);
+        figures.resident_bytes += pages.resident_bytes();
+        RegionCount(memory, heap.descriptor, place, pages, figures).run();
+    }
+    return figures;
+}
+
+}  // namespace heapwright::study::doctor

@@ -1,0 +1,12 @@
+// An object that hands out handles to itself must have counts before it, which only make_rc() gives.
+// expect: is private within this context
+#include <heapwright/own/rc/rc.hpp>
+
+struct Session : heapwright::RcFromThis<Session> {
+    explicit Session(heapwright::CountedToken token) : CountedFromThis(token) {}
+};
+#ifdef HEAPWRIGHT_CONTROL
+void use() { const auto session = heapwright::make_rc<Session>(); }
+#else
+void use() { const Session session{heapwright::CountedToken()}; }
+#endif
