@@ -48,16 +48,7 @@ void attach(const Heap& heap) noexcept {
     mutator->attachments = 1;
     mutator->next_of_thread = current_mutator;
     current_mutator = mutator;
-    // A running collection does not know of us: it is over before we are listed.
-    mutator->state.store(kParked, std::memory_order_relaxed);  // nobody sees it before the lock below
-    mutator->stack_pointer = mutator->stack_end;
-    {
-        const os::LockGuard guard(collector.lock);
-        mutator->next = collector.mutators;
-        collector.mutators = mutator;
-        ++collector.mutator_count;
-    }
-    collector.unpark(*mutator);
+    collector.list(*mutator);
 }
 
 void detach(const Heap& heap) noexcept HEAPWRIGHT_NO_THREAD_SAFETY_ANALYSIS {  // waits for the lock in turns with stops
@@ -76,10 +67,10 @@ void detach(const Heap& heap) noexcept HEAPWRIGHT_NO_THREAD_SAFETY_ANALYSIS {  /
         collector.park(*mutator);
         collector.unpark(*mutator);
     }
-    collector.retire(*mutator);
     collector.orphans.take(mutator->destructibles);
     {
-        const os::LockGuard guard(collector.lock);
+        const os::LockGuard guard(collector.lock);  // others go on allocating, and count lines as retire() does
+        collector.retire(*mutator);
         Mutator** listed = &collector.mutators;
         while (*listed != mutator) {
             listed = &(*listed)->next;
@@ -129,19 +120,36 @@ void Collector::park_saved(Mutator& self) noexcept {
     os::futex_wake(&parkings);
 }
 
-/// Goes on as soon as no collection runs.
-void Collector::unpark(Mutator& self) noexcept {
+/// Waits until no collection runs, then does `what` with none able to begin.
+template <class What>
+void Collector::between_pauses(const What& what) noexcept {
     while (true) {
         {
             const os::LockGuard guard(lock);
             // Relaxed: written under the lock.
             if (stop_wanted.load(std::memory_order_relaxed) == 0) {
-                self.state.store(kRunning, std::memory_order_relaxed);  // read by stop_world under the lock first
+                what();
                 return;
             }
         }
         os::futex_wait(&stop_wanted, 1);
     }
+}
+
+/// A pause walks the list without the lock, so that nobody is added during one.
+void Collector::list(Mutator& mutator) noexcept {
+    between_pauses([&]() HEAPWRIGHT_NO_THREAD_SAFETY_ANALYSIS {
+        mutator.state.store(kRunning, std::memory_order_relaxed);  // nobody sees it before the lock is released
+        mutator.next = mutators;
+        mutators = &mutator;
+        ++mutator_count;
+    });
+}
+
+/// Goes on as soon as no collection runs.
+void Collector::unpark(Mutator& self) noexcept {
+    // Relaxed: stop_world reads it after it held the lock.
+    between_pauses([&] { self.state.store(kRunning, std::memory_order_relaxed); });
 }
 
 void Collector::stop_world(Mutator& self) noexcept {

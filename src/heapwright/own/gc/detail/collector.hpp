@@ -125,6 +125,9 @@ struct Collector {
     void park(Mutator& self) noexcept;
     void park_saved(Mutator& self) noexcept;
     void unpark(Mutator& self) noexcept;
+    void list(Mutator& mutator) noexcept;
+    template <class What>
+    void between_pauses(const What& what) noexcept;
 
     // Roots and remembered places: roots.cpp.
     RootNode roots;  // the ends of two rings
