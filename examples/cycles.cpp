@@ -42,7 +42,7 @@ int main() {
             department->staff.push_back(std::move(employee));
         }
         kept = boss;
-        static_cast<void>(collector.collect(1000));  // a pause of at most 1000 nodes
+        static_cast<void>(collector.collect(1000));  // a pause of about 1000 nodes
     }
     static_cast<void>(collector.collect_all());
     const std::uint64_t live = collector.live_nodes();

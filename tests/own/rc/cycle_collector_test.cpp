@@ -195,7 +195,7 @@ TEST_CASE("a budget bounds how many nodes are visited, and everything that fits 
     std::size_t freed = 0;
     int calls = 0;
     for (; freed < 1000 && calls < 1000; ++calls) {
-        const Collection collection = collector.collect(50);
+        const Collection collection = collector.collect(50, Overdraft::never);
         CHECK(collection.visited <= 50);
         CHECK(collector.broken_invariant() == nullptr);
         freed += collection.freed;
@@ -203,6 +203,43 @@ TEST_CASE("a budget bounds how many nodes are visited, and everything that fits 
     CHECK(freed == 1000);
     CHECK(calls < 100);
     CHECK(collector.collect_all().freed == 500);
+}
+
+TEST_CASE("calls with a budget save up for a cycle that is larger, and visit no more than twice their budgets together") {
+    CycleCollector collector;
+    for (const int length : {51, 400, 20'000, 60}) {
+        make_ring(collector, length).reset();
+        std::size_t freed = 0;
+        std::size_t visited = 0;
+        std::size_t calls = 0;
+        const std::size_t most_calls = static_cast<std::size_t>(length) * 4 / 50 + 8;
+        for (; freed == 0 && calls < most_calls; ++calls) {
+            const Collection collection = collector.collect(50);
+            visited += collection.visited;
+            freed += collection.freed;
+            CHECK(collector.broken_invariant() == nullptr);
+        }
+        CHECK(freed == static_cast<std::size_t>(length));
+        CHECK(visited <= calls * 2 * 50 + static_cast<std::size_t>(length));
+        CHECK(collector.candidates() == 0);
+    }
+}
+
+TEST_CASE("a living cycle larger than the budget, touched all the time, is looked at ever more seldom") {
+    CycleCollector collector;
+    constexpr std::size_t kNodes = 2000;
+    Rc<Ring> ring = make_ring(collector, kNodes);
+    std::size_t whole_looks = 0;
+    for (int round = 0; round < 5000; ++round) {
+        {
+            const Rc<Ring> copy = ring;
+        }
+        whole_looks += collector.collect(50).visited >= kNodes ? 1U : 0U;
+    }
+    CHECK(whole_looks > 0);
+    CHECK(whole_looks < 5);
+    ring.reset();
+    CHECK(collector.collect_all().freed == kNodes);
 }
 
 TEST_CASE("a large living graph that is touched all the time is seldom walked") {

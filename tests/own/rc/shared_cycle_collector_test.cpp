@@ -55,6 +55,28 @@ TEST_CASE("rings of Arc nodes are collected by any thread") {
     CHECK(collector.live_nodes() == 0);
 }
 
+TEST_CASE("a ring of Arc nodes that is larger than every call's budget is freed by calls that save up for it") {
+    Page::alive = 0;
+    SharedCycleCollector collector;
+    constexpr int kNodes = 500;
+    {
+        const auto access = collector.access();
+        const Arc<Page> first = collector.make<Page>();
+        Arc<Page> last = first;
+        for (int count = 1; count < kNodes; ++count) {
+            const Arc<Page> next = collector.make<Page>();
+            last->links.push_back(next);
+            last = next;
+        }
+        last->links.push_back(first);
+    }
+    for (int call = 0; call < kNodes * 4 / 50 + 8; ++call) {
+        collector.collect(50);
+    }
+    CHECK(Page::alive == 0);
+    CHECK(collector.live_nodes() == 0);
+}
+
 TEST_CASE("a weak handle may outlive its node's collector") {
     WeakArc<Page> weak;
     {

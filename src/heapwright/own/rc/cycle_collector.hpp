@@ -15,15 +15,15 @@
 
 #include <heapwright/base/check.hpp>
 #include <heapwright/own/rc/detail/pass.hpp>
+#include <heapwright/own/rc/detail/pass_clock.hpp>
 #include <heapwright/own/rc/make.hpp>
 
 namespace heapwright {
 
-/// What a collection did.
-struct Collection {
-    std::size_t visited = 0;  // nodes looked at, each pass of them
-    std::size_t freed = 0;
-    bool was_cut = false;  // the budget ended it; call again, or collect_all() for what is larger than the budget
+/// What a budget means for a cycle with more nodes than it, of which no part can be known to be garbage alone.
+enum class Overdraft : std::uint8_t {
+    saved,  // calls that met such a cycle save up for it, and now and then one visits what they saved
+    never,  // no call visits more than its budget: such a cycle waits for collect() without one, or for collect_all()
 };
 
 /// The nodes of one type.
@@ -82,35 +82,6 @@ private:
 
 /// Stops the program because nodes are left when their collector ends; names the type that has most.
 [[noreturn]] HEAPWRIGHT_COLD void refuse_orphans(const NodeKind& most, std::uint64_t live) noexcept;
-
-/// When the old candidates are looked at again: when much was made since, or now and then. A pass that finds nothing
-/// makes the next one four times rarer, so that a large living graph that is touched all the time costs little.
-class OldPassClock {
-public:
-    /// `made`: nodes ever.
-    [[nodiscard]] bool is_due(std::uint64_t made) noexcept {
-        return is_running_ || made - made_before_ >= live_after_ / 4 + kLeastMade || ++waited_ >= wait_;
-    }
-    void passed(const Collection& pass, std::uint64_t made, std::uint64_t live, bool is_finished) noexcept {
-        is_running_ = !is_finished;
-        made_before_ = made;
-        waited_ = 0;
-        live_after_ = live;
-        const bool was_wasted = pass.freed * 16 < pass.visited;
-        const std::uint32_t rarer = wait_ >= kLongestWait ? kLongestWait : wait_ * 4;
-        wait_ = was_wasted ? rarer : 1;
-    }
-
-private:
-    static constexpr std::uint64_t kLeastMade = 10'000;
-    static constexpr std::uint32_t kLongestWait = 64;
-
-    std::uint64_t made_before_ = 0;
-    std::uint64_t live_after_ = 0;
-    std::uint32_t waited_ = 0;
-    std::uint32_t wait_ = 1;
-    bool is_running_ = false;
-};
 
 /// One thread at a time: nothing to lock.
 class PlainHome : public Candidates {
@@ -176,10 +147,12 @@ public:
 
     /// Looks at the nodes that lost a handle since the last time, and now and then at older ones.
     ///
-    /// `budget_nodes` bounds how many nodes are visited, and thereby the pause: 20 to 50 ns each. A cycle with more
-    /// nodes than the budget is left to collect_all(), because no part of a cycle can be known to be garbage alone.
+    /// `budget_nodes` bounds how many nodes are visited, and thereby the pause: 20 to 50 ns each. What is larger is looked at
+    /// in one go: with Overdraft::saved after so many calls that all together visit no more than twice their budgets. A
+    /// garbage cycle of n nodes is freed by the 4 * n / budget_nodes calls after it was met, one of which visits up to 2 * n
+    /// nodes; it takes longer where such looks were in vain before, because what is large and lives is touched all the time.
     /// Called by a destructor that a collection runs, it does nothing.
-    Collection collect(std::size_t budget_nodes = kUnlimited) noexcept;
+    Collection collect(std::size_t budget_nodes = kUnlimited, Overdraft overdraft = Overdraft::saved) noexcept;
     /// Frees every cycle there is.
     Collection collect_all() noexcept;
 
@@ -203,6 +176,7 @@ private:
     template <class T>
     [[nodiscard]] detail::NodeKind* count_new_node() noexcept;
     void run_pass(List from, detail::PassLimits limits, Collection& result) noexcept;
+    void run_saved_pass(std::size_t budget_nodes, Collection& result) noexcept;
     void destroy_garbage(std::uint32_t begin) noexcept;
     void refuse_orphans() noexcept;
     [[nodiscard]] std::uint64_t made_nodes() noexcept;
@@ -212,6 +186,7 @@ private:
     detail::NodeList visited_;
     detail::NodeKinds kinds_;
     detail::OldPassClock clock_;
+    detail::LargePassSavings savings_;
 };
 
 using CycleCollector = BasicCycleCollector<SingleThread, detail::PlainHome>;

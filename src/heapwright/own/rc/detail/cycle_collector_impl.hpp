@@ -39,7 +39,7 @@ Counted<T, Policy> BasicCycleCollector<Policy, Home>::try_make(Args&&... args) {
 }
 
 template <class Policy, class Home>
-Collection BasicCycleCollector<Policy, Home>::collect(std::size_t budget_nodes) noexcept {
+Collection BasicCycleCollector<Policy, Home>::collect(std::size_t budget_nodes, Overdraft overdraft) noexcept {
     Collection result;
     if (budget_nodes == 0 || !home_.try_begin()) {
         return result;
@@ -58,9 +58,26 @@ Collection BasicCycleCollector<Policy, Home>::collect(std::size_t budget_nodes) 
         result.freed += old.freed;
         result.was_cut |= old.was_cut;
     }
+    if (budget_nodes != kUnlimited && overdraft == Overdraft::saved && count_of(List::large) > 0) {
+        run_saved_pass(budget_nodes, result);
+    }
     HEAPWRIGHT_AUDIT(*this);  // before the next thread may begin a pass
     home_.end();
     return result;
+}
+
+template <class Policy, class Home>
+void BasicCycleCollector<Policy, Home>::run_saved_pass(std::size_t budget_nodes, Collection& result) noexcept {
+    if (!savings_.save(budget_nodes)) {
+        result.was_cut = true;
+        return;
+    }
+    Collection large;
+    run_pass(List::large, {.budget = savings_.budget(), .is_young = false}, large);
+    savings_.spent(large);
+    result.visited += large.visited;
+    result.freed += large.freed;
+    result.was_cut |= large.was_cut;
 }
 
 template <class Policy, class Home>

@@ -1,0 +1,84 @@
+// When a collector looks at what its usual pass leaves out: nodes that survived, and cycles larger than a budget.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+
+namespace heapwright {
+
+/// What a collection did.
+struct Collection {
+    std::size_t visited = 0;  // nodes looked at, each pass of them
+    std::size_t freed = 0;
+    bool was_cut = false;  // the budget ended it; call again
+};
+
+namespace detail {
+
+/// When the old candidates are looked at again: when much was made since, or now and then. A pass that finds nothing
+/// makes the next one four times rarer, so that a large living graph that is touched all the time costs little.
+class OldPassClock {
+public:
+    /// `made`: nodes ever.
+    [[nodiscard]] bool is_due(std::uint64_t made) noexcept {
+        return is_running_ || made - made_before_ >= live_after_ / 4 + kLeastMade || ++waited_ >= wait_;
+    }
+    void passed(const Collection& pass, std::uint64_t made, std::uint64_t live, bool is_finished) noexcept {
+        is_running_ = !is_finished;
+        made_before_ = made;
+        waited_ = 0;
+        live_after_ = live;
+        const bool was_wasted = pass.freed * 16 < pass.visited;
+        const std::uint32_t rarer = wait_ >= kLongestWait ? kLongestWait : wait_ * 4;
+        wait_ = was_wasted ? rarer : 1;
+    }
+
+private:
+    static constexpr std::uint64_t kLeastMade = 10'000;
+    static constexpr std::uint32_t kLongestWait = 64;
+
+    std::uint64_t made_before_ = 0;
+    std::uint64_t live_after_ = 0;
+    std::uint32_t waited_ = 0;
+    std::uint32_t wait_ = 1;
+    bool is_running_ = false;
+};
+
+/// What calls with a budget save up for a look at what is larger than their budgets. A look that was too short makes the next
+/// one twice as long; one that freed little makes the next one rarer, so that a large living graph that is touched all the
+/// time costs little.
+class LargePassSavings {
+public:
+    /// A call with this budget, while something large waits. Returns: whether enough is saved for budget().
+    [[nodiscard]] bool save(std::size_t budget_nodes) noexcept {
+        const std::size_t budget = budget_nodes > kMostNodes ? kMostNodes : budget_nodes;
+        wanted_ = wanted_ < budget * 2 ? budget * 2 : wanted_;
+        saved_ += budget;
+        return saved_ / patience_ >= wanted_;
+    }
+    /// What the look may visit.
+    [[nodiscard]] std::size_t budget() const noexcept { return wanted_; }
+    void spent(const Collection& pass) noexcept {
+        saved_ = 0;
+        if (pass.was_cut && pass.freed == 0) {
+            wanted_ *= 2;  // and a cut means that there are more nodes than that, so it cannot overflow
+            return;
+        }
+        wanted_ = 0;  // what is met next may be smaller
+        const bool was_wasted = pass.freed * 16 < pass.visited;
+        const std::size_t more = patience_ >= kMostPatience ? kMostPatience : patience_ * 4;
+        patience_ = was_wasted ? more : 1;
+    }
+
+private:
+    static constexpr std::size_t kMostNodes = std::size_t{1} << 28;  // a node's place has no more bits
+    static constexpr std::size_t kMostPatience = 64;
+
+    std::size_t wanted_ = 0;
+    std::size_t saved_ = 0;
+    std::size_t patience_ = 1;  // how many times what it needs is saved before a look
+};
+
+}  // namespace detail
+
+}  // namespace heapwright
