@@ -56,6 +56,7 @@ CASE("mallinfo2 follows what the program holds") {
     EXPECT(full - before <= kCount * kSize * 5 / 4);
     give_back_many();
     EXPECT(in_use() <= before + kCount * kSize / 50);
+    malloc_trim(0);  // glibc cuts a large block from free memory at its end of the heap, where there is enough of it
     const std::size_t empty = in_use();
     void* large = malloc(50 << 20);
     EXPECT(in_use() >= empty + (50 << 20));
