@@ -1,6 +1,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <map>
+#include <memory>
 #include <string>
 #include <unordered_map>
 #include <vector>
@@ -314,6 +315,54 @@ TEST_CASE("a full collection moves what it may out of sparse blocks, and memory 
         REQUIRE(at->number == expected);
     }
     CHECK(expected == 0);
+}
+
+TEST_CASE("a pinned object stays where it is and alive while others around it move; unpinned, it may move again") {
+    auto config = precise();
+    config.compaction = true;
+    gc::Heap heap{config};
+    gc::Root<Movable> list{heap};
+    std::vector<std::unique_ptr<gc::Pin<Movable>>> pins;
+    std::vector<const Movable*> places;
+    const auto fill = [&] {
+        for (std::uint64_t number = 0; number < 10'000; ++number) {
+            const auto made = gc::make<Movable>(heap);
+            made->number = number;
+            if (number % 16 == 0) {
+                made->next = list.ptr();
+                list = made;
+            }
+            if (number % 160 == 8) {  // nothing else refers to these
+                pins.push_back(std::make_unique<gc::Pin<Movable>>(heap, made));
+                places.push_back(made.get());
+            }
+        }
+    };
+    fill();
+    for (int round = 0; round < 3; ++round) {
+        heap.collect();
+    }
+    CHECK(heap.stats().evacuated_objects > 300);
+    for (std::size_t index = 0; index < pins.size(); ++index) {
+        REQUIRE(pins[index]->get() == places[index]);
+        REQUIRE((*pins[index])->number == 160 * index + 8);
+    }
+    // Held by roots instead, they move.
+    std::vector<gc::Root<Movable>> roots;
+    for (const auto& pin : pins) {
+        roots.emplace_back(heap, pin->ptr());
+    }
+    pins.clear();
+    list = nullptr;
+    for (int round = 0; round < 3; ++round) {
+        heap.collect();
+    }
+    std::size_t moved = 0;
+    for (std::size_t index = 0; index < roots.size(); ++index) {
+        moved += roots[index].get() != places[index] ? 1U : 0U;
+        REQUIRE(roots[index]->number == 160 * index + 8);
+    }
+    CHECK(moved > roots.size() / 2);
 }
 
 TEST_CASE("external bytes count as allocated") {

@@ -105,7 +105,7 @@ void* Collector::place_large(Mutator&, std::size_t bytes) noexcept {
             return nullptr;
         }
         const std::size_t in_first = std::min(bytes, kLargestInChunk);
-        std::memset(line_of(at), kLineYoung, (in_first + kLineBytes - 1) / kLineBytes);
+        fill_bytes(line_of(at), kLineYoung, (in_first + kLineBytes - 1) / kLineBytes);
         huge_bytes += bytes;
         count_given(bytes);
         touched.push(at);
@@ -118,9 +118,9 @@ void* Collector::place_large(Mutator&, std::size_t bytes) noexcept {
     }
     unpoison(at, bytes);
     const std::size_t lines = (bytes + kLineBytes - 1) / kLineBytes;
-    std::memset(mark_of(at), 0, (blocks * kBlockBytes) >> kGranuleShift);
-    std::memset(line_of(at), kLineFree, blocks * kLinesPerBlock);
-    std::memset(line_of(at), kLineYoung, lines);
+    fill_bytes(mark_of(at), 0, (blocks * kBlockBytes) >> kGranuleShift);
+    fill_bytes(line_of(at), kLineYoung, lines);
+    fill_bytes(line_of(at) + lines, kLineFree, blocks * kLinesPerBlock - lines);
     const std::size_t tail = lines * kLineBytes - bytes;
     fill_hole(at + bytes, tail);
     block_of(at).large_bytes = bytes > Header::kLargestSize ? bytes : 0;
@@ -193,6 +193,7 @@ void* Collector::free_up_and_place(Mutator& mutator, std::size_t bytes, std::siz
             return at;
         }
     }
+    const os::LockGuard guard(lock);
     ++counts.refusals;
     return nullptr;
 }

@@ -23,16 +23,6 @@ constexpr std::size_t kKindsBytes = std::size_t{1} << (47 - kChunkShift);
 
 constinit os::SpinLock kinds_lock;
 
-/// One table for all heaps of the process, never given back: a barrier may read it at any time.
-bool have_kinds() noexcept {
-    const os::LockGuard guard(kinds_lock);
-    if (chunk_kinds == nullptr) {
-        void* const table = os::map_pages(kKindsBytes, "heapwright gc chunk table");
-        __atomic_store_n(&chunk_kinds, static_cast<std::uint8_t*>(table), __ATOMIC_RELEASE);  // pairs with having been given a heap
-    }
-    return chunk_kinds != nullptr;
-}
-
 void set_kind(const void* base, std::size_t bytes, ChunkKind first, ChunkKind rest) noexcept {
     const std::uintptr_t index = number_of(base) >> kChunkShift;
     for (std::size_t offset = 0; offset * kChunkBytes < bytes; ++offset) {
@@ -42,20 +32,27 @@ void set_kind(const void* base, std::size_t bytes, ChunkKind first, ChunkKind re
 
 /// Clears line bytes' marks for a run that is handed out: whoever begins there must not inherit a mark.
 void begin_run(std::byte* begin, std::byte* end) noexcept {
-    std::memset(mark_of(begin), 0, static_cast<std::size_t>(end - begin) >> kGranuleShift);
-    std::memset(line_of(begin), kLineYoung, static_cast<std::size_t>(end - begin) >> kLineShift);
+    fill_bytes(mark_of(begin), 0, static_cast<std::size_t>(end - begin) >> kGranuleShift);
+    fill_bytes(line_of(begin), kLineYoung, static_cast<std::size_t>(end - begin) >> kLineShift);
 }
 
 }  // namespace
+
+/// One table for all heaps of the process, there before the first heap is and never given back: a barrier may read it at any
+/// time.
+void have_kinds() noexcept {
+    const os::LockGuard guard(kinds_lock);
+    if (chunk_kinds == nullptr) {
+        chunk_kinds = static_cast<std::uint8_t*>(os::map_pages(kKindsBytes, "heapwright gc chunk table"));
+        HEAPWRIGHT_CHECK(chunk_kinds != nullptr, "out of memory: no addresses for the table of collected heaps");
+    }
+}
 
 bool Collector::may_commit(std::size_t bytes) const noexcept {
     return committed_bytes <= config.limit_bytes && bytes <= config.limit_bytes - committed_bytes;
 }
 
 Chunk* Collector::add_chunk(std::size_t bytes) noexcept {
-    if (!have_kinds()) {
-        return nullptr;
-    }
     const std::size_t mapped = align_up(bytes, kChunkBytes);
     void* const base = os::reserve(mapped, kChunkBytes, "heapwright gc heap");
     if (base == nullptr) {
@@ -183,7 +180,8 @@ std::byte* Collector::take_blocks(std::size_t count) noexcept {
 }
 
 std::byte* Collector::map_huge(std::size_t bytes) noexcept {
-    const std::size_t whole = os::round_to_pages(kFirstByte + bytes);
+    const std::size_t body = os::round_to_pages(kFirstByte + bytes);
+    const std::size_t whole = body + os::round_to_pages(body >> kLineShift);
     if (whole < bytes || !may_commit(whole)) {
         return nullptr;
     }
@@ -191,6 +189,8 @@ std::byte* Collector::map_huge(std::size_t bytes) noexcept {
     if (chunk == nullptr) {
         return nullptr;
     }
+    chunk->cards = reinterpret_cast<std::uint8_t*>(chunk) + body;
+    chunk->committed_bytes = whole;
     committed_bytes += whole;
     peak_bytes = std::max(peak_bytes, committed_bytes);
     BlockInfo& info = chunk->blocks[kFirstBlock];
@@ -208,11 +208,12 @@ struct Run {
 
 /// The next free lines of a block from `line` on; empty at its end.
 Run find_run(const std::uint8_t* lines, std::size_t line) noexcept {
-    while (line < kLinesPerBlock && lines[line] != kLineFree) {
+    // Other threads write to old lines of the block meanwhile.
+    while (line < kLinesPerBlock && load_byte(lines + line) != kLineFree) {
         ++line;
     }
     const std::size_t begin = line;
-    while (line < kLinesPerBlock && lines[line] == kLineFree) {
+    while (line < kLinesPerBlock && load_byte(lines + line) == kLineFree) {
         ++line;
     }
     return {.begin = begin, .end = line};
@@ -278,7 +279,7 @@ void retire_run(Collector& collector, std::byte* cursor, std::byte* limit) noexc
     std::byte* const whole = align_up(cursor, kLineBytes);
     if (whole < limit) {
         const std::size_t lines = static_cast<std::size_t>(limit - whole) / kLineBytes;
-        std::memset(line_of(whole), kLineFree, lines);
+        fill_bytes(line_of(whole), kLineFree, lines);
         BlockInfo& info = block_of(whole);
         info.free_lines = static_cast<std::uint16_t>(info.free_lines + lines);
         collector.used_lines -= lines;

@@ -7,6 +7,7 @@
 #include <heapwright/os/clock.hpp>
 #include <heapwright/os/pages.hpp>
 #include <heapwright/os/thread.hpp>
+#include <heapwright/own/gc/detail/bytes.hpp>
 #include <heapwright/own/gc/detail/collector.hpp>
 #include <heapwright/own/gc/detail/marker.hpp>
 #include <heapwright/own/gc/heap.hpp>
@@ -44,11 +45,7 @@ bool Collector::is_live(const void* object) const noexcept {
 void Collector::collect(Mutator& self, Cycle cycle, Reason reason) noexcept {
     const std::uint64_t begin_ns = os::monotonic_ns();
     const std::uint64_t pauses_before = counts.pauses;
-    while (!collecting.try_lock()) {
-        park(self);
-        unpark(self);
-        os::yield_thread();
-    }
+    hold_pauses(&self);
     const bool asked_for = reason != Reason::nursery_full && reason != Reason::threshold;
     if ((counts.pauses != pauses_before && !asked_for) || (cycle == Cycle::step) != is_marking) {
         if (cycle == Cycle::step || !asked_for) {
@@ -56,7 +53,7 @@ void Collector::collect(Mutator& self, Cycle cycle, Reason reason) noexcept {
             return;
         }
     }
-    stop_world(self);
+    stop_world(&self);
     is_collecting = true;
     for (Mutator* mutator = mutators; mutator != nullptr; mutator = mutator->next) {
         retire(*mutator);
@@ -145,7 +142,7 @@ void Collector::finish_pause(Mutator&, GcEvent& event, std::uint64_t begin_ns) n
     event.moved_bytes = moved_now;
     event.mark_ns = mark_ns_now;
     if (config.verify_always) {
-        if (const char* const broken = broken_invariant(false)) {
+        if (const char* const broken = broken_invariant()) {
             fail_check(broken, nullptr, __FILE__, __LINE__);
         }
     }
@@ -155,6 +152,10 @@ void Collector::finish_pause(Mutator&, GcEvent& event, std::uint64_t begin_ns) n
     }
     counts.pause_total_ns += event.pause_ns;
     counts.pause_longest_ns = std::max(counts.pause_longest_ns, event.pause_ns);
+    {
+        const os::LockGuard guard(lock);
+        published = figures();
+    }
     if (config.on_event != nullptr) {
         config.on_event(event, config.context);
     }
@@ -186,18 +187,21 @@ void Collector::begin_epoch() noexcept {
     clean_marks(SIZE_MAX);
     epoch = static_cast<std::uint8_t>(3 - epoch);
     both_epochs = true;
+    for (const void* const slot : remembered) {
+        if (chunk_kind(slot) == kContinuation) {
+            if (const FoundObject found = find_object(slot); found.header != nullptr) {
+                store_byte(chunk_of(found.header)->card_of(slot), 0);
+            }
+        }
+    }
     remembered.clear();
     for (Chunk* chunk = chunks; chunk != nullptr; chunk = chunk->next) {
-        chunk->huge_logged = false;
         for (std::size_t index = kFirstBlock; index < kBlocksPerChunk; ++index) {
             const BlockState state = chunk->blocks[index].state;
             if (state != BlockState::used && state != BlockState::inside && !chunk->is_huge) {
                 continue;
             }
-            std::uint8_t* const lines = line_of(reinterpret_cast<std::byte*>(chunk) + index * kBlockBytes);
-            for (std::size_t line = 0; line < kLinesPerBlock; ++line) {
-                lines[line] = (lines[line] & (kLineOld | kLineLogged)) != 0 ? std::uint8_t{kLinePrevious} : lines[line];
-            }
+            age_lines(line_of(reinterpret_cast<std::byte*>(chunk) + index * kBlockBytes));
         }
     }
 }
@@ -261,6 +265,13 @@ void Collector::cancel_marking() noexcept {
     }
 }
 
+/// Gives back all memory that holds no object.
+void Collector::shrink(Mutator& self) noexcept {
+    begin_look(self);
+    give_back(0);
+    end_look();
+}
+
 /// Marks and frees everything in one pause.
 void Collector::full(Mutator& self) noexcept {
     const bool was_marking = is_marking;
@@ -318,8 +329,7 @@ void Heap::collect_and_shrink() noexcept {
         collector_->collect(mutator, Cycle::full, Reason::requested);
         collector_->run_waiting(mutator);
     }
-    const os::LockGuard guard(collector_->lock);
-    collector_->give_back(0);
+    collector_->shrink(mutator);
 }
 
 std::string_view name_of(Reason reason) noexcept {

@@ -59,7 +59,8 @@ struct GcConfig {
     std::size_t step_bytes = std::size_t{1} << 20;          // allocated between two steps
     unsigned markers = 0;                                   // threads that mark in a long pause; 0: as many cores as may be used, 2 at most
     bool compaction = false;                                // full collections move what they may out of sparse blocks
-    std::size_t mark_stack_entries = std::size_t{1} << 15;  // more are found again by a look at the marks
+    // Addresses of 8 bytes, with memory where it is needed; what does not fit is found again by a look at the marks.
+    std::size_t mark_stack_entries = std::size_t{1} << 20;
     std::uint32_t stress = 0;                               // collects at every so many allocations, 0: as usual
     bool verify_always = false;                             // Heap::verify() after each pause; a broken invariant stops the program
     /// Called when even a full collection found no memory. True: something was let go, try again.

@@ -1,6 +1,7 @@
 // Evacuation: a full collection moves objects out of sparse blocks, where their types allow it and no ambiguous word names them.
 #include <algorithm>
 
+#include <heapwright/own/gc/detail/bytes.hpp>
 #include <heapwright/own/gc/detail/collector.hpp>
 #include <heapwright/own/gc/detail/marker.hpp>
 
@@ -12,9 +13,13 @@ void Collector::choose_sparse_blocks() noexcept {
     if (!config.compaction) {
         return;
     }
-    for_each_block([&](const std::byte*, BlockInfo& info) {
+    for_each_block([&](std::byte* block, BlockInfo& info) {
         info.evacuate = info.state == BlockState::used && info.back_blocks == 0 && info.free_lines >= kLinesPerBlock / 2;
         evacuates = evacuates || info.evacuate;
+        if (info.evacuate) {
+            // What held an object still in an earlier cycle may not do so now.
+            unpin_marks(mark_of(block));
+        }
     });
     if (evacuates) {
         copier.collector = this;

@@ -46,7 +46,7 @@ public:
                 return at_;
             }
             const TypeInfo* const type = header->type();
-            if (type->kind == ObjectKind::words) {
+            if (type->kind == ObjectKind::words || (header->word & Header::kConstructing) != 0) {
                 const auto* word = reinterpret_cast<void* const*>(header + 1);
                 const auto* const end = reinterpret_cast<void* const*>(number_of(header) + size_of(header));
                 for (; word < end; ++word) {
@@ -219,14 +219,7 @@ HEAPWRIGHT_GC_UNWATCHED void detail::Collector::for_each_stack_word(Mutator& sel
 bool Heap::explain_object(const void* object, TextBuffer& text, PathStyle style) const noexcept {
     detail::Collector& collector = *collector_;
     detail::Mutator& self = detail::mutator_of(*this);
-    while (!collector.collecting.try_lock()) {
-        collector.park(self);
-        collector.unpark(self);
-    }
-    collector.stop_world(self);
-    for (detail::Mutator* mutator = collector.mutators; mutator != nullptr; mutator = mutator->next) {
-        collector.retire(*mutator);
-    }
+    collector.begin_look(self);
     detail::Search search(collector);
     // Roots that have a name are asked first: of several paths of one length, they say most.
     for (const detail::RootNode* node = collector.roots.next; node != &collector.roots; node = node->next) {
@@ -253,8 +246,7 @@ bool Heap::explain_object(const void* object, TextBuffer& text, PathStyle style)
     if (index != detail::kNoParent) {
         print_path(search.reached, index, text, style);
     }
-    collector.start_world();
-    collector.collecting.unlock();
+    collector.end_look();
     return index != detail::kNoParent;
 }
 

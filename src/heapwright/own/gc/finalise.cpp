@@ -113,8 +113,8 @@ void Collector::keep_doomed() noexcept {
             store_byte(line, kLineDoomed);
         }
     };
-    for (const void* const object : doomed) {
-        const Header* const header = header_of(object);
+    for (std::size_t index = 0; index < doomed.size(); ++index) {
+        const Header* const header = header_of(doomed[index]);
         const auto* const begin = reinterpret_cast<const std::byte*>(header);
         const std::byte* const end = begin + size_of(header);
         for (const std::byte* at = begin; at < end && chunk_kind(at) == kChunk; at += kLineBytes) {
@@ -143,13 +143,17 @@ void Collector::doom(PageVector<void*>& from, PageVector<void*>& survivors) noex
 
 void Collector::run_destructors(Mutator& self) noexcept {
     destroyer.store(&self, std::memory_order_relaxed);
-    for (std::size_t index = 0; index < doomed.size(); ++index) {
-        void* const object = doomed[index];
+    std::uint64_t count = 0;
+    while (next_doomed < doomed.size()) {
+        void* const object = doomed[next_doomed++];
         header_of(object)->type()->destroy(object);
-        ++counts.destroyed;
+        ++count;
     }
     destroyer.store(nullptr, std::memory_order_relaxed);
     destroyed.take(doomed);
+    next_doomed = 0;
+    const os::LockGuard guard(lock);
+    counts.destroyed += count;
 }
 
 /// In a pause: the lines of destroyed objects are free.
@@ -182,8 +186,8 @@ void Collector::run_finalisers(Mutator&) noexcept {
     while (next_ready < ready.size()) {
         const Finaliser entry = ready[next_ready++];
         entry.call(entry.object, entry.function, entry.context);
-        ++counts.finalised;
         const os::LockGuard guard(lock);
+        ++counts.finalised;
         finalised.push(entry.object);
     }
     ready.clear();
@@ -195,8 +199,10 @@ void Collector::run_waiting(Mutator& self) noexcept {
     if (!ending.try_lock()) {
         return;
     }
+    ender.store(&self, std::memory_order_relaxed);
     run_destructors(self);
     run_finalisers(self);
+    ender.store(nullptr, std::memory_order_relaxed);
     ending.unlock();
 }
 

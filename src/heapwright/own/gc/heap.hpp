@@ -103,12 +103,16 @@ public:
 
     /// Whether this is an address of one of its objects, or inside of one.
     [[nodiscard]] bool owns(const void* address) const noexcept;
+    /// The figures of now; while a pause runs, those of its beginning.
+    ///
+    /// Thread safety: any thread, attached or not.
     [[nodiscard]] GcStats stats() const noexcept;
     [[nodiscard]] const GcConfig& config() const noexcept { return collector_->config; }
-    /// Walks everything. Requires that this is the only attached thread, or that the others are parked.
+    /// Walks everything, in a pause.
     ///
     /// Returns:  the name of the first invariant that does not hold, or nullptr.
-    /// Cost:     O(memory).
+    /// Cost:     O(memory), with the world stopped.
+    /// Thread safety: any attached thread.
     [[nodiscard]] const char* broken_invariant() const noexcept;
     /// broken_invariant, which stops the program.
     void verify() const noexcept;

@@ -103,7 +103,7 @@ inline constexpr TypeInfo kTypeInfo<Array<T>>{.trace = array_tracing_function<T>
                                               .destroy = destroying_function<Array<T>>(),
                                               .move = nullptr,
                                               .name = type_name<Array<T>>(),
-                                              .kind = ObjectKind::plain};
+                                              .kind = Leaf<T> ? ObjectKind::plain : ObjectKind::array};
 
 /// What an allocation in the middle of an expression must not lose: the references among its arguments.
 template <class T>

@@ -54,10 +54,27 @@ void Tracer::weak_edge(void** slot) noexcept {
     }
 }
 
+/// Large containers of references lie in one buffer, and are followed in pieces, as arrays are.
+bool Tracer::defer_slots(const void* begin, const void* end) noexcept {
+    if (mode_ == detail::TraceMode::report || mode_ == detail::TraceMode::evacuate) {
+        return false;
+    }
+    const auto* const first = static_cast<const std::byte*>(begin);
+    // A word in front of what the container sees; see buffers.cpp.
+    const detail::Header* const buffer = detail::header_of(first - sizeof(std::size_t));
+    static_cast<detail::Marker*>(this)->pieces.push(
+        {.owner = buffer, .begin = first, .end = static_cast<const std::byte*>(end), .is_exact = true});
+    return true;
+}
+
 void Tracer::push_slow(void* object) noexcept {
     auto& marker = *static_cast<detail::Marker*>(this);
+    if (marker.grow_stack()) {
+        *top_++ = object;
+        return;
+    }
     // It is marked, but nobody will follow it from here: its block is looked through when the stack is empty again.
-    detail::block_of(detail::header_of(object)).overflowed = true;
+    __atomic_store_n(&detail::block_of(detail::header_of(object)).overflowed, true, __ATOMIC_RELAXED);  // read when all have ended
     marker.overflowed_ = true;
 }
 
@@ -65,17 +82,39 @@ void Tracer::push_slow(void* object) noexcept {
 
 namespace heapwright::gc::detail {
 
+namespace {
+
+constexpr std::size_t kUsualEntries = 8192;
+
+}  // namespace
+
 Marker::Marker(Collector& collector, std::size_t stack_entries) noexcept
-    : Tracer(TraceMode::mark),
-      collector_(collector),
-      stack_bytes_(os::round_to_pages(std::max<std::size_t>(stack_entries, 16) * sizeof(void*))) {
-    begin_ = static_cast<void**>(os::map_pages(stack_bytes_, "heapwright gc mark stack"));
+    : Tracer(TraceMode::mark), collector_(collector) {
+    const std::size_t entries = std::max<std::size_t>(stack_entries, 16);
+    begin_ = static_cast<void**>(os::map_pages(os::round_to_pages(entries * sizeof(void*)), "heapwright gc mark stack"));
     HEAPWRIGHT_CHECK(begin_ != nullptr, "out of memory: no pages for the collector's mark stack");
     top_ = begin_;
-    limit_ = begin_ + std::max<std::size_t>(stack_entries, 16);
+    end_ = begin_ + entries;
+    limit_ = begin_ + std::min(entries, kUsualEntries);
 }
 
-Marker::~Marker() { os::release(begin_, stack_bytes_); }
+Marker::~Marker() { os::release(begin_, os::round_to_pages(static_cast<std::size_t>(end_ - begin_) * sizeof(void*))); }
+
+bool Marker::grow_stack() noexcept {
+    if (limit_ == end_) {
+        return false;
+    }
+    limit_ += std::min<std::ptrdiff_t>(limit_ - begin_, end_ - limit_);
+    return true;
+}
+
+void Marker::rest() noexcept {
+    if (limit_ - begin_ > static_cast<std::ptrdiff_t>(kUsualEntries) && is_empty()) {
+        limit_ = begin_ + kUsualEntries;
+        // Fails: then the pages stay.
+        static_cast<void>(os::discard(limit_, os::round_to_pages(static_cast<std::size_t>(end_ - limit_) * sizeof(void*))));
+    }
+}
 
 /// Whether the object that is referred to from `slot` is young. Young objects live until the next minor collection, which has to find this place.
 bool Marker::remember_young_of(const void* slot, const void* object) noexcept {
@@ -175,8 +214,16 @@ void Marker::trace(const Header* header) noexcept {
         if (type->trace != nullptr) {
             type->trace(object_of(header), *this);
         }
-    } else if (type->kind == ObjectKind::words) {
-        collector_.scan_words(*this, object_of(header), reinterpret_cast<const std::byte*>(header) + size_of(header));
+    } else if (type->kind == ObjectKind::array || type->kind == ObjectKind::words) {
+        const std::size_t bytes = size_of(header);
+        const auto* const end = reinterpret_cast<const std::byte*>(header) + bytes;
+        if (bytes > 2 * kPieceBytes && mode_ != TraceMode::report) {
+            pieces.push({.owner = header, .begin = static_cast<const std::byte*>(object_of(header)), .end = end, .is_exact = false});
+        } else if (type->kind == ObjectKind::array) {
+            type->trace(object_of(header), *this);
+        } else {
+            collector_.scan_words(*this, object_of(header), end);
+        }
     } else if (type->kind == ObjectKind::ephemerons) {
         if (mode_ == TraceMode::report) {
             type->trace(object_of(header), *this);
@@ -200,13 +247,39 @@ void Marker::trace_within(const Header* header, const void* begin, const void* e
     }
 }
 
+/// Follows the next piece of what is too large for one go. False when there is none.
+bool Marker::trace_piece() noexcept {
+    if (pieces.empty()) {
+        return false;
+    }
+    Piece& last = pieces[pieces.size() - 1];
+    const Piece piece{.owner = last.owner,
+                      .begin = last.begin,
+                      .end = static_cast<std::size_t>(last.end - last.begin) <= kPieceBytes ? last.end : last.begin + kPieceBytes,
+                      .is_exact = last.is_exact};
+    last.begin = piece.end;
+    if (last.begin == last.end) {
+        static_cast<void>(pieces.pop());
+    }
+    if (!piece.is_exact) {
+        trace_within(piece.owner, piece.begin, piece.end);
+    } else if (piece.owner->type() == &kBufferType) {
+        // Otherwise the container let go of its buffer between two steps, and told all that it held.
+        for (const std::byte* at = piece.begin; at < piece.end; at += sizeof(void*)) {
+            edge(reinterpret_cast<void**>(const_cast<std::byte*>(at)));
+        }
+    }
+    return true;
+}
+
 void Marker::drain() noexcept {
     do {
         drain_some(SIZE_MAX);
         if (overflowed_) {
             trace_overflowed();
         }
-    } while (top_ != begin_ || overflowed_);
+    } while (!is_empty() || overflowed_);
+    rest();
 }
 
 /// An object waits in a short ring while its header comes into the cache.
@@ -221,7 +294,10 @@ void Marker::drain_some(std::size_t objects) noexcept {
             ahead[(first + count++) % kAhead] = object;
         }
         if (count == 0) {
-            return;
+            if (!trace_piece()) {
+                return;
+            }
+            continue;
         }
         void* const object = ahead[first];
         first = (first + 1) % kAhead;
@@ -238,7 +314,12 @@ bool Marker::drain_until(std::uint64_t deadline_ns) noexcept {
     while (os::monotonic_ns() < deadline_ns) {
         for (unsigned count = 0; count < kBetweenLooks; ++count) {
             if (top_ == begin_) {
+                if (trace_piece()) {
+                    count += kPieceBytes / (8 * sizeof(void*));  // about what it costs
+                    continue;
+                }
                 if (!overflowed_) {
+                    rest();
                     return true;
                 }
                 trace_overflowed();
@@ -251,7 +332,7 @@ bool Marker::drain_until(std::uint64_t deadline_ns) noexcept {
             process(object);
         }
     }
-    return top_ == begin_ && !overflowed_;
+    return is_empty() && !overflowed_;
 }
 
 /// Looks for marked objects that were not followed, a block at a time.
@@ -287,58 +368,6 @@ void Marker::accept(void* const* from, std::size_t count) noexcept {
     for (std::size_t index = 0; index < count; ++index) {
         push(from[index]);
     }
-}
-
-void remember_slow(const void* slot) noexcept {
-    const void* head = slot;
-    while (chunk_kind(head) == kContinuation) {
-        head = chunk_base(head) - kChunkBytes;
-    }
-    Chunk* const chunk = chunk_of(head);
-    Collector& collector = *chunk->owner;
-    if (head != slot) {
-        // Inside an object that is larger than a chunk: it is looked at as a whole.
-        if (load_byte(line_of(chunk_base(chunk) + kFirstByte)) == kLineYoung ||
-            __atomic_exchange_n(&chunk->huge_logged, true, __ATOMIC_RELAXED)) {
-            return;
-        }
-    } else if (__atomic_exchange_n(line_of(slot), std::uint8_t{kLineLogged}, __ATOMIC_RELAXED) != kLineOld) {
-        return;  // another thread was first
-    }
-    const os::LockGuard guard(collector.lock);
-    collector.remembered.push(slot);
-}
-
-void tell_overwritten(void* target) noexcept {
-    if (target == nullptr || chunk_kind(target) == kNoChunk) {
-        return;
-    }
-    const void* const header = header_of(target);
-    Collector& collector = *chunk_of(header)->owner;
-    // Relaxed inside: it changes while the world is stopped only.
-    if (!collector.is_marking || load_byte(line_of(header)) == kLineYoung ||
-        (load_byte(mark_of(header)) & kMarkEpochs) == collector.epoch) {
-        return;
-    }
-    const os::LockGuard guard(collector.lock);
-    collector.overwritten.push(target);
-}
-
-void* strengthen(void* target) noexcept {
-    if (target != nullptr && __atomic_load_n(&marking_heaps, __ATOMIC_RELAXED) != 0) {  // relaxed: see before_overwrite
-        tell_overwritten(target);
-    }
-    return target;
-}
-
-void check_same_heap(const void* slot, const void* target) noexcept {
-    const void* head = slot;
-    while (chunk_kind(head) == kContinuation) {
-        head = chunk_base(head) - kChunkBytes;
-    }
-    HEAPWRIGHT_CHECK(chunk_kind(target) == kChunk, "a member of a collected object is given an address that no heap collects");
-    HEAPWRIGHT_CHECK(chunk_of(head)->owner == chunk_of(header_of(target))->owner,
-                     "an object of one collected heap refers to an object of another; hold that one in a gc::Root instead");
 }
 
 }  // namespace heapwright::gc::detail

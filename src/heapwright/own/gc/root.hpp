@@ -34,7 +34,7 @@ public:
     explicit Root(Heap& heap, Ptr<T> target = {}, const char* name = nullptr) noexcept {
         node_.target = plain(target.get());
         node_.name = name;
-        node_.is_interior = Mixin<T>;
+        node_.stays = Mixin<T>;
         detail::link_root(node_, detail::collector_of(heap), false);
     }
     Root(const Root& other) noexcept { copy(other); }
@@ -58,7 +58,7 @@ private:
     void copy(const Root& other) noexcept {
         node_.target = other.node_.target;
         node_.name = other.node_.name;
-        node_.is_interior = Mixin<T>;
+        node_.stays = Mixin<T>;
         detail::link_root(node_, *other.node_.collector, false);
     }
 
@@ -83,6 +83,33 @@ public:
 
     /// Returns:  the object while it lives, else nullptr.
     [[nodiscard]] Ptr<T> lock() const noexcept { return Ptr<T>(static_cast<T*>(detail::strengthen(node_.target))); }
+
+private:
+    detail::RootNode node_;
+};
+
+/// Keeps an object alive and where it is: no collection moves it, whatever its type allows. For addresses that are kept
+/// elsewhere or given to code that knows no collector.
+///
+/// Cost:     as Root.
+/// Example:  `gc::Pin<Image> pin{heap, image}; read(file, pin->pixels, size);`
+template <class T>
+class Pin {
+public:
+    Pin(Heap& heap, Ptr<T> target) noexcept {
+        node_.target = const_cast<void*>(static_cast<const volatile void*>(target.get()));
+        node_.name = "a gc::Pin";
+        node_.stays = true;
+        detail::link_root(node_, detail::collector_of(heap), false);
+    }
+    Pin(const Pin&) = delete;
+    Pin& operator=(const Pin&) = delete;
+    ~Pin() { detail::unlink_root(node_); }
+
+    [[nodiscard]] T* get() const noexcept { return static_cast<T*>(node_.target); }
+    [[nodiscard]] Ptr<T> ptr() const noexcept { return Ptr<T>(get()); }
+    T* operator->() const noexcept { return get(); }
+    T& operator*() const noexcept { return *get(); }
 
 private:
     detail::RootNode node_;

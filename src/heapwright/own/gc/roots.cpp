@@ -109,7 +109,9 @@ FoundObject Collector::find_object(const void* address) noexcept {
         index_young(block);
     }
     const std::uint8_t* const marks = mark_of(block);
-    for (std::size_t granule = ((number_of(search) & (kBlockBytes - 1)) >> kGranuleShift) + 1; granule-- > 0;) {
+    // Nothing begins in a block that a large object covers.
+    const std::size_t granules = info.state == BlockState::inside ? 0 : ((number_of(search) & (kBlockBytes - 1)) >> kGranuleShift) + 1;
+    for (std::size_t granule = granules; granule-- > 0;) {
         const std::uint8_t mark = load_byte(marks + granule);
         if (mark == 0) {
             continue;
@@ -237,16 +239,17 @@ HEAPWRIGHT_NOINLINE void Collector::mark_roots(Marker& marker, Mutator& self) no
             }
         }
     }
-    // Ambiguous roots are first: what they name stays where it is. So do objects that a root knows by a base in their middle.
+    // Ambiguous roots are first: what they name stays where it is. So do objects that are pinned, and those that a root knows
+    // by a base in their middle.
     for (RootNode* node = roots.next; node != &roots; node = node->next) {
-        if (node->is_interior && node->target != nullptr) {
+        if (node->stays && node->target != nullptr) {
             const FoundObject found = find_object(node->target);
-            HEAPWRIGHT_CHECK(found.header != nullptr, "a root to a mixin refers to no object of its heap");
+            HEAPWRIGHT_CHECK(found.header != nullptr, "a root or a pin refers to no object of its heap");
             marker.pin(found.header);
         }
     }
     for (RootNode* node = roots.next; node != &roots; node = node->next) {
-        if (!node->is_interior) {
+        if (!node->stays) {
             marker.root(&node->target);
         }
     }
@@ -291,8 +294,9 @@ void Collector::mark_remembered(Marker& marker) noexcept {
         if (chunk_kind(slot) == kContinuation) {
             const FoundObject found = find_object(slot);
             if (found.header != nullptr) {
-                chunk_of(found.header)->huge_logged = false;
-                marker.trace(found.header);
+                store_byte(chunk_of(found.header)->card_of(slot), 0);
+                const auto* const begin = reinterpret_cast<const std::byte*>(number_of(slot) & ~(kLineBytes - 1));
+                marker.trace_within(found.header, begin, begin + kLineBytes);
             }
             continue;
         }

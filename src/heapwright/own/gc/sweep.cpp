@@ -4,6 +4,7 @@
 
 #include <heapwright/base/fill.hpp>
 #include <heapwright/base/poison.hpp>
+#include <heapwright/own/gc/detail/bytes.hpp>
 #include <heapwright/own/gc/detail/collector.hpp>
 
 namespace heapwright::gc::detail {
@@ -15,27 +16,18 @@ void Collector::settle_block(std::byte* block, std::uint8_t freed_states) noexce
     if (info.has_index && (freed_states & kLineYoung) != 0) {
         // Dead young objects beside live ones: their marks must not be believed.
         info.is_indexed = info.has_index = false;
-        std::uint8_t* const marks = mark_of(block);
-        for (std::size_t granule = 0; granule < (kBlockBytes >> kGranuleShift); ++granule) {
-            marks[granule] = (marks[granule] & kMarkEpochs) == 0 ? std::uint8_t{0} : marks[granule];
-        }
+        clear_marks(mark_of(block), 0);
     }
-    std::size_t free_lines = 0;
-    std::size_t was_free = 0;
-    for (std::size_t line = 0; line < kLinesPerBlock; ++line) {
-        const std::uint8_t was = lines[line];
-        const bool survived = was == kLineSurvived;
-        const bool freed = !survived && (was & freed_states) != 0;
-        lines[line] = survived ? std::uint8_t{kLineOld} : freed ? std::uint8_t{kLineFree} : was;
-        was_free += was == kLineFree ? 1U : 0U;
-        free_lines += freed || was == kLineFree ? 1U : 0U;
-        if constexpr (kPoisoning) {
-            if (freed) {
+    if constexpr (kPoisoning) {
+        for (std::size_t line = 0; line < kLinesPerBlock; ++line) {
+            if (lines[line] != kLineSurvived && (lines[line] & freed_states) != 0) {
                 poison(block + line * kLineBytes, kLineBytes);
             }
         }
     }
-    used_lines -= free_lines - was_free;
+    const FreeLines counted = settle_lines(lines, freed_states);
+    const std::size_t free_lines = counted.after;
+    used_lines -= counted.after - counted.before;
     info.free_lines = static_cast<std::uint16_t>(free_lines);
     if (free_lines == kLinesPerBlock) {
         info = BlockInfo{};
@@ -67,9 +59,8 @@ void Collector::sweep_huge(bool everything, bool keep_young) noexcept {
         if (!is_kept) {
             const std::size_t bytes = chunk->blocks[kFirstBlock].large_bytes;
             huge_bytes -= bytes;
-            const std::size_t committed = (kFirstByte + bytes + 4095) & ~std::size_t{4095};
-            committed_bytes -= committed;
-            returned_now += committed;
+            committed_bytes -= chunk->committed_bytes;
+            returned_now += chunk->committed_bytes;
             release_chunk(chunk);
         } else if (line == kLineSurvived) {
             std::memset(line_of(at), kLineOld, kUsableBlocks * kLinesPerBlock);
@@ -154,23 +145,11 @@ void Collector::clean_marks(std::size_t blocks) noexcept {
         if (chunk_kind(block) != kChunk || chunk_of(block)->owner != this) {
             continue;
         }
-        std::uint8_t* const marks = mark_of(block);
-        const auto other = static_cast<std::uint8_t>(3 - epoch);
-        for (std::size_t granule = 0; granule < (kBlockBytes >> kGranuleShift); ++granule) {
-            marks[granule] = (marks[granule] & kMarkEpochs) == other ? std::uint8_t{0} : marks[granule];
-        }
+        clear_marks(mark_of(block), static_cast<std::uint8_t>(3 - epoch));
     }
 }
 
 /// Gives a half marked block the marks it had: everything in it exists, nothing is reached.
-void Collector::unmark(std::byte* block, const BlockInfo&) noexcept {
-    std::uint8_t* const marks = mark_of(block);
-    const auto other = static_cast<std::uint8_t>(3 - epoch);
-    for (std::size_t granule = 0; granule < (kBlockBytes >> kGranuleShift); ++granule) {
-        if ((marks[granule] & kMarkEpochs) == epoch) {
-            marks[granule] = static_cast<std::uint8_t>((marks[granule] & kMarkHalf) | other);
-        }
-    }
-}
+void Collector::unmark(std::byte* block, const BlockInfo&) noexcept { turn_marks(mark_of(block), epoch); }
 
 }  // namespace heapwright::gc::detail

@@ -19,9 +19,10 @@ struct MarkTeam::Helper {
 
 namespace {
 
-constexpr std::size_t kAlone = 16384;  // objects that are marked before anybody is woken: a wake costs as much as a thousand
+constexpr std::size_t kAlone = 4096;   // objects that are marked before anybody is woken: a wake costs as much as a thousand
 constexpr std::size_t kBetween = 256;  // objects between two looks at who is hungry
-constexpr std::size_t kWorthSharing = 64;
+// Few: the oldest entry of a stack that goes down a tree is half of what is left of it.
+constexpr std::size_t kWorthSharing = 4;
 
 }  // namespace
 
@@ -49,8 +50,12 @@ void MarkTeam::start_helpers() noexcept {
     if (helpers == 0) {
         return;
     }
-    helpers_ = static_cast<Helper*>(os::map_pages(kMost * sizeof(Helper), "heapwright gc markers"));
-    shared_ = static_cast<void**>(os::map_pages(kShared * sizeof(void*), "heapwright gc shared marks"));
+    if (helpers_ == nullptr) {
+        helpers_ = static_cast<Helper*>(os::map_pages(kMost * sizeof(Helper), "heapwright gc markers"));
+    }
+    if (shared_ == nullptr) {
+        shared_ = static_cast<void**>(os::map_pages(kShared * sizeof(void*), "heapwright gc shared marks"));
+    }
     if (helpers_ == nullptr || shared_ == nullptr) {
         return;
     }
@@ -66,6 +71,16 @@ void MarkTeam::start_helpers() noexcept {
         }
         ++helper_count_;
     }
+}
+
+void MarkTeam::forget_after_fork() noexcept {
+    for (unsigned index = 0; index < helper_count_; ++index) {
+        helpers_[index].thread.forget_after_fork();
+        helpers_[index].~Helper();
+    }
+    helper_count_ = 0;
+    has_started_ = false;
+    lock_.reset_after_fork();
 }
 
 void MarkTeam::help(Marker& marker) noexcept {
@@ -96,19 +111,41 @@ void MarkTeam::help(Marker& marker) noexcept {
 
 bool MarkTeam::take(Marker& marker) noexcept {
     const os::LockGuard guard(lock_);
-    if (shared_count_ == 0) {
+    const std::size_t shared = shared_count_.load(std::memory_order_relaxed);
+    if (shared == 0) {
         return false;
     }
-    const std::size_t count = std::min(shared_count_, kPacket);
-    shared_count_ -= count;
-    marker.accept(shared_ + shared_count_, count);
-    ++working_;
+    const std::size_t pieces = shared_pieces_.size();
+    std::size_t taken = 1;
+    if (pieces != 0) {
+        marker.pieces.push(shared_pieces_.pop());
+    } else {
+        taken = std::min(shared, kPacket);
+        marker.accept(shared_ + (shared - taken), taken);
+    }
+    shared_count_.store(shared - taken, std::memory_order_relaxed);
+    working_.fetch_add(1, std::memory_order_relaxed);
     return true;
 }
 
 void MarkTeam::offer(Marker& marker) noexcept {
     const os::LockGuard guard(lock_);
-    shared_count_ += marker.share(shared_ + shared_count_, std::min(kShared - shared_count_, kPacket));
+    const std::size_t shared = shared_count_.load(std::memory_order_relaxed);
+    const std::size_t entries = shared - shared_pieces_.size();
+    std::size_t given = 0;
+    if (marker.waiting() >= kWorthSharing) {
+        given = marker.share(shared_ + entries, std::min(kShared - entries, kPacket));
+    } else if (!marker.pieces.empty()) {
+        // Half of what is left of the largest thing.
+        Piece& piece = marker.pieces[0];
+        const std::size_t half = static_cast<std::size_t>(piece.end - piece.begin) / 2 / Marker::kPieceBytes * Marker::kPieceBytes;
+        if (half != 0) {
+            shared_pieces_.push({.owner = piece.owner, .begin = piece.end - half, .end = piece.end, .is_exact = piece.is_exact});
+            piece.end -= half;
+            given = 1;
+        }
+    }
+    shared_count_.store(shared + given, std::memory_order_relaxed);
 }
 
 /// Until nobody has anything. Counted in working_: the first marker from the beginning, helpers when they took something.
@@ -118,22 +155,22 @@ void MarkTeam::work(Marker& marker) noexcept {
         while (works && !marker.is_empty()) {
             marker.drain_some(kBetween);
             // Relaxed: a hint.
-            if (hungry_.load(std::memory_order_relaxed) != 0 && marker.waiting() >= kWorthSharing) {
+            if (hungry_.load(std::memory_order_relaxed) != 0 && shared_count_.load(std::memory_order_relaxed) == 0) {
                 offer(marker);
             }
         }
         if (works) {
-            const os::LockGuard guard(lock_);
-            --working_;
+            working_.fetch_sub(1, std::memory_order_release);  // pairs with the acquire below
             works = false;
         }
         hungry_.fetch_add(1, std::memory_order_relaxed);  // a hint
         for (unsigned turn = 0;; ++turn) {
-            works = take(marker);
+            // Nobody takes from the pile without the lock, and who has nothing left puts nothing on it.
+            works = shared_count_.load(std::memory_order_relaxed) != 0 && take(marker);
             bool over = false;
-            if (!works) {
+            if (!works && working_.load(std::memory_order_acquire) == 0) {
                 const os::LockGuard guard(lock_);
-                over = working_ == 0 && shared_count_ == 0;
+                over = working_.load(std::memory_order_relaxed) == 0 && shared_count_.load(std::memory_order_relaxed) == 0;
             }
             if (works || over) {
                 hungry_.fetch_sub(1, std::memory_order_relaxed);  // a hint
@@ -161,7 +198,7 @@ void MarkTeam::drain() noexcept {
             {
                 const os::LockGuard guard(lock_);
                 is_open_ = true;
-                working_ = 1;
+                working_.store(1, std::memory_order_relaxed);  // as in take
             }
             round_.fetch_add(1, std::memory_order_release);  // pairs with the load in help
             os::futex_wake(&round_);

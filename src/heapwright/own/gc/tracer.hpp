@@ -35,6 +35,13 @@ enum class TraceMode : std::uint8_t {
 template <class C>
 concept StandardContainer = std::ranges::forward_range<const C> && requires { typename C::allocator_type; };
 template <class T>
+inline constexpr bool is_exact_ptr = false;
+template <class T>
+inline constexpr bool is_exact_ptr<Ptr<T>> = !Mixin<T>;
+/// Refers to the start of its object.
+template <class T>
+concept ExactPtr = is_exact_ptr<T>;
+template <class T>
 concept Pair = requires(const T& pair) {
     typename T::first_type;
     typename T::second_type;
@@ -90,6 +97,11 @@ public:
             using Allocator = typename C::allocator_type;
             static_assert(std::is_same_v<Allocator, TracedAllocator<typename Allocator::value_type>>,
                           "a standard container of collected pointers needs gc::TracedAllocator as its allocator");
+            if constexpr (std::ranges::contiguous_range<const C> && detail::ExactPtr<typename C::value_type>) {
+                if (container.size() > kAtOnce && defer_slots(container.data(), container.data() + container.size())) {
+                    return;
+                }
+            }
             for (const auto& element : container) {
                 visit(element);
             }
@@ -149,9 +161,12 @@ protected:
         *top_++ = object;
     }
     void edge_slow(void** slot) noexcept;
+    [[nodiscard]] bool defer_slots(const void* begin, const void* end) noexcept;
     void interior_edge(void** slot) noexcept;
     void weak_edge(void** slot) noexcept;
     HEAPWRIGHT_COLD void push_slow(void* object) noexcept;
+
+    static constexpr std::size_t kAtOnce = 1024;  // elements of a container
 
     void** top_ = nullptr;
     void** limit_ = nullptr;

@@ -58,6 +58,7 @@ namespace detail {
 /// What the marker has to know before it calls `trace`.
 enum class ObjectKind : std::uint8_t {
     plain,
+    array,       // elements behind one another, which `trace_part` can follow piece by piece
     filler,      // no object: what was left of a run of lines
     words,       // scanned word by word: buffers of standard containers
     ephemerons,  // the table of a weak map

@@ -33,12 +33,7 @@ void check_edge(void** slot, bool, void* context) noexcept {
 
 }  // namespace
 
-const char* Collector::broken_invariant(bool own_world) noexcept {
-    if (own_world) {
-        for (Mutator* mutator = mutators; mutator != nullptr; mutator = mutator->next) {
-            retire(*mutator);
-        }
-    }
+const char* Collector::broken_invariant() noexcept {
     const char* broken = nullptr;
     std::size_t counted_lines = 0;
     std::size_t counted_empty = 0;
@@ -82,7 +77,8 @@ const char* Collector::broken_invariant(bool own_world) noexcept {
     if (broken == nullptr && counted_empty != empty_blocks) {
         broken = "G5: the count of empty blocks is wrong";
     }
-    for (const void* const object : doomed) {
+    for (std::size_t index = next_doomed; index < doomed.size(); ++index) {
+        const void* const object = doomed[index];
         const std::uint8_t line = load_byte(line_of(header_of(object)));
         if (broken == nullptr && (line == kLineFree || line == kLineYoung)) {
             broken = "G6: the memory of an object that waits for its destructor is not kept";
@@ -101,13 +97,9 @@ Collector& collector_of(const Heap& heap) noexcept { return *heap.collector_; }
 }  // namespace detail
 
 const char* Heap::broken_invariant() const noexcept {
-    const os::LockGuard guard(collector_->collecting);
-    detail::Collector& collector = *collector_;
-    collector.is_collecting = true;
-    collector.note_constructions();
-    const char* const broken = collector.broken_invariant(true);
-    collector.remember_constructions();
-    collector.is_collecting = false;
+    collector_->begin_look(detail::mutator_of(*this));
+    const char* const broken = collector_->broken_invariant();
+    collector_->end_look();
     return broken;
 }
 
@@ -129,18 +121,23 @@ bool Heap::owns(const void* address) const noexcept {
             (detail::offset_in_chunk(address) >= detail::kFirstByte && detail::load_byte(detail::line_of(address)) != detail::kLineFree));
 }
 
+GcStats detail::Collector::figures() const noexcept {
+    GcStats stats = counts;
+    stats.allocated_bytes = allocated_total;
+    stats.used_bytes = used_bytes();
+    stats.live_bytes = live_bytes;
+    stats.committed_bytes = committed_bytes;
+    stats.peak_bytes = peak_bytes;
+    stats.external_bytes = external_bytes;
+    stats.threads = mutator_count;
+    stats.roots = root_count;
+    return stats;
+}
+
 GcStats Heap::stats() const noexcept {
     const os::LockGuard guard(collector_->lock);
-    GcStats stats = collector_->counts;
-    stats.allocated_bytes = collector_->allocated_total;
-    stats.used_bytes = collector_->used_bytes();
-    stats.live_bytes = collector_->live_bytes;
-    stats.committed_bytes = collector_->committed_bytes;
-    stats.peak_bytes = collector_->peak_bytes;
-    stats.external_bytes = collector_->external_bytes;
-    stats.threads = collector_->mutator_count;
-    stats.roots = collector_->root_count;
-    return stats;
+    // Relaxed: written under the lock. A pause changes everything without it.
+    return collector_->stop_wanted.load(std::memory_order_relaxed) != 0 ? collector_->published : collector_->figures();
 }
 
 }  // namespace heapwright::gc

@@ -29,7 +29,7 @@ struct RootNode {
     Collector* collector = nullptr;
     const char* name = nullptr;
     bool is_weak = false;
-    bool is_interior = false;  // may refer to a base in an object's middle
+    bool stays = false;  // its object is not moved: a Pin, or one that may refer to a base in an object's middle
 };
 
 enum class FinaliserKind : std::uint8_t { before_sweep, after };
@@ -120,14 +120,27 @@ struct Collector {
     std::atomic<std::uint32_t> parkings{0};  // counts them, so that who stops the world can sleep
     os::SpinLock collecting;
     bool is_collecting = false;  // true only while the world is stopped, so only the collecting thread sees it so
-    void stop_world(Mutator& self) noexcept;
+    Mutator* stopper = nullptr;  // who stopped it, where that thread is attached; under the lock
+    GcStats published{};         // of the moment before the pause that runs; under the lock
+    void hold_pauses(Mutator* self) noexcept HEAPWRIGHT_NO_THREAD_SAFETY_ANALYSIS;
+    void stop_world(Mutator* self) noexcept;
     void start_world() noexcept;
+    void begin_look(Mutator& self) noexcept HEAPWRIGHT_NO_THREAD_SAFETY_ANALYSIS;
+    void end_look() noexcept HEAPWRIGHT_NO_THREAD_SAFETY_ANALYSIS;
     void park(Mutator& self) noexcept;
     void park_saved(Mutator& self) noexcept;
+    [[nodiscard]] bool try_run(Mutator& self) noexcept;
     void unpark(Mutator& self) noexcept;
     void list(Mutator& mutator) noexcept;
-    template <class What>
-    void between_pauses(const What& what) noexcept;
+
+    // Fork: fork.cpp.
+    Collector* next_heap = nullptr;
+    Collector* previous_heap = nullptr;
+    bool forked_inside = false;  // of a pause, by the thread that collects
+    void before_fork() noexcept HEAPWRIGHT_NO_THREAD_SAFETY_ANALYSIS;
+    void after_fork_in_parent() noexcept HEAPWRIGHT_NO_THREAD_SAFETY_ANALYSIS;
+    void after_fork_in_child() noexcept HEAPWRIGHT_NO_THREAD_SAFETY_ANALYSIS;
+    void bury(Mutator& gone) noexcept;
 
     // Roots and remembered places: roots.cpp.
     RootNode roots;  // the ends of two rings
@@ -167,6 +180,7 @@ struct Collector {
     void end_marking(Mutator& self) noexcept;
     void full(Mutator& self) noexcept;
     void cancel_marking() noexcept;
+    void shrink(Mutator& self) noexcept HEAPWRIGHT_NO_THREAD_SAFETY_ANALYSIS;
     void begin_epoch() noexcept;
     [[nodiscard]] bool is_live(const void* object) const noexcept;
     void size_nursery(std::uint64_t pause_ns) noexcept;
@@ -180,11 +194,13 @@ struct Collector {
     std::size_t next_ready = 0;
     std::size_t old_finalisers = 0;         // the first ones, of objects that survived
     os::SpinLock ending;                    // held by the thread that runs destructors and finalisers
+    std::atomic<Mutator*> ender{nullptr};   // that thread; written by it alone, and each asks whether it is itself: relaxed
     PageVector<void*> finalised;            // called once already; watched for resurrection
     PageVector<void*> destructibles;        // old
     PageVector<void*> orphans;              // young ones of threads that are gone
     PageVector<void*> destructibles_after;  // of one pause
-    PageVector<void*> doomed;               // their destructors wait
+    PageVector<void*> doomed;               // their destructors wait, from `next_doomed` on
+    std::size_t next_doomed = 0;
     PageVector<void*> buffers;              // of standard containers, old
     PageVector<void*> young_buffers;
     std::size_t next_buffer = 0;  // marked in steps up to here
@@ -220,8 +236,10 @@ struct Collector {
     void pin_words() noexcept;
     void end_evacuation() noexcept;
 
-    /// The name of the first invariant that does not hold, or nullptr. verify.cpp.
-    [[nodiscard]] const char* broken_invariant(bool own_world) noexcept;
+    /// The name of the first invariant that does not hold, or nullptr. Requires a pause. verify.cpp.
+    [[nodiscard]] const char* broken_invariant() noexcept;
+    /// What there is to say of it. Requires the lock, and no pause of another thread.
+    [[nodiscard]] GcStats figures() const noexcept;
 
     template <class Visit>
     void for_each_block(Visit visit) {
@@ -248,6 +266,14 @@ struct Collector {
 };
 
 [[nodiscard]] Collector& collector_of(const Heap& heap) noexcept;
+
+void have_kinds() noexcept;
+void release_mutator(Mutator* mutator) noexcept;
+void park_others(const Mutator* self) noexcept;
+void run_again() noexcept;
+/// Heaps that fork() has to know.
+void list_heap(Collector& collector) noexcept;
+void unlist_heap(Collector& collector) noexcept;
 
 /// A word of a buffer that goes: told like a member that is overwritten, where it is one.
 void tell_word(void* word) noexcept;

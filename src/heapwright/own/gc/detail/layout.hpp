@@ -114,8 +114,15 @@ struct Chunk {
     std::size_t mapped_bytes;    // kChunkBytes, or more where a huge object is the only one
     std::uint32_t empty_blocks;  // fresh or free
     bool is_huge;
-    bool huge_logged;
+    // Of a huge object, a byte for each line: written to since the last collection. Only what lies behind the first 4 MiB needs
+    // them, where a chunk has its line bytes.
+    std::uint8_t* cards;
+    std::size_t committed_bytes;  // of a huge one
     BlockInfo blocks[kBlocksPerChunk];
+
+    [[nodiscard]] std::uint8_t* card_of(const void* slot) const noexcept {
+        return cards + ((reinterpret_cast<std::uintptr_t>(slot) - reinterpret_cast<std::uintptr_t>(this)) >> kLineShift);
+    }
 };
 static_assert(sizeof(Chunk) <= (kFirstByte >> kGranuleShift), "the chunk's head must fit where no mark byte is needed");
 
@@ -167,6 +174,21 @@ static_assert(sizeof(Chunk) <= (kFirstByte >> kGranuleShift), "the chunk's head 
 }
 HEAPWRIGHT_ALWAYS_INLINE void store_byte(std::uint8_t* byte, std::uint8_t value) noexcept {
     __atomic_store_n(byte, value, __ATOMIC_RELAXED);
+}
+
+/// `count` bytes of the tables, while other threads may look at their neighbours, or at these by a word that is no reference.
+HEAPWRIGHT_ALWAYS_INLINE void fill_bytes(std::uint8_t* first, std::uint8_t value, std::size_t count) noexcept {
+    using Word [[gnu::may_alias]] = std::uint64_t;
+    for (; count != 0 && number_of(first) % sizeof(Word) != 0; --count) {
+        store_byte(first++, value);
+    }
+    const std::uint64_t eight = value * std::uint64_t{0x0101'0101'0101'0101};
+    for (; count >= sizeof(Word); count -= sizeof(Word), first += sizeof(Word)) {
+        __atomic_store_n(reinterpret_cast<Word*>(first), eight, __ATOMIC_RELAXED);
+    }
+    for (; count != 0; --count) {
+        store_byte(first++, value);
+    }
 }
 
 /// One byte (a ChunkKind) for each 4 MiB of the 47 bits of addresses; nullptr before the first heap.

@@ -22,6 +22,14 @@ public:
     }
 };
 
+/// What is left to follow of something that is too large for one go.
+struct Piece {
+    const Header* owner;     // an array, or the buffer of a container
+    const std::byte* begin;  // in the owner
+    const std::byte* end;
+    bool is_exact;  // of a buffer: holds references and nothing else
+};
+
 class Marker final : public Tracer {
 public:
     Marker(Collector& collector, std::size_t stack_entries) noexcept;
@@ -52,10 +60,16 @@ public:
     /// What the object refers to, between two addresses.
     void trace_within(const Header* header, const void* begin, const void* end) noexcept;
     void trace(const Header* header) noexcept;
-    [[nodiscard]] bool is_empty() const noexcept { return top_ == begin_; }
+    [[nodiscard]] bool is_empty() const noexcept { return top_ == begin_ && pieces.empty(); }
     [[nodiscard]] std::size_t waiting() const noexcept { return static_cast<std::size_t>(top_ - begin_); }
-    /// Forgets what is on the stack.
-    void drop() noexcept { top_ = begin_; }
+    /// Forgets what was to be followed.
+    void drop() noexcept {
+        top_ = begin_;
+        pieces.clear();
+        overflowed_ = false;
+    }
+    /// Gives the stack's memory back where it grew.
+    void rest() noexcept;
     /// Moves up to half of the older entries to `to`.
     std::size_t share(void** to, std::size_t most) noexcept;
     void accept(void* const* from, std::size_t count) noexcept;
@@ -68,12 +82,18 @@ public:
     [[nodiscard]] Collector& collector() noexcept { return collector_; }
     PageVector<void**> weak_slots;
     PageVector<void*> ephemerons;
+    PageVector<Piece> pieces;
     std::uint64_t pinned_by_words = 0;
+
+    /// Larger objects are followed in pieces of this size, between which a step may end and another marker may help.
+    static constexpr std::size_t kPieceBytes = 4096;
 
 private:
     friend class heapwright::gc::Tracer;
     static constexpr std::size_t kAhead = 8;
 
+    [[nodiscard]] bool trace_piece() noexcept;
+    [[nodiscard]] bool grow_stack() noexcept;
     void trace_overflowed() noexcept;
     void mark_lines(Header* header, std::size_t size_bytes) noexcept;
     void mark_slow(void** slot) noexcept;
@@ -83,7 +103,7 @@ private:
 
     Collector& collector_;
     void** begin_;
-    std::size_t stack_bytes_;
+    void** end_;  // of what is mapped; the stack's limit grows up to here
     bool overflowed_ = false;
 };
 
@@ -101,6 +121,8 @@ public:
     void drain() noexcept;
     /// Moves what the markers noted to the collector.
     void gather() noexcept;
+    /// In a child of fork(), between pauses: the helpers do not exist there. They are made anew when there is work.
+    void forget_after_fork() noexcept;
 
     static constexpr unsigned kMost = 8;
     Marker first;
@@ -113,7 +135,7 @@ private:
     [[nodiscard]] bool take(Marker& marker) noexcept;
     void offer(Marker& marker) noexcept;
 
-    static constexpr std::size_t kShared = std::size_t{1} << 15;  // entries
+    static constexpr std::size_t kShared = std::size_t{1} << 12;  // entries
     static constexpr std::size_t kPacket = 512;
 
     Collector& collector_;
@@ -123,8 +145,10 @@ private:
     bool is_open_ = false;  // under the lock
     os::SpinLock lock_;
     void** shared_ = nullptr;
-    std::size_t shared_count_ = 0;          // under the lock
-    unsigned working_ = 0;                  // markers that may have something; under the lock
+    // Both are written under the lock, and looked at without it: relaxed, the lock decides.
+    std::atomic<std::size_t> shared_count_{0};
+    std::atomic<unsigned> working_{0};  // markers that may have something
+    PageVector<Piece> shared_pieces_;       // under the lock; counted in shared_count_
     unsigned joined_ = 0;                   // helpers in the round; under the lock
     std::atomic<std::uint32_t> round_{0};   // counts rounds, and the end
     std::atomic<std::uint32_t> hungry_{0};  // markers that wait for something

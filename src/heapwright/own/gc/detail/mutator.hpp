@@ -57,6 +57,7 @@ struct Mutator {
     void* fake_stack = nullptr;  // AddressSanitizer's, where locals may live
     std::uint32_t attachments = 0;
     std::uint32_t until_stress = 0;
+    bool waits = false;  // parked because its thread waits for another heap, or for this one
     std::atomic<std::uint32_t> state{kRunning};
 };
 

@@ -43,10 +43,15 @@ HEAPWRIGHT_ALWAYS_INLINE void save_registers(Registers& registers) noexcept {
     return pointer;
 }
 
+/// Set in a child of fork() whose first thread was another one in the parent.
+extern constinit bool first_thread_is_another;
+
+[[nodiscard]] inline bool is_first_thread() noexcept { return !first_thread_is_another && os::current_tid() == os::current_pid(); }
+
 /// The end of the calling thread's stack. A thread of pthread or of os::RawThread has its thread-local storage, and the
 /// thread pointer with it, right above its stack; the first thread's stack ends where the C library says.
 [[nodiscard]] inline const void* stack_end() noexcept {
-    return os::current_tid() == os::current_pid() ? __libc_stack_end : __builtin_thread_pointer();
+    return is_first_thread() ? __libc_stack_end : __builtin_thread_pointer();
 }
 
 }  // namespace heapwright::gc::detail
