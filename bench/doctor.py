@@ -15,7 +15,9 @@ import tempfile
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent))
+sys.path.insert(1, str(Path(__file__).resolve().parent.parent / "tests/system"))
 from measure import ROOT, Command, median, run_once, save, table, tool  # noqa: E402
+from talking_program import TalkingProgram  # noqa: E402
 
 TARGET_S = 0.5
 TARGET_SHARE = 0.05
@@ -31,28 +33,9 @@ def build_victim(folder: Path) -> str:
     return str(output)
 
 
-class Victim:
-    def __init__(self, *words: str) -> None:
-        self.process = subprocess.Popen(words, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
-        self.facts()
-
-    def facts(self) -> dict:
-        words = self.process.stdout.readline().split()
-        return dict(zip(words[::2], map(int, words[1::2])))
-
-    def say(self, line: str) -> dict:
-        self.process.stdin.write(line + "\n")
-        self.process.stdin.flush()
-        return self.facts()
-
-    def end(self) -> None:
-        self.process.stdin.close()
-        self.process.wait()
-
-
 def measure_shape(victim: str, name: str, threads: int, blocks: int, rounds: int) -> dict:
-    running = Victim(victim, name, str(threads), str(blocks))
-    words = [tool("heapwright"), "doctor", str(running.process.pid), "--json"]
+    running = TalkingProgram(victim, name, str(threads), str(blocks))
+    words = [tool("heapwright"), "doctor", str(running.pid), "--json"]
     runs = [run_once(Command(words)) for _ in range(rounds)]
     if any(run.status for run in runs):
         sys.exit(f"heapwright: doctor failed on '{name}'")

@@ -5,6 +5,7 @@
 #include <heapwright/own/rc/biased_counts.hpp>           // IWYU pragma: export
 #include <heapwright/own/rc/cell.hpp>                    // IWYU pragma: export
 #include <heapwright/own/rc/cycle_collector.hpp>         // IWYU pragma: export
+#include <heapwright/own/rc/hosted_shared_ptr.hpp>       // IWYU pragma: export
 #include <heapwright/own/rc/pool_blocks.hpp>             // IWYU pragma: export
 #include <heapwright/own/rc/rc.hpp>                      // IWYU pragma: export
 #include <heapwright/own/rc/shared_cycle_collector.hpp>  // IWYU pragma: export

@@ -5,6 +5,8 @@ import subprocess
 import unittest
 from pathlib import Path
 
+from talking_program import TalkingProgram
+
 HEAPWRIGHT = str(Path(os.environ["HEAPWRIGHT_BIN"]) / "heapwright")
 VICTIM = str(Path(os.environ["HEAPWRIGHT_BUILD"]) / "tests" / "doctor_victim")
 LIB = Path(os.environ["HEAPWRIGHT_LIB"])
@@ -19,34 +21,15 @@ def doctor(*words, **more) -> subprocess.CompletedProcess:
     return subprocess.run([HEAPWRIGHT, "doctor", *map(str, words)], capture_output=True, text=True, timeout=120, check=False, **more)
 
 
-class Victim:
-    """A running program that answers lines with facts."""
+class Victim(TalkingProgram):
+    """A living program that ends with its test."""
 
     def __init__(self, test: unittest.TestCase, *words: str, command=(VICTIM,), preload: str = "", **environment) -> None:
         settings = {name: value for name, value in os.environ.items() if name != "LD_PRELOAD"} | environment
         if preload:
             settings["LD_PRELOAD"] = preload
-        self.process = subprocess.Popen([*command, *words], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=settings)
+        super().__init__(*command, *words, environment=settings)
         test.addCleanup(self.end)
-        self.first = self.facts()
-
-    @property
-    def pid(self) -> int:
-        return self.process.pid
-
-    def facts(self) -> dict:
-        words = self.process.stdout.readline().split()
-        return dict(zip(words[::2], map(int, words[1::2])))
-
-    def say(self, line: str) -> dict:
-        self.process.stdin.write(line + "\n")
-        self.process.stdin.flush()
-        return self.facts()
-
-    def end(self) -> None:
-        self.process.stdin.close()
-        self.process.stdout.close()
-        self.process.wait(60)
 
 
 class DoctorTest(unittest.TestCase):

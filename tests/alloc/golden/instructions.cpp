@@ -3,10 +3,7 @@
 // Built like a release whatever the preset: the counts are of what users get.
 #include <array>
 #include <cstdint>
-#include <cstdio>
 #include <memory_resource>
-
-#include <valgrind/callgrind.h>
 
 #include <heapwright/alloc/adapt/memory_resource.hpp>
 #include <heapwright/alloc/adapt/standard_allocator.hpp>
@@ -24,34 +21,13 @@
 #include <heapwright/alloc/tlsf/tlsf.hpp>
 #include <heapwright/os/page_source.hpp>
 
+#include <tests/support/instruction_counts.hpp>
+
 namespace {
 
 using heapwright::Layout;
-
-/// Makes the compiler believe that everything behind the pointer is read and written here.
-inline void escape(void* pointer) { asm volatile("" ::"r"(pointer) : "memory"); }
-
-/// Repeats `act` in a loop of two instructions, which the reader of the dumps takes off again. By value, and what it
-/// captures are pointers, so that they stay in registers.
-template <class Act>
-__attribute__((noinline)) void repeat(Act act, std::int64_t times) {
-    for (; times > 0; --times) {
-        act();
-    }
-}
-
-/// The difference of two runs is free of what surrounds them.
-template <class Act>
-void count(const char* name, Act act) {
-    std::array<char, 96> label{};
-    repeat(act, 4);  // chunks and magazines are there
-    for (const std::int64_t times : {1000, 2000}) {
-        std::snprintf(label.data(), label.size(), "%s %lld", name, static_cast<long long>(times));
-        CALLGRIND_ZERO_STATS;
-        repeat(act, times);
-        CALLGRIND_DUMP_STATS_AT(label.data());
-    }
-}
+using heapwright::test::count;
+using heapwright::test::escape;
 
 struct Node {
     Node* left;

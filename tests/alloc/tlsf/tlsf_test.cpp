@@ -180,6 +180,20 @@ TEST_CASE("a heap on a source takes what it needs and gives empty regions back")
     CHECK(source.outstanding() == 0);
 }
 
+TEST_CASE("a heap of small blocks asks its source for no more than it can hold, whatever its options say") {
+    FailingSource source;
+    {
+        SmallTlsf heap{source};
+        void* const largest = heap.try_allocate(bytes(100'000));
+        CHECK(largest != nullptr);
+        CHECK(source.peak_bytes() <= (std::size_t{1} << 17) + SmallTlsf::kRegionOverheadBytes);
+        CHECK(heap.try_allocate(bytes(std::size_t{1} << 17)) == nullptr);
+        CHECK(heap.broken_invariant() == nullptr);
+        heap.deallocate(largest);
+    }
+    CHECK(source.outstanding() == 0);
+}
+
 TEST_CASE("blocks may be larger than 4 GiB") {
     if constexpr (sizeof(void*) == 8) {
         constexpr std::size_t kBytes = std::size_t{6} << 30;

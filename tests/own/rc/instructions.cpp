@@ -1,19 +1,16 @@
 // Runs what programs do most with counted handles, and with their peers, under callgrind, with a dump of the count after each.
 //
 // Built like a release whatever the preset: the counts are of what users get.
-#include <array>
-#include <cstdint>
-#include <cstdio>
 #include <memory>
 #include <thread>
 #include <utility>
 #include <vector>
 
-#include <valgrind/callgrind.h>
-
 #include <heapwright/own/rc/biased_counts.hpp>
 #include <heapwright/own/rc/cycle_collector.hpp>
 #include <heapwright/own/rc/rc.hpp>
+
+#include <tests/support/instruction_counts.hpp>
 
 #if __has_include(<boost/smart_ptr/intrusive_ref_counter.hpp>)
 #include <boost/smart_ptr/intrusive_ptr.hpp>
@@ -25,25 +22,12 @@ namespace {
 
 using namespace heapwright;
 
-inline void escape(const void* pointer) { asm volatile("" ::"r"(pointer) : "memory"); }
+using test::escape;
 
-template <class Act>
-__attribute__((noinline)) void repeat(Act act, std::int64_t times) {
-    for (; times > 0; --times) {
-        act();
-    }
-}
-
+/// Fewer than usual: an operation may be a thousand nodes.
 template <class Act>
 void count(const char* name, Act act) {
-    std::array<char, 96> label{};
-    repeat(act, 4);
-    for (const std::int64_t times : {50, 100}) {
-        std::snprintf(label.data(), label.size(), "%s %lld", name, static_cast<long long>(times));
-        CALLGRIND_ZERO_STATS;
-        repeat(act, times);
-        CALLGRIND_DUMP_STATS_AT(label.data());
-    }
+    test::count<50>(name, act);
 }
 
 struct Eight {

@@ -24,8 +24,9 @@
 namespace heapwright {
 
 struct TlsfOptions {
-    std::size_t region_bytes = std::size_t{1} << 20;  // asked of the source at one time, or more for a larger block
-    std::size_t spare_regions = 1;                    // empty ones of the source kept for later; the others go back at once
+    std::size_t region_bytes =
+        std::size_t{1} << 20;       // asked of the source at one time: more for a larger block, at most what the heap holds
+    std::size_t spare_regions = 1;  // empty ones of the source kept for later; the others go back at once
 };
 
 struct TlsfStats {

@@ -78,9 +78,11 @@ bool BasicTlsf<LargestBits, FineBits>::remove_region(const void* inside) noexcep
 
 template <unsigned LargestBits, unsigned FineBits>
 HEAPWRIGHT_COLD bool BasicTlsf<LargestBits, FineBits>::take_from_source(std::size_t bytes) noexcept {
-    std::size_t wanted = bytes + kRegionOverheadBytes;
-    wanted = wanted < options_.region_bytes ? options_.region_bytes : wanted;
-    if (wanted - kRegionOverheadBytes >= Lists::kBeyondBytes) {
+    constexpr std::size_t kMost = Lists::kBeyondBytes - Block::kWord + kRegionOverheadBytes;
+    const std::size_t usual = options_.region_bytes < kMost ? options_.region_bytes : kMost;
+    const std::size_t least = bytes + kRegionOverheadBytes;
+    const std::size_t wanted = least < usual ? usual : least;
+    if (wanted > kMost) {
         return false;
     }
     void* const memory = source_.try_allocate({.size = wanted, .alignment = alignof(std::max_align_t)});
