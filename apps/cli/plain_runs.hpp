@@ -6,6 +6,7 @@
 #include <string>
 #include <vector>
 
+#include "output_facts.hpp"
 #include "run.hpp"
 
 namespace heapwright::cli {
@@ -15,14 +16,20 @@ struct Variant {
     std::string label;  ///< "plain", "mimalloc", "glibc:arena_max=1"
     RunRequest request;
     std::vector<RunResult> runs;
+    std::vector<OutputFacts> outputs{};  ///< of each run
 
     [[nodiscard]] std::vector<double> wall_s() const;
     [[nodiscard]] std::vector<double> cpu_s() const;
     [[nodiscard]] std::vector<double> peak_bytes() const;
+    [[nodiscard]] std::vector<double> idle_bytes() const;  ///< resident after idling; empty when that was not asked for
     [[nodiscard]] bool all_well() const;
 };
 
-/// Runs every variant once a round. Stops a variant at its first failure.
+/// Runs every variant once a round, beginning with another one each time, so that whatever changes on the machine meets all
+/// alike. Stops a variant at its first failure. What a variant wrote first is kept beside the output, as kept_output() says.
 void run_in_turn(std::vector<Variant>& variants, unsigned rounds, const std::function<void(const std::string& what)>& progress);
+
+/// Where the output of a variant's first run is kept: "out/output.jemalloc" for "out/output".
+[[nodiscard]] std::string kept_output(const Variant& variant);
 
 }  // namespace heapwright::cli

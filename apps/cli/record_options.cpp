@@ -12,8 +12,6 @@ void add_recording_options(CLI::App& verb, RecordingOptions& options) {
     add_bytes_option(verb, "--sample", options.sample_bytes,
                      "Record about one allocation in so many bytes (unbiased; the analysis scales back); 0: all");
     add_bytes_option(verb, "--max-size", options.max_bytes, "Stop recording, not the program, when the trace is so large; 0: never");
-    verb.add_option("--duration", options.duration_s, "Stop recording, not the program, after so many seconds; 0: never")
-        ->check(CLI::NonNegativeNumber);
     verb.add_flag("--mappings", options.mappings, "Also record the program's own anonymous mmap and munmap");
     verb.add_flag("!--no-children", options.children, "Do not follow child processes");
 }

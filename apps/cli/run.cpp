@@ -16,6 +16,7 @@
 #include <unistd.h>
 
 #include "install.hpp"
+#include "process_tree.hpp"
 
 #include <apps/launch/launch_report.hpp>
 
@@ -27,6 +28,7 @@ using launch::LaunchReport;
 
 constexpr auto kGrace = std::chrono::seconds{10};            // between SIGTERM and SIGKILL
 constexpr auto kLoadDelay = std::chrono::milliseconds{500};  // a server has to open its socket first
+constexpr auto kLoadGrace = std::chrono::seconds{5};         // for a load whose program is gone
 
 volatile sig_atomic_t child_for_signals = 0;
 
@@ -190,21 +192,75 @@ void wait_for(pid_t pid, int& status) {
     while (waitpid(pid, &status, 0) < 0 && errno == EINTR) {}
 }
 
+Clock::duration seconds(double count) { return std::chrono::duration_cast<Clock::duration>(std::chrono::duration<double>{count}); }
+
+// Ends when the load has ended, or the program before it: a client may wait for ever for a server that crashed.
+// Returns: whether the program has ended.
+bool work_on(const RunRequest& request, RunResult& result) {
+    const pid_t load = start_load(request.load);
+    const int handles[2] = {static_cast<int>(syscall(SYS_pidfd_open, load, 0)), static_cast<int>(syscall(SYS_pidfd_open, result.pid, 0))};
+    pollfd ready[2] = {{handles[0], POLLIN, 0}, {handles[1], POLLIN, 0}};
+    while (poll(ready, 2, -1) < 0 && errno == EINTR) {}
+    close(handles[0]);
+    close(handles[1]);
+    if ((ready[0].revents & POLLIN) == 0 && !wait_until(load, result.load_status, Clock::now() + kLoadGrace)) {
+        kill(load, SIGKILL);
+        wait_for(load, result.load_status);
+    } else if ((ready[0].revents & POLLIN) != 0) {
+        wait_for(load, result.load_status);
+    }
+    return waitpid(result.pid, &result.wait_status, WNOHANG) == result.pid;
+}
+
+std::vector<pid_t> processes_of(const RunRequest& request, const RunResult& result) {
+    std::vector<pid_t> processes = descendants_of(result.pid);
+    if (!request.measured) {
+        processes.push_back(result.pid);  // otherwise it is the launcher
+    }
+    return processes;
+}
+
+// Returns: whether it ended meanwhile.
+bool idle(const RunRequest& request, RunResult& result) {
+    if (request.idle_s > 0 && wait_until(result.pid, result.wait_status, Clock::now() + seconds(request.idle_s))) {
+        return true;
+    }
+    for (const pid_t process : processes_of(request, result)) {
+        result.idle_resident_bytes += proportional_bytes(process);
+    }
+    return false;
+}
+
+void wait_for_the_end(const RunRequest& request, RunResult& result) {
+    if (request.patience_s > 0) {
+        if (wait_until(result.pid, result.wait_status, Clock::now() + seconds(request.patience_s))) {
+            return;
+        }
+        double cpu_s = 0;
+        for (const pid_t process : processes_of(request, result)) {
+            cpu_s += static_cast<double>(cpu_ns_of(process)) / 1e9;
+        }
+        request.impatient(cpu_s);
+    }
+    wait_for(result.pid, result.wait_status);
+}
+
 // Waits for the end by itself, by the clock, or by the end of the load; the last two ask first and kill later.
 void accompany(const RunRequest& request, RunResult& result) {
     if (request.load.empty() && request.duration_s <= 0) {
-        wait_for(result.pid, result.wait_status);
+        wait_for_the_end(request, result);
         return;
     }
     const auto begin = Clock::now();
     if (!request.load.empty()) {
-        if (wait_until(result.pid, result.wait_status, begin + kLoadDelay)) {
-            return;  // it did not live long enough to be worked on
+        if (wait_until(result.pid, result.wait_status, begin + kLoadDelay) || work_on(request, result)) {
+            return;  // it did not live long enough
         }
-        wait_for(start_load(request.load), result.load_status);
     }
-    const auto limit = std::chrono::duration_cast<Clock::duration>(std::chrono::duration<double>{request.duration_s});
-    if (request.duration_s > 0 && wait_until(result.pid, result.wait_status, begin + limit)) {
+    if (request.duration_s > 0 && wait_until(result.pid, result.wait_status, begin + seconds(request.duration_s))) {
+        return;
+    }
+    if (idle(request, result)) {
         return;
     }
     result.stopped = true;
@@ -223,6 +279,7 @@ void take_over(const LaunchReport& report, RunResult& result) {
     result.peak_resident_bytes = report.peak_resident_bytes;
     result.minor_faults = report.minor_faults;
     result.major_faults = report.major_faults;
+    result.left_behind = report.left_behind;
 }
 
 }  // namespace

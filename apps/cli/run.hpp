@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <optional>
 #include <string>
 #include <utility>
@@ -22,9 +23,12 @@ struct RunRequest {
     std::optional<std::string> input;                              ///< files instead of our own standard streams
     std::optional<std::string> output;
     std::optional<std::string> errors;
-    bool measured = false;  ///< through heapwright-launch, whose own size does not count
-    double duration_s = 0;  ///< ask it to end (SIGTERM) after that many seconds; 0: let it run
-    std::string load;       ///< a shell command that works on the running program; when it ends, so does the program
+    bool measured = false;                        ///< through heapwright-launch, whose own size does not count
+    double duration_s = 0;                        ///< ask it to end (SIGTERM) after that many seconds; 0: let it run
+    std::string load;                             ///< a shell command that works on the running program; when it ends, so does the program
+    double idle_s = 0;                            ///< between the end of the load, or of the duration, and the question what is resident
+    double patience_s = 0;                        ///< a program with neither that still runs after so long is remarked upon; 0: never
+    std::function<void(double cpu_s)> impatient;  ///< called then, once, with the processor time that it has used
 };
 
 /// How it went.
@@ -39,6 +43,8 @@ struct RunResult {
     std::uint64_t peak_resident_bytes = 0;
     std::uint64_t minor_faults = 0;
     std::uint64_t major_faults = 0;
+    std::uint64_t idle_resident_bytes = 0;  ///< of all its processes, when it was asked to end; 0: it was not asked
+    std::uint64_t left_behind = 0;          ///< processes that it left in the background; they were ended
 
     /// Ended by itself with status 0, or because we asked it to.
     [[nodiscard]] bool well() const noexcept;

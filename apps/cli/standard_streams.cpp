@@ -2,8 +2,6 @@
 
 #include <algorithm>
 #include <cerrno>
-#include <fstream>
-#include <iterator>
 
 #include <fcntl.h>
 #include <poll.h>
@@ -60,15 +58,6 @@ std::optional<std::string> keep_standard_input(const std::string& folder) {
     const bool copied = copy_all(STDIN_FILENO, copy);
     close(copy);
     return copied ? std::optional{path} : std::nullopt;
-}
-
-bool same_contents(const std::string& a, const std::string& b) {
-    std::ifstream first{a, std::ios::binary};
-    std::ifstream second{b, std::ios::binary};
-    if (!first || !second) {
-        return false;
-    }
-    return std::equal(std::istreambuf_iterator<char>{first}, {}, std::istreambuf_iterator<char>{second}, {});
 }
 
 }  // namespace heapwright::cli

@@ -82,6 +82,8 @@ void add_record(CLI::App& app, int& status) {
     verb->add_option("-o,--output", command->recording.output,
                      "The trace to write; %p becomes the process id (default: heapwright.PROGRAM.%p.hwtrace)");
     add_recording_options(*verb, command->recording);
+    verb->add_option("--duration", command->recording.duration_s, "Stop recording, not the program, after so many seconds; 0: never")
+        ->check(CLI::NonNegativeNumber);
     verb->add_option("--load", command->load,
                      "A shell command that puts the program to work, for servers; when it ends, the program is asked to end");
     verb->add_flag("-q,--quiet", command->quiet, "Say nothing when it went well");

@@ -1,6 +1,7 @@
-// heapwright tune: runs, records, explains, advises, proves, and tries the best on the program itself.
+// heapwright tune: runs, records, explains, advises, proves, tries the best on the program itself, and writes the memory.toml.
 #include <algorithm>
 #include <cerrno>
+#include <cstdint>
 #include <cstring>
 #include <filesystem>
 #include <memory>
@@ -8,8 +9,10 @@
 #include <utility>
 #include <vector>
 
+#include <sys/wait.h>
 #include <unistd.h>
 
+#include "outfit.hpp"
 #include "progress.hpp"
 #include "proving.hpp"
 #include "record_options.hpp"
@@ -24,18 +27,27 @@
 #include <heapwright/study/replay/prove.hpp>
 #include <heapwright/study/replay/replay.hpp>
 #include <heapwright/study/report/html.hpp>
+#include <heapwright/study/report/units.hpp>
 
 namespace heapwright::cli {
 namespace {
 
 namespace fs = std::filesystem;
 
-constexpr std::size_t kMostVariants = 4;  // besides the plain one: each costs as many runs of the program
+constexpr std::size_t kMostVariants = 5;  // besides the plain one: each costs as many runs of the program
+constexpr unsigned kScreeningRuns = 3;    // of each variant, before one of them is chosen
+constexpr double kPatienceS = 10;         // before a program that does not end is remarked upon
+constexpr double kLongRunS = 60;          // of the first run, before the user is told how long all will take
+constexpr unsigned kOtherRuns = 3;        // the first, the recorded one, and what analysis and replay take
+
+/// Settings of our own heap that a replay tries beside the allocators: free memory back at once; larger pages.
+constexpr const char* kOwnSettings[] = {"heapwright:purge_delay=0", "heapwright:huge_pages=always"};
 
 struct TuneCommand {
     std::string output;
-    unsigned runs = 3;
+    unsigned runs = 5;
     double duration_s = 0;
+    double idle_s = 2;
     std::string load;
     bool json = false;
     RecordingOptions recording;
@@ -48,8 +60,8 @@ public:
     explicit Tune(const TuneCommand& command) : command_{command} {}
 
     int run_all() {
-        for (const auto step :
-             {&Tune::prepare, &Tune::run_plain, &Tune::record_once, &Tune::analyse, &Tune::prove, &Tune::try_on_program, &Tune::report}) {
+        for (const auto step : {&Tune::prepare, &Tune::run_plain, &Tune::record_once, &Tune::analyse, &Tune::prove, &Tune::try_on_program,
+                                &Tune::compare_once_more, &Tune::write_config, &Tune::report}) {
             if (const int status = (this->*step)(); status != 0) {
                 return status;
             }
@@ -64,11 +76,16 @@ private:
     int analyse();
     int prove();
     int try_on_program();
+    int compare_once_more();
+    int write_config();
     int report();
 
     [[nodiscard]] std::string file(const std::string& name) const { return (folder_ / name).string(); }
-    void add_variant(const study::TrialSpec& spec);
-    void choose_variants();
+    [[nodiscard]] RunRequest request_for(std::size_t candidate, const std::string& path) const;
+    void say_how_long(const RunResult& run) const;
+    void add_trial(const std::string& spec);
+    void add_candidate(Candidate candidate);
+    void choose_candidates();
 
     const TuneCommand& command_;
     fs::path folder_;
@@ -120,13 +137,34 @@ int Tune::prepare() {
     request_.duration_s = command_.duration_s;
     request_.load = command_.load;
     request_.measured = true;
+    request_.idle_s = command_.load.empty() ? 0 : command_.idle_s;
     return 0;
 }
 
+void remark_on_waiting(double cpu_s) {
+    const bool waits = cpu_s < kPatienceS / 20;
+    remark(std::string{"the program has been running for 10 s"} + (waits ? " and does next to nothing" : "") +
+           "; a server is put to work by --load 'COMMAND', and --duration SECONDS ends each run");
+}
+
+void Tune::say_how_long(const RunResult& run) const {
+    const double seconds = static_cast<double>(run.wall_ns) / 1e9;
+    const double runs = kOtherRuns + kScreeningRuns * (1.0 + kMostVariants) + 2.0 * command_.runs;
+    if (seconds > kLongRunS) {
+        remark("one run takes " + study::duration_text(run.wall_ns) + ", and there may be " + std::to_string(static_cast<int>(runs)) +
+               " of them: " + study::duration_text(static_cast<std::uint64_t>(seconds * runs * 1e9)) +
+               "; --duration SECONDS makes each shorter, --runs fewer");
+    }
+}
+
 int Tune::run_plain() {
-    tuning_.variants.push_back({"plain", request_, {}});
-    tuning_.specs.emplace_back();
+    Candidate plain{.label = "plain", .file = {}};
+    plain.file.memory.allocator.enable_custom_allocator = false;
+    tuning_.candidates.push_back(std::move(plain));
+    tuning_.variants.push_back({.label = "plain", .request = request_, .runs = {}});
     std::vector<Variant> first{tuning_.variants.front()};
+    first.front().request.patience_s = kPatienceS;
+    first.front().request.impatient = remark_on_waiting;
     run_in_turn(first, 1, [this](const std::string& what) { line_.tick(what); });
     const RunResult& run = first.front().runs.front();
     if (run.start_errno != 0) {
@@ -134,14 +172,23 @@ int Tune::run_plain() {
                         "cannot start '" + request_.program.name + "': " + std::strerror(run.start_errno) + "; check the program");
     }
     if (run.load_status != 0) {
-        return complain(Status::program_failed, "the load command failed with status " + std::to_string(run.load_status) + ": " +
-                                                    command_.load + "; try it by hand while the program runs");
+        return complain(Status::program_failed, "the load command failed with status " + std::to_string(WEXITSTATUS(run.load_status)) +
+                                                    ": " + command_.load + "; try it by hand while the program runs");
     }
     if (!run.well()) {
         return complain(Status::program_failed, "'" + tuning_.command + "' ended with " + run.ending() +
                                                     " by itself, so there is nothing to compare; its messages are in " + file("errors"));
     }
-    fs::copy_file(file("output"), file("output.plain"), fs::copy_options::overwrite_existing);
+    if (!command_.load.empty() && !run.stopped) {
+        return complain(Status::program_failed, "'" + tuning_.command +
+                                                    "' ended before its load did, so nothing worked on it; start it in the foreground, "
+                                                    "or leave --load out");
+    }
+    if (run.left_behind != 0) {
+        remark("the program left " + study::counted(run.left_behind, "process") +
+               " in the background, which tune ended and did not measure; start a server in the foreground");
+    }
+    say_how_long(run);
     return 0;
 }
 
@@ -160,9 +207,6 @@ int Tune::record_once() {
     if (!recording.run.well()) {
         return complain(Status::our_fault, "'" + tuning_.command + "' ended with " + recording.run.ending() +
                                                " under the recorder, but not without it; please report it");
-    }
-    if (!same_contents(file("output"), file("output.plain"))) {
-        remark("the program's output differs from run to run; its memory may differ too, so read small differences with care");
     }
     // A shell that only starts the real program has a trace too: the one with the most events is meant.
     for (const TraceFile& trace : recording.traces) {
@@ -193,11 +237,17 @@ int Tune::prove() {
     for (const std::string& name : study::installed_allocators()) {
         specs.push_back(study::parse_trial(name));
     }
+    for (const char* const own : kOwnSettings) {
+        if (study::TrialSpec spec = study::parse_trial(own); spec.problem.empty()) {
+            specs.push_back(std::move(spec));
+        }
+    }
     const auto progress = [this](double fraction, std::uint64_t events) { line_.update(fraction, events); };
     if (auto comparison = study::replay(trace_, specs, {}, progress)) {
         tuning_.comparison = std::move(*comparison);
     } else {
-        remark(replay_sentence(comparison.error(), trace_));
+        remark(replay_sentence(comparison.error(), trace_) + "; the advice stays unproved");
+        return 0;
     }
     line_.rename("proving the advice");
     if (const auto proof = study::prove(trace_, tuning_.findings.provenance, tuning_.suggestions, {}, progress); !proof) {
@@ -206,42 +256,89 @@ int Tune::prove() {
     return 0;
 }
 
-void Tune::add_variant(const study::TrialSpec& spec) {
-    const auto known = [&spec](const study::TrialSpec& other) { return other.label == spec.label; };
-    if (tuning_.variants.size() > kMostVariants || !spec.problem.empty() || spec.placement.kind != study::PlacementKind::none ||
-        (spec.environment.empty() && spec.preload.empty()) || std::ranges::any_of(tuning_.specs, known)) {
-        return;
-    }
+RunRequest Tune::request_for(std::size_t candidate, const std::string& path) const {
     RunRequest request = request_;
-    request.environment = spec.environment;
-    request.preload = spec.preload;
-    tuning_.variants.push_back({spec.label, std::move(request), {}});
-    tuning_.specs.push_back(spec);
+    const Candidate& wanted = tuning_.candidates[candidate];
+    if (!wanted.changes_nothing()) {
+        Outfit outfit = outfit_of(wanted.file.memory.allocator, path);
+        request.preload = std::move(outfit.preload);
+        request.environment = std::move(outfit.environment);
+    }
+    return request;
 }
 
-// What was proved comes first, then what led a column of the comparison.
-void Tune::choose_variants() {
+void Tune::add_candidate(Candidate candidate) {
+    const auto known = [&candidate](const Candidate& other) { return other.label == candidate.label; };
+    const Outfit outfit = outfit_of(candidate.file.memory.allocator, {});
+    const bool is_plain = outfit.preload.empty() && outfit.environment.empty();
+    if (tuning_.candidates.size() > kMostVariants || !outfit.problem.empty() || is_plain ||
+        std::ranges::any_of(tuning_.candidates, known)) {
+        return;
+    }
+    const std::string path = file("try-" + std::to_string(tuning_.candidates.size()) + ".toml");
+    if (deliver(path, candidate_text(candidate, {"tried by heapwright tune: " + candidate.label})) != 0) {
+        return;  // which was said
+    }
+    tuning_.candidates.push_back(std::move(candidate));
+    const std::size_t index = tuning_.candidates.size() - 1;
+    tuning_.variants.push_back({.label = tuning_.candidates[index].label, .request = request_for(index, path), .runs = {}});
+}
+
+void Tune::add_trial(const std::string& spec) {
+    if (auto candidate = candidate_of_trial(spec)) {
+        add_candidate(std::move(*candidate));
+    }
+}
+
+// Our own heap comes first, then what was proved, then what led a column of the comparison.
+void Tune::choose_candidates() {
     using Kind = study::Experiment::Kind;
+    add_trial("heapwright");
     for (const study::Suggestion& suggestion : tuning_.suggestions) {
         const Kind kind = suggestion.experiment.kind;
         if (suggestion.verdict == study::Verdict::proved && (kind == Kind::allocator || kind == Kind::setting)) {
-            add_variant(study::parse_trial(suggestion.experiment.target));
+            add_trial(suggestion.experiment.target);
         }
     }
     if (tuning_.comparison) {
-        for (const auto metric : {study::Metric::allocator_time, study::Metric::peak_rss, study::Metric::retained}) {
+        for (const auto metric : {study::Metric::allocator_time, study::Metric::peak_rss, study::Metric::retained, study::Metric::cpu}) {
             if (const auto best = tuning_.comparison->best(metric)) {
-                add_variant(tuning_.comparison->trials[*best].spec);
+                add_trial(tuning_.comparison->trials[*best].spec.label);
             }
         }
     }
 }
 
 int Tune::try_on_program() {
-    choose_variants();
+    choose_candidates();
     line_.rename("trying it on the program itself");
-    run_in_turn(tuning_.variants, command_.runs, [this](const std::string& what) { line_.tick(what); });
+    run_in_turn(tuning_.variants, std::min(kScreeningRuns, command_.runs), [this](const std::string& what) { line_.tick(what); });
     return 0;
+}
+
+// What was chosen for its figures has figures that flatter it: so both run again.
+int Tune::compare_once_more() {
+    const auto best = most_promising(tuning_.variants);
+    if (!best || !tuning_.variants.front().all_well()) {
+        return 0;
+    }
+    tuning_.chosen = *best;
+    line_.rename("before and after");
+    tuning_.finals = {{.label = "plain", .request = request_, .runs = {}},
+                      {.label = "tuned", .request = tuning_.variants[*best].request, .runs = {}}};
+    run_in_turn(tuning_.finals, command_.runs, [this](const std::string& what) { line_.tick(what); });
+    return 0;
+}
+
+int Tune::write_config() {
+    const Candidate winner = recommended(tuning_);
+    tuning_.config_path = file("memory.toml");
+    std::vector<std::string> remarks{"written by heapwright " + std::string{kVersionText} + " tune for: " + tuning_.command,
+                                     sentence_of(outcome_of(tuning_), tuning_)};
+    if (winner.changes_nothing()) {
+        remarks.emplace_back("so this file leaves the program as it is; " + file("try-1.toml") + " and its like are what was tried");
+    }
+    return deliver(tuning_.config_path, candidate_text(winner, remarks));
 }
 
 int Tune::report() {
@@ -260,7 +357,8 @@ int Tune::report() {
     if (command_.json) {
         return deliver("", tuning_json(tuning_));
     }
-    return deliver("", verdict_text(tuning_, study::detect_terminal(STDOUT_FILENO)) + "report: " + page + "\ntrace:  " + trace_ + "\n");
+    return deliver("", verdict_text(tuning_, study::detect_terminal(STDOUT_FILENO)) + "config: " + tuning_.config_path +
+                           "\nreport: " + page + "\ntrace:  " + trace_ + "\n");
 }
 
 }  // namespace
@@ -269,11 +367,16 @@ void add_tune(CLI::App& app, int& status) {
     auto command = std::make_shared<TuneCommand>();
     CLI::App* verb = app.add_subcommand("tune", "All in one: run, record, explain, advise, prove, and say what helps most");
     verb->add_option("-o,--output", command->output, "Folder for the report, the trace and the outputs (default: heapwright-PROGRAM)");
-    verb->add_option("--runs", command->runs, "Runs of the program in each variant, in turns")
+    verb->add_option("--runs", command->runs,
+                     "Runs of the plain program and of the tuned one at the end, in turns; fewer than 5 show little")
         ->check(CLI::Range(1, 100))
         ->capture_default_str();
-    verb->add_option("--stop-after", command->duration_s, "Ask the program to end after so many seconds, in every run; for servers")
+    verb->add_option("--duration,--stop-after", command->duration_s,
+                     "Ask the program to end after so many seconds, in every run; for servers and for what runs for hours")
         ->check(CLI::NonNegativeNumber);
+    verb->add_option("--idle", command->idle_s, "Seconds between the end of the load and the question what is still resident")
+        ->check(CLI::Range(0.0, 3600.0))
+        ->capture_default_str();
     verb->add_option("--load", command->load,
                      "A shell command that puts the program to work, in every run; when it ends, the program is asked to end");
     verb->add_flag("--json", command->json, "Print the outcome as JSON");

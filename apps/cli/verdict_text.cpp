@@ -2,10 +2,10 @@
 #include <algorithm>
 #include <cmath>
 #include <cstdint>
+#include <iterator>
 
 #include "sizes.hpp"
 #include "tuning.hpp"
-#include <nlohmann/json.hpp>
 
 #include <heapwright/study/report/summary.hpp>
 #include <heapwright/study/report/table.hpp>
@@ -31,32 +31,82 @@ double median(std::vector<double> values) {
     return *middle;
 }
 
-std::string seconds_text(double seconds) { return study::duration_text(whole(seconds * 1e9)); }
+struct Figure {
+    const char* title;
+    std::vector<double> (Variant::*values)() const;
+    study::Difference RealDifference::* difference;
+    std::string (*text)(double value);
+};
 
-std::string with_change(const std::string& value, const study::Difference& difference) {
-    return value + (difference.real ? " " + signed_percent(difference.ratio) : " =");
+constexpr Figure kFigures[] = {
+    {"wall", &Variant::wall_s, &RealDifference::wall, [](double value) { return study::duration_text(whole(value * 1e9)); }},
+    {"CPU", &Variant::cpu_s, &RealDifference::cpu, [](double value) { return study::duration_text(whole(value * 1e9)); }},
+    {"peak RSS", &Variant::peak_bytes, &RealDifference::peak, [](double value) { return study::bytes_text(whole(value)); }},
+    {"RSS after idling", &Variant::idle_bytes, &RealDifference::idle, [](double value) { return study::bytes_text(whole(value)); }},
+};
+
+std::vector<Figure> measured_figures(const Variant& plain) {
+    std::vector<Figure> figures;
+    std::ranges::copy_if(kFigures, std::back_inserter(figures),
+                         [&plain](const Figure& figure) { return !(plain.*figure.values)().empty(); });
+    return figures;
 }
 
-std::string runs_table(const Tuning& tuning, const Terminal& terminal) {
-    Table table{{{"the program itself", Table::Align::flexible},
-                 {"wall", Table::Align::right},
-                 {"CPU", Table::Align::right},
-                 {"peak RSS", Table::Align::right}}};
-    for (std::size_t i = 0; i < tuning.variants.size(); ++i) {
-        const Variant& variant = tuning.variants[i];
-        if (!variant.all_well()) {
-            table.add({variant.label, variant.runs.empty() ? "not run" : variant.runs.back().ending(), "-", "-"});
-            continue;
-        }
-        const std::string wall = seconds_text(median(variant.wall_s()));
-        const std::string cpu = seconds_text(median(variant.cpu_s()));
-        const std::string peak = study::bytes_text(whole(median(variant.peak_bytes())));
-        const RealDifference difference = real_difference(tuning, i);
-        table.add(i == 0 ? std::vector{variant.label, wall, cpu, peak}
-                         : std::vector{variant.label, with_change(wall, difference.wall), with_change(cpu, difference.cpu),
-                                       with_change(peak, difference.peak)},
-                  i == 0 ? Ink::strong : Ink::plain);
+Table table_for(const std::vector<Figure>& figures, const char* title) {
+    std::vector<Table::Column> columns{{title, Table::Align::flexible}};
+    for (const Figure& figure : figures) {
+        columns.push_back({figure.title, Table::Align::right});
     }
+    return Table{columns};
+}
+
+/// Medians of every variant, and how they differ from the first.
+std::string runs_table(const std::vector<Variant>& variants, const char* title, const Terminal& terminal) {
+    const std::vector<Figure> figures = measured_figures(variants.front());
+    Table table = table_for(figures, title);
+    for (std::size_t i = 0; i < variants.size(); ++i) {
+        const Variant& variant = variants[i];
+        std::vector<std::string> cells{variant.label};
+        for (const Figure& figure : figures) {
+            const study::Difference change = real_difference(variants.front(), variant).*figure.difference;
+            cells.push_back(figure.text(median((variant.*figure.values)())) + (i == 0        ? ""
+                                                                               : change.real ? " " + signed_percent(change.ratio)
+                                                                                             : " ="));
+        }
+        if (!variant.all_well()) {
+            cells.assign(figures.size() + 1, "-");
+            cells[0] = variant.label;
+            cells[1] = variant.runs.empty() ? "not run" : variant.runs.back().ending();
+        }
+        table.add(std::move(cells), i == 0 ? Ink::strong : Ink::plain);
+    }
+    return table.text(terminal);
+}
+
+/// The two that were run after the choice, each figure with the least and the most that was seen.
+std::string finals_table(const Tuning& tuning, const Terminal& terminal) {
+    const std::vector<Figure> figures = measured_figures(tuning.finals.front());
+    Table table = table_for(figures, "before and after");
+    for (const Variant& variant : tuning.finals) {
+        std::vector<std::string> medians{variant.label};
+        std::vector<std::string> ranges{""};
+        for (const Figure& figure : figures) {
+            const std::vector<double> values = (variant.*figure.values)();
+            medians.push_back(figure.text(median(values)));
+            ranges.push_back(values.empty() ? "-"
+                                            : figure.text(*std::ranges::min_element(values)) + " to " +
+                                                  figure.text(*std::ranges::max_element(values)));
+        }
+        table.add(std::move(medians), Ink::strong);
+        table.add(std::move(ranges), Ink::faint);
+    }
+    std::vector<std::string> changes{"change"};
+    const RealDifference difference = real_difference(tuning.finals[0], tuning.finals[1]);
+    for (const Figure& figure : figures) {
+        const study::Difference change = difference.*figure.difference;
+        changes.push_back(change.real ? signed_percent(change.ratio) : "=");
+    }
+    table.add(std::move(changes));
     return table.text(terminal);
 }
 
@@ -67,19 +117,6 @@ std::string memory_lines(const Tuning& tuning, const Terminal& terminal) {
     for (const std::string& sentence : verdict.sentences) {
         text += "  " + study::wrapped(sentence, terminal.width, 2) + "\n";
     }
-    return text;
-}
-
-std::string worth(const RealDifference& difference) {
-    std::string text;
-    const auto add = [&text](const study::Difference& figure, const char* name) {
-        if (figure.real) {
-            text += (text.empty() ? "" : ", ") + std::string{name} + " " + signed_percent(figure.ratio);
-        }
-    };
-    add(difference.cpu, "CPU");
-    add(difference.wall, "wall");
-    add(difference.peak, "peak RSS");
     return text;
 }
 
@@ -95,17 +132,43 @@ const study::Suggestion* best_code_change(const Tuning& tuning) {
     return best;
 }
 
+/// What is said about outputs; nothing where they are the same.
+std::string output_line(const Tuning& tuning) {
+    std::vector<OutputFacts> plain = tuning.variants.front().outputs;
+    if (!tuning.finals.empty()) {
+        plain.insert(plain.end(), tuning.finals.front().outputs.begin(), tuning.finals.front().outputs.end());
+    }
+    std::string different;
+    for (std::size_t i = 1; !plain.empty() && i < tuning.variants.size(); ++i) {
+        const Sameness sameness = compare_outputs(plain, tuning.variants[i].outputs);
+        if (sameness == Sameness::varies_by_itself) {
+            return "the program's output differs from run to run by itself, so it says nothing about a change; its memory may differ, too";
+        }
+        if (sameness == Sameness::differs) {
+            different += (different.empty() ? "" : ", ") + tuning.variants[i].label;
+        }
+    }
+    return different.empty() ? "" : "the program's output is another one under " + different + ", so that is no change to make";
+}
+
+std::string idle_line(const Tuning& tuning) {
+    return tuning.variants.front().idle_bytes().empty()
+               ? "RSS after idling is not measured: the program ends by itself (--load and --duration keep it running)"
+               : "";
+}
+
 std::string change_lines(const Tuning& tuning, const Terminal& terminal) {
-    std::string text = study::inked(terminal, Ink::strong, "the change that helps most") + "\n";
-    if (const auto best = best_variant(tuning)) {
-        text += "  " + tuning.variants[*best].label + ": " + worth(real_difference(tuning, *best)) +
-                ", measured on the program itself in " + std::to_string(tuning.variants[*best].runs.size()) +
-                " runs taken in turns with the plain one\n  paste: " +
-                study::inked(terminal, Ink::good, study::how_to_apply(tuning.specs[*best])) + "\n";
-    } else if (tuning.variants.size() > 1) {
-        text += "  no setting and no other allocator is worth a change: what was tried is above\n";
-    } else {
-        text += "  nothing could be tried from outside\n";
+    const Outcome outcome = outcome_of(tuning);
+    std::string text = study::inked(terminal, Ink::strong, "verdict") + "\n";
+    text += "  " +
+            study::inked(terminal, outcome == Outcome::worth_it ? Ink::good : Ink::plain,
+                         study::wrapped(sentence_of(outcome, tuning), terminal.width, 2)) +
+            "\n";
+    if (outcome == Outcome::worth_it) {
+        text += "  apply:  heapwright run --config " + tuning.config_path + " -- " + tuning.command + "\n";
+    }
+    for (const std::string& line : {output_line(tuning), idle_line(tuning)}) {
+        text += line.empty() ? "" : "  " + study::wrapped(line, terminal.width, 2) + "\n";
     }
     if (const study::Suggestion* code = best_code_change(tuning)) {
         text += "  in the code: " +
@@ -134,39 +197,10 @@ std::string suggestion_lines(const Tuning& tuning, const Terminal& terminal) {
 }  // namespace
 
 std::string verdict_text(const Tuning& tuning, const Terminal& terminal) {
-    return "\n" + study::inked(terminal, Ink::strong, tuning.command) + "\n\n" + runs_table(tuning, terminal) + "\n" +
-           memory_lines(tuning, terminal) + "\n" + change_lines(tuning, terminal) + "\n" + suggestion_lines(tuning, terminal);
-}
-
-std::string tuning_json(const Tuning& tuning) {
-    nlohmann::ordered_json json{{"command", tuning.command}};
-    for (std::size_t i = 0; i < tuning.variants.size(); ++i) {
-        const Variant& variant = tuning.variants[i];
-        nlohmann::ordered_json row{{"label", variant.label},
-                                   {"well", variant.all_well()},
-                                   {"wall_s", variant.wall_s()},
-                                   {"cpu_s", variant.cpu_s()},
-                                   {"peak_resident_bytes", variant.peak_bytes()}};
-        if (i > 0) {
-            const RealDifference difference = real_difference(tuning, i);
-            row["cpu_ratio"] = difference.cpu.ratio;
-            row["peak_ratio"] = difference.peak.ratio;
-            row["apply"] = study::how_to_apply(tuning.specs[i]);
-        }
-        json["runs"].push_back(std::move(row));
-    }
-    const auto best = best_variant(tuning);
-    json["best"] = best ? nlohmann::ordered_json(tuning.variants[*best].label) : nlohmann::ordered_json(nullptr);
-    for (const study::Suggestion& suggestion : tuning.suggestions) {
-        json["suggestions"].push_back({{"id", suggestion.experiment.id},
-                                       {"rule", suggestion.rule},
-                                       {"title", suggestion.title},
-                                       {"where", suggestion.where},
-                                       {"verdict", study::name_of(suggestion.verdict)},
-                                       {"proof", suggestion.proof},
-                                       {"how", suggestion.how}});
-    }
-    return json.dump(1) + "\n";
+    return "\n" + study::inked(terminal, Ink::strong, tuning.command) + "\n\n" + memory_lines(tuning, terminal) + "\n" +
+           suggestion_lines(tuning, terminal) + (tuning.suggestions.empty() ? "" : "\n") +
+           runs_table(tuning.variants, "tried on the program", terminal) + "\n" +
+           (tuning.finals.empty() ? "" : finals_table(tuning, terminal) + "\n") + change_lines(tuning, terminal) + "\n";
 }
 
 }  // namespace heapwright::cli

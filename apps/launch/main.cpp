@@ -4,10 +4,12 @@
 // called exec. Started from here, a small program's peak is its own and not the tool's.
 #include <cerrno>
 #include <csignal>
+#include <cstdio>
 #include <cstdlib>
 #include <cstring>
 
 #include <fcntl.h>
+#include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/wait.h>
 #include <time.h>
@@ -96,6 +98,77 @@ int start(const Order& order) {
     return reason;
 }
 
+void add(const rusage& used, LaunchReport& report) {
+    const auto resident = static_cast<std::uint64_t>(used.ru_maxrss) * 1024U;
+    report.user_ns += nanoseconds(used.ru_utime);
+    report.system_ns += nanoseconds(used.ru_stime);
+    report.peak_resident_bytes = report.peak_resident_bytes > resident ? report.peak_resident_bytes : resident;
+    report.minor_faults += static_cast<std::uint64_t>(used.ru_minflt);
+    report.major_faults += static_cast<std::uint64_t>(used.ru_majflt);
+}
+
+// Orphans of the program become our children, and are waited for as init would.
+void wait_for_program(LaunchReport& report) {
+    for (;;) {
+        int status = 0;
+        rusage used{};
+        const pid_t ended = wait4(-1, &status, 0, &used);
+        if (ended > 0) {
+            add(used, report);
+        }
+        if (ended == program) {
+            report.wait_status = status;
+            return;
+        }
+        if (ended < 0 && errno != EINTR) {
+            return;
+        }
+    }
+}
+
+// Returns: whether nobody is left, at once or after so many hundredths of a second.
+bool nobody_left(int hundredths) {
+    for (int i = 0;; ++i) {
+        pid_t ended = 0;
+        while ((ended = waitpid(-1, nullptr, WNOHANG)) > 0) {}
+        if (ended < 0) {
+            return true;
+        }
+        if (i == hundredths) {
+            return false;
+        }
+        const timespec moment{0, 10'000'000};
+        nanosleep(&moment, nullptr);
+    }
+}
+
+// Our children as the kernel lists them. Returns: how many got the signal.
+unsigned signal_children(int number) {
+    char path[64];
+    std::snprintf(path, sizeof path, "/proc/self/task/%d/children", static_cast<int>(getpid()));
+    std::FILE* list = std::fopen(path, "re");
+    unsigned count = 0;
+    for (int child = 0; list != nullptr && std::fscanf(list, "%d", &child) == 1;) {
+        count += kill(child, number) == 0 ? 1U : 0U;
+    }
+    if (list != nullptr) {
+        std::fclose(list);
+    }
+    return count;
+}
+
+// A program that went into the background would hold its port, and run beside the next one.
+void end_who_is_left(LaunchReport& report) {
+    constexpr int kGrace = 100;
+    if (nobody_left(kGrace)) {
+        return;
+    }
+    report.left_behind = signal_children(SIGTERM);
+    for (int tries = 0; tries < 3 && !nobody_left(kGrace); ++tries) {
+        signal_children(SIGKILL);
+    }
+}
+
 }  // namespace
 
 // heapwright-launch DESCRIPTOR [NAME=value ...] -- PATH ARGV0 [ARGUMENT ...]
@@ -110,18 +183,16 @@ int main(int count, char** words) {
     handle(SIGTERM, forward);
     handle(SIGHUP, forward);
 
+    prctl(PR_SET_CHILD_SUBREAPER, 1);
     LaunchReport report;
     const std::uint64_t begin = now_ns();
     report.start_errno = start(order);
-    rusage used{};
     if (program > 0) {
-        while (wait4(program, &report.wait_status, 0, &used) < 0 && errno == EINTR) {}
+        wait_for_program(report);
     }
     report.wall_ns = now_ns() - begin;
-    report.user_ns = nanoseconds(used.ru_utime);
-    report.system_ns = nanoseconds(used.ru_stime);
-    report.peak_resident_bytes = static_cast<std::uint64_t>(used.ru_maxrss) * 1024U;
-    report.minor_faults = static_cast<std::uint64_t>(used.ru_minflt);
-    report.major_faults = static_cast<std::uint64_t>(used.ru_majflt);
+    if (program > 0) {
+        end_who_is_left(report);
+    }
     return write(order.descriptor, &report, sizeof report) == static_cast<ssize_t>(sizeof report) ? 0 : 4;
 }

@@ -2,6 +2,8 @@
 
 #include <new>
 
+#include <dlfcn.h>
+
 #include "fixed_memory.hpp"
 
 namespace heapwright::replay_worker {
@@ -12,6 +14,16 @@ namespace {
 
 /// Above this an emptied arena gives its chunks back: whoever fills so large a one uses it for one phase and drops it.
 constexpr std::size_t kKeptBytes = std::size_t{1} << 20;
+
+/// A function of the malloc that is tried, which has to be ours.
+template <class Signature>
+Signature* function(const char* name) noexcept {
+    void* const found = dlsym(RTLD_DEFAULT, name);
+    if (found == nullptr) {
+        give_up("cannot replay: the malloc that is tried knows no placement plan: ", name);
+    }
+    return reinterpret_cast<Signature*>(found);
+}
 
 }  // namespace
 
@@ -27,6 +39,7 @@ void Placement::prepare(const plan::PlanHeader& header) noexcept {
             pools_[i] = new (fixed_bytes(sizeof(PoolPlace), "heapwright pools")) PoolPlace(group_[i]);
         }
     }
+    prepare_places();
     if (!any_arena) {
         return;
     }
@@ -34,6 +47,26 @@ void Placement::prepare(const plan::PlanHeader& header) noexcept {
     for (std::uint32_t i = 0; i < lanes_ * groups_; ++i) {
         new (static_cast<void*>(&arenas_[i])) ArenaPlace({.first_chunk_bytes = group_[i % groups_].chunk_bytes});
     }
+}
+
+void Placement::prepare_places() noexcept {
+    bool any = false;
+    for (std::uint32_t i = 0; i < groups_; ++i) {
+        any = any || group_[i].kind == plan::GroupKind::planned;
+    }
+    if (!any) {
+        return;
+    }
+    const auto add_place = function<unsigned(int kind, const char* name)>("heapwright_add_place");
+    const auto follow_plan = function<int()>("heapwright_follow_plan");
+    malloc_at_ = function<void*(unsigned, std::size_t)>("heapwright_malloc_at");
+    calloc_at_ = function<void*(unsigned, std::size_t, std::size_t)>("heapwright_calloc_at");
+    for (std::uint32_t i = 0; i < groups_; ++i) {
+        if (group_[i].kind == plan::GroupKind::planned) {
+            places_[i] = add_place(static_cast<int>(group_[i].block_bytes), "");
+        }
+    }
+    static_cast<void>(follow_plan());
 }
 
 void Placement::empty(ArenaPlace& place) noexcept {

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <atomic>
+#include <cstddef>
 #include <cstdint>
 
 #include <heapwright/alloc/arena/arena.hpp>
@@ -55,6 +56,12 @@ public:
         }
     }
 
+    /// From a place in the heap of the preloaded libheapwright.so. Any free takes the block.
+    [[nodiscard]] void* planned_allocate(study::plan::Word group, std::uint32_t bytes) noexcept {
+        const std::uint32_t place = places_[group & ~study::plan::kZeroed];
+        return (group & study::plan::kZeroed) == 0 ? malloc_at_(place, bytes) : calloc_at_(place, 1, bytes);
+    }
+
     /// Whether a pool handed this block out. All other lanes are idle.
     [[nodiscard]] bool owns(const void* block) const noexcept;
     /// Gives every chunk and slab back. All other lanes are idle.
@@ -98,12 +105,16 @@ private:
         os::SpinLock* lock_;
     };
 
+    void prepare_places() noexcept;
     [[nodiscard]] ArenaPlace& arena_of(std::uint32_t lane, std::uint32_t group) noexcept { return arenas_[lane * groups_ + group]; }
     static void empty(ArenaPlace& place) noexcept;
 
     study::plan::Group group_[study::plan::kMaxGroups] = {};
     ArenaPlace* arenas_ = nullptr;  // lanes x groups
     PoolPlace* pools_[study::plan::kMaxGroups] = {};
+    void* (*malloc_at_)(unsigned place, std::size_t bytes) = nullptr;  // of libheapwright.so
+    void* (*calloc_at_)(unsigned place, std::size_t count, std::size_t bytes) = nullptr;
+    unsigned places_[study::plan::kMaxGroups] = {};
     std::uint32_t groups_ = 0;
     std::uint32_t lanes_ = 0;
     bool several_lanes_ = false;

@@ -98,6 +98,12 @@ void PlanReader::check_words(const plan::Word* words, std::uint32_t count) const
             case plan::Op::pool_release:
                 good = slot < header_.slots && words[i + 1] < header_.groups && header_.group[words[i + 1]].kind == plan::GroupKind::pool;
                 break;
+            case plan::Op::planned: {
+                const plan::Word group = words[i + 1] & ~plan::kZeroed;
+                good = slot < header_.slots && field <= plan::kWholeBytes && group < header_.groups &&
+                       header_.group[group].kind == plan::GroupKind::planned;
+                break;
+            }
             case plan::Op::stack: good = field <= plan::kWholeBytes; break;
             case plan::Op::trim: break;
             default: good = false;

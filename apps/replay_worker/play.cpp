@@ -224,6 +224,10 @@ HEAPWRIGHT_HOT void Player::run(Lane& lane) noexcept {
                 give_back(lane, slot, size);
                 ++word;
                 break;
+            case plan::Op::planned:
+                keep(lane, slot, measured(lane, [this, word, size] { return placement_.planned_allocate(word[1], size); }), 0, size);
+                word += 2;
+                break;
             case plan::Op::wide:
                 allocate_wide(lane, word);
                 word += 3;

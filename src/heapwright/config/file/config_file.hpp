@@ -50,6 +50,8 @@ struct ConfigReading {
 
 /// Every key with its value. read_config(print_config(file)) is equal to `file`; comments are not kept.
 [[nodiscard]] std::string print_config(const ConfigFile& file);
+/// Only what differs from the defaults, and the plan: for a file that people read. Reads back equal, too.
+[[nodiscard]] std::string print_changes(const ConfigFile& file);
 /// One [[site]], with an empty line before it; values that are defaults are left out.
 [[nodiscard]] std::string print_site(const PlannedSite& site);
 

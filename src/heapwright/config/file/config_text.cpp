@@ -52,6 +52,27 @@ std::string print_config(const ConfigFile& file) {
     return text;
 }
 
+std::string print_changes(const ConfigFile& file) {
+    const MemoryConfig defaults;
+    std::string text;
+    for (const Section& section : sections()) {
+        std::string keys;
+        for (const Field& field : section.fields) {
+            const std::string value = value_text(field, &file.memory);
+            if (value != value_text(field, &defaults)) {
+                keys += std::string(field.key) + " = " + value + "\n";
+            }
+        }
+        if (!keys.empty()) {
+            text += (text.empty() ? "[" : "\n[") + std::string(section.name) + "]\n" + keys;
+        }
+    }
+    for (const PlannedSite& site : file.plan) {
+        text += print_site(site);
+    }
+    return text;
+}
+
 std::string print_site(const PlannedSite& site) {
     const PlannedSite defaults;
     std::string text = "\n[[site]]\n";

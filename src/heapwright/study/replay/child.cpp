@@ -3,11 +3,13 @@
 #include <algorithm>
 #include <cerrno>
 #include <chrono>
+#include <csignal>
 #include <cstring>
 #include <string_view>
 
 #include <fcntl.h>
 #include <poll.h>
+#include <sys/prctl.h>
 #include <sys/ptrace.h>
 #include <sys/resource.h>
 #include <sys/syscall.h>
@@ -76,7 +78,8 @@ struct Pipe {
     dup2(nothing, STDIN_FILENO);
     dup2(nothing, STDOUT_FILENO);
     dup2(errors, STDERR_FILENO);
-    const rlimit no_core{0, 0};  // a crash is a result, not something to keep
+    prctl(PR_SET_PDEATHSIG, SIGKILL);  // a replay that was killed leaves nobody behind
+    const rlimit no_core{0, 0};        // a crash is a result, not something to keep
     setrlimit(RLIMIT_CORE, &no_core);
     if (order.count_system_calls) {
         ptrace(PTRACE_TRACEME, 0, nullptr, nullptr);

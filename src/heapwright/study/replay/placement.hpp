@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <vector>
 
+#include <heapwright/config/memory_config.hpp>
 #include <heapwright/trace/event.hpp>
 
 namespace heapwright::study {
@@ -17,6 +18,7 @@ enum class PlacementKind : std::uint8_t {
     resize,   ///< is asked for with other sizes or with no more than the usual alignment
     remove,   ///< is never made: what a leak costs
     trim,     ///< no site: the allocator is told to give memory back whenever half of the live bytes are gone
+    planned,  ///< goes to a place of its own in heapwright's malloc, as an entry of a placement plan says
 };
 
 /// One experiment's placement.
@@ -28,6 +30,9 @@ struct Placement {
     std::uint64_t from_size = 0;         ///< resize: requests of this size ...
     std::uint64_t to_size = 0;           ///< ... become requests of this size; 0: sizes stay
     bool usual_alignment = false;        ///< resize: over-aligned requests become ordinary ones
+    SitePlace place{};                   ///< planned: which kind of place
+    std::uint64_t min_bytes = 0;         ///< planned: smaller requests stay with the allocator, and larger ones
+    std::uint64_t max_bytes = UINT64_MAX;
 };
 
 }  // namespace heapwright::study

@@ -33,6 +33,8 @@ Planner::Planner(PlanWriter& writer, const Placement& placement, std::uint64_t e
     } else if (placement_.kind == PlacementKind::pool) {
         group_ = writer_.add_group(
             {plan::GroupKind::pool, std::max(placement_.pool_block_bytes, 8U), kArenaChunkBytes, placement_.pool_alignment});
+    } else if (placement_.kind == PlacementKind::planned) {
+        group_ = writer_.add_group({plan::GroupKind::planned, static_cast<std::uint32_t>(placement_.place), 0, 16});
     }
 }
 

@@ -63,6 +63,16 @@ Planner::Block Planner::place(std::uint32_t lane, const trace::Event& event) {
                 return block;
             }
             break;
+        case PlacementKind::planned:
+            if (event.size >= placement_.min_bytes && event.size <= std::min(placement_.max_bytes, plan::kWholeBytes) &&
+                alignment_log2 <= 4) {
+                block.home = static_cast<std::uint64_t>(Home::allocator);  // any free takes it
+                block.slot = slots_.take(lane);
+                append_step(lane, plan::Op::planned, block.slot, event.size);
+                writer_.append(lane, group_ | (call == trace::Call::calloc ? plan::kZeroed : 0));
+                return block;
+            }
+            break;
         case PlacementKind::reserve:
             emit_reserve(lane, block);
             lanes_[lane].waiting_stack = event.stack;

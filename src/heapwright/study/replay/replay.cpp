@@ -1,60 +1,23 @@
 #include <heapwright/study/replay/replay.hpp>
 
 #include <algorithm>
-#include <cerrno>
-#include <cstdlib>
-#include <filesystem>
 #include <map>
-#include <system_error>
-
-#include <unistd.h>
 
 #include <heapwright/study/replay/make_plan.hpp>
+#include <heapwright/study/replay/work_files.hpp>
 #include <heapwright/study/replay/worker_run.hpp>
 
 namespace heapwright::study {
 
 namespace {
 
-namespace fs = std::filesystem;
-
-/// A folder of our own for the plans, gone with everything in it at the end.
-class WorkFolder {
-public:
-    explicit WorkFolder(const std::string& wanted) {
-        const char* const tmp = std::getenv("TMPDIR");
-        std::string pattern = (!wanted.empty()               ? wanted
-                               : tmp != nullptr && *tmp != 0 ? tmp
-                                                             : "/tmp") +
-                              std::string("/heapwright-replay-XXXXXX");
-        if (mkdtemp(pattern.data()) != nullptr) {
-            path_ = pattern;
-        } else {
-            errno_ = errno;
-        }
-    }
-    WorkFolder(const WorkFolder&) = delete;
-    WorkFolder& operator=(const WorkFolder&) = delete;
-    ~WorkFolder() {
-        if (!path_.empty()) {
-            std::error_code error;
-            fs::remove_all(path_, error);
-        }
-    }
-    [[nodiscard]] bool made() const { return !path_.empty(); }
-    [[nodiscard]] int why() const { return errno_; }
-    [[nodiscard]] std::string file(const std::string& name) const { return path_ + "/" + name; }
-
-private:
-    std::string path_;
-    int errno_ = 0;
-};
-
 /// Two trials with the same key replay the same plan.
 std::string key_of(const Placement& placement) {
     std::string key = std::to_string(static_cast<unsigned>(placement.kind)) + ":" + std::to_string(placement.pool_block_bytes) + ":" +
                       std::to_string(placement.pool_alignment) + ":" + std::to_string(placement.from_size) + ":" +
-                      std::to_string(placement.to_size) + (placement.usual_alignment ? "a" : "");
+                      std::to_string(placement.to_size) + (placement.usual_alignment ? "a" : "") + ":" +
+                      std::to_string(static_cast<unsigned>(placement.place)) + ":" + std::to_string(placement.min_bytes) + ":" +
+                      std::to_string(placement.max_bytes);
     for (const trace::StackId stack : placement.stacks) {
         key += "," + std::to_string(static_cast<std::uint32_t>(stack));
     }
@@ -64,18 +27,18 @@ std::string key_of(const Placement& placement) {
 class Session {
 public:
     Session(const std::string& trace_path, const std::vector<TrialSpec>& specs, const ReplayOptions& options, const Progress& progress)
-        : trace_path_(trace_path), specs_(specs), options_(options), progress_(progress), folder_(options.folder) {}
+        : trace_path_(trace_path), specs_(specs), options_(options), progress_(progress), files_(options.folder) {}
 
     Result<Comparison> run() {
-        if (!folder_.made()) {
-            return fail_at(ReplayPlace::folder,
-                           fail_with(folder_.why() == ENOSPC ? Errc::disk_full : Errc::io_failed, 0, folder_.why()).error());
+        const auto result = files_.make();
+        if (!result) {
+            return fail_at(ReplayPlace::folder, result.error());
         }
         order_.worker = options_.worker.empty() ? find_worker() : options_.worker;
         if (order_.worker.empty()) {
             return fail_at(ReplayPlace::worker, fail_with(Errc::not_found).error());
         }
-        order_.result = folder_.file("result");
+        order_.result = *result;
         order_.pace = options_.pace;
         order_.limit_s = options_.limit_s;
         if (const auto made = make_plans(); !made) {
@@ -102,14 +65,17 @@ private:
             }
         }
         for (std::size_t i = 0; i < wanted.size(); ++i) {
-            const std::string path = folder_.file("plan" + std::to_string(i));
-            const auto made = make_plan(trace_path_, path, *wanted[i], [this, i, &wanted](double done, std::uint64_t events) {
+            const auto path = files_.make();
+            if (!path) {
+                return fail_at(ReplayPlace::folder, path.error());
+            }
+            const auto made = make_plan(trace_path_, *path, *wanted[i], [this, i, &wanted](double done, std::uint64_t events) {
                 report(kPlanShare * (static_cast<double>(i) + done) / static_cast<double>(wanted.size()), events);
             });
             if (!made) {
                 return std::unexpected(made.error());
             }
-            plans_[key_of(*wanted[i])] = path;
+            plans_[key_of(*wanted[i])] = *path;
             comparison_.events = made->header.events;
             comparison_.recorded_ns = made->header.recorded_ns;
             comparison_.recorded_peak_live_bytes = made->counts.peak_live_bytes;
@@ -184,7 +150,7 @@ private:
     const std::vector<TrialSpec>& specs_;
     const ReplayOptions& options_;
     const Progress& progress_;
-    WorkFolder folder_;
+    WorkFiles files_;
     WorkerOrder order_;
     std::map<std::string, std::string> plans_;
     Comparison comparison_;

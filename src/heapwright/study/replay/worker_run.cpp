@@ -37,6 +37,9 @@ bool read_result(const std::string& path, RawResult& out) {
     return points && *points == out.points.size() * sizeof(plan::CurvePoint);
 }
 
+/// What an earlier worker wrote must not be taken for what this one did.
+void forget_result(const std::string& path) { static_cast<void>(os::File::create_truncate(path.c_str(), 0600)); }
+
 std::uint64_t less(std::uint64_t bytes, std::uint64_t floor) { return bytes > floor ? bytes - floor : 0; }
 
 TrialRun interpret(const RawResult& raw, std::uint64_t floor) {
@@ -140,7 +143,7 @@ TrialRun run_worker(const TrialSpec& spec, const WorkerOrder& order) {
     }
     child_order.limit_s = order.limit_s;
     child_order.count_system_calls = order.count_system_calls;
-    static_cast<void>(os::remove_file(order.result.c_str()));
+    forget_result(order.result);
     const ChildResult child = run_child(child_order);
     RawResult raw;
     const bool have_result = read_result(order.result, raw);
@@ -162,7 +165,7 @@ Result<std::uint64_t> measure_floor(const WorkerOrder& order) {
     child_order.program = order.worker;
     child_order.arguments = {"floor", order.result};
     child_order.limit_s = order.limit_s;
-    static_cast<void>(os::remove_file(order.result.c_str()));
+    forget_result(order.result);
     const ChildResult child = run_child(child_order);
     if (child.start_errno != 0) {
         return fail_with(Errc::not_found, 0, child.start_errno);

@@ -39,8 +39,10 @@ enum class Op : std::uint8_t {
     pool_release = 9,    ///< slot, size field: step; then group
     stack = 10,          ///< size: bytes that would have lived in the caller's frame
     trim = 11,           ///< asks the allocator to give its free memory back
+    planned = 12,        ///< slot, size: at most kWholeBytes; then group, and kZeroed where calloc was asked: from a place of the heap's
 };
-inline constexpr std::uint8_t kOpCount = 12;
+inline constexpr std::uint8_t kOpCount = 13;
+inline constexpr Word kZeroed = Word{1} << 32;
 
 /// What a wide allocation calls.
 enum class WideKind : std::uint8_t { malloc = 0, calloc = 1, aligned = 2 };
@@ -64,17 +66,18 @@ constexpr unsigned words_of(Op op) noexcept {
         case Op::touch: return 3;
         case Op::resize: return 4;
         case Op::pool_allocate:
-        case Op::pool_release: return 2;
+        case Op::pool_release:
+        case Op::planned: return 2;
         default: return 1;
     }
 }
 
 /// How the blocks of some sites are placed instead of being asked of the allocator.
-enum class GroupKind : std::uint32_t { none = 0, arena = 1, pool = 2 };
+enum class GroupKind : std::uint32_t { none = 0, arena = 1, pool = 2, planned = 3 };
 
 struct Group {
     GroupKind kind;
-    std::uint32_t block_bytes;  ///< pool: size of its slots
+    std::uint32_t block_bytes;  ///< pool: size of its slots; planned: the SitePlace
     std::uint32_t chunk_bytes;  ///< arena: what it takes from below at a time
     std::uint32_t alignment;    ///< of every block
 };

@@ -1,0 +1,91 @@
+// The outcome of `tune` as JSON.
+#include <cstddef>
+
+#include "tuning.hpp"
+#include <nlohmann/json.hpp>
+
+namespace heapwright::cli {
+namespace {
+
+using Json = nlohmann::ordered_json;
+
+const char* name_of(Sameness sameness) {
+    switch (sameness) {
+        case Sameness::same: return "same";
+        case Sameness::same_but_numbers: return "same but for numbers";
+        case Sameness::varies_by_itself: return "varies by itself";
+        case Sameness::differs: return "differs";
+    }
+    return "";
+}
+
+const char* name_of(Outcome outcome) {
+    switch (outcome) {
+        case Outcome::worth_it: return "worth it";
+        case Outcome::nothing_tried: return "nothing tried";
+        case Outcome::too_little: return "too little";
+        case Outcome::too_dear: return "too dear";
+        case Outcome::other_output: return "other output";
+        case Outcome::failed: return "failed";
+        case Outcome::unsteady: return "unsteady";
+    }
+    return "";
+}
+
+Json row_of(const std::vector<Variant>& variants, std::size_t index) {
+    const Variant& variant = variants[index];
+    Json row{{"label", variant.label},
+             {"well", variant.all_well()},
+             {"ending", variant.runs.empty() ? "not run" : variant.runs.back().ending()},
+             {"wall_s", variant.wall_s()},
+             {"cpu_s", variant.cpu_s()},
+             {"peak_resident_bytes", variant.peak_bytes()},
+             {"idle_resident_bytes", variant.idle_bytes()}};
+    if (index > 0) {
+        const RealDifference difference = real_difference(variants.front(), variant);
+        const auto add = [&row](const char* name, const study::Difference& figure) {
+            row[std::string{name} + "_ratio"] = figure.ratio;
+            row[std::string{name} + "_real"] = figure.real;
+        };
+        add("cpu", difference.cpu);
+        add("wall", difference.wall);
+        add("peak", difference.peak);
+        add("idle", difference.idle);
+        if (!variants.front().outputs.empty()) {
+            row["output"] = name_of(compare_outputs(variants.front().outputs, variant.outputs));
+        }
+    }
+    return row;
+}
+
+}  // namespace
+
+std::string tuning_json(const Tuning& tuning) {
+    Json json{{"command", tuning.command}};
+    for (std::size_t i = 0; i < tuning.variants.size(); ++i) {
+        json["runs"].push_back(row_of(tuning.variants, i));
+    }
+    json["finals"] = Json::array();
+    for (std::size_t i = 0; i < tuning.finals.size(); ++i) {
+        json["finals"].push_back(row_of(tuning.finals, i));
+    }
+    const Outcome outcome = outcome_of(tuning);
+    json["chosen"] = tuning.chosen == 0 ? Json(nullptr) : Json(tuning.candidates[tuning.chosen].label);
+    json["outcome"] = name_of(outcome);
+    json["best"] = outcome == Outcome::worth_it ? Json(tuning.candidates[tuning.chosen].label) : Json(nullptr);
+    json["verdict"] = sentence_of(outcome, tuning);
+    json["config"] = tuning.config_path;
+    json["suggestions"] = Json::array();
+    for (const study::Suggestion& suggestion : tuning.suggestions) {
+        json["suggestions"].push_back({{"id", suggestion.experiment.id},
+                                       {"rule", suggestion.rule},
+                                       {"title", suggestion.title},
+                                       {"where", suggestion.where},
+                                       {"verdict", study::name_of(suggestion.verdict)},
+                                       {"proof", suggestion.proof},
+                                       {"how", suggestion.how}});
+    }
+    return json.dump(1, ' ', false, Json::error_handler_t::replace) + "\n";
+}
+
+}  // namespace heapwright::cli
