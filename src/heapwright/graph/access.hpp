@@ -144,14 +144,15 @@ template <class G>
 using RowIterator = decltype(out_neighbours(std::declval<const G&>(), NodeId{}).begin());
 
 /// Asks the processor for what out_neighbours(graph, node) will read, where the graph can tell.
+// Always inline: a function that does nothing but ask is free of effects to g++, which then leaves out the calls.
 template <class G>
-constexpr void prefetch_row(const G& graph, NodeId node) {
+HEAPWRIGHT_ALWAYS_INLINE constexpr void prefetch_row(const G& graph, NodeId node) {
     if constexpr (requires { graph.prefetch_row(node); }) {
         graph.prefetch_row(node);
     }
 }
 template <class G>
-constexpr void prefetch_targets(const G& graph, NodeId node) {
+HEAPWRIGHT_ALWAYS_INLINE constexpr void prefetch_targets(const G& graph, NodeId node) {
     if constexpr (requires { graph.prefetch_targets(node); }) {
         graph.prefetch_targets(node);
     }
