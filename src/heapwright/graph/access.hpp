@@ -13,6 +13,7 @@
 #include <type_traits>
 #include <utility>
 
+#include <heapwright/base/platform.hpp>
 #include <heapwright/graph/types.hpp>
 
 namespace heapwright::graph {
