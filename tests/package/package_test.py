@@ -47,6 +47,12 @@ class Package(unittest.TestCase):
         self.assertLess(misuse.returncode, 0, "a double free did not stop the program")
         self.assertIn("heapwright: double free: block 0x", misuse.stderr)
 
+    def test_the_headers_are_quiet_under_a_users_own_warnings(self):
+        warnings = ("-Wall", "-Wextra", "-Wpedantic", "-Wconversion", "-Wshadow", "-Werror")
+        for level in ("-O0", "-O2"):  # g++ finds other things where it inlines
+            run("g++", "-std=c++23", level, *warnings, "-I", self.prefix / "include", "-c", STRANGER / "quiet.cpp",
+                "-o", Path(self.folder.name) / "quiet.o")
+
     def test_the_source_tree_can_be_a_part_of_a_strangers_build(self):
         project = Path(self.folder.name) / "whole"
         project.mkdir()

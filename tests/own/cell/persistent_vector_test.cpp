@@ -310,6 +310,7 @@ TEST_CASE("versions in several threads share nodes, change and end independently
             origin.push_back(number);
         }
         std::vector<std::thread> threads;
+        threads.reserve(3);
         for (std::uint64_t thread = 0; thread < 3; ++thread) {
             threads.emplace_back([mine = origin, thread]() mutable {
                 test::Random random{thread};

@@ -12,9 +12,9 @@
 namespace heapwright {
 namespace {
 
-#define LAW(sentence) TEST_CASE_TEMPLATE(sentence, Policy, SingleThread, ManyThreads, Biased)
+#define HEAPWRIGHT_LAW(sentence) TEST_CASE_TEMPLATE(sentence, Policy, SingleThread, ManyThreads, Biased)
 
-LAW("arrays know their length and are destroyed last element first") {
+HEAPWRIGHT_LAW("arrays know their length and are destroyed last element first") {
     struct Order {
         std::vector<int>* log = nullptr;
         int number = 0;

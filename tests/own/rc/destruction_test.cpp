@@ -61,9 +61,9 @@ struct Tree {
     std::vector<Counted<Tree, Policy>> children;
 };
 
-#define LAW(sentence) TEST_CASE_TEMPLATE(sentence, Policy, SingleThread, ManyThreads, Biased)
+#define HEAPWRIGHT_LAW(sentence) TEST_CASE_TEMPLATE(sentence, Policy, SingleThread, ManyThreads, Biased)
 
-LAW("a chain is freed in 64 KiB of stack") {
+HEAPWRIGHT_LAW("a chain is freed in 64 KiB of stack") {
     in_small_stack([] {
         Counted<Link<Policy>, Policy> head;
         for (std::size_t count = nodes(); count > 0; --count) {
@@ -76,7 +76,7 @@ LAW("a chain is freed in 64 KiB of stack") {
     CHECK(Link<Policy>::alive == 0);
 }
 
-LAW("a list with weak handles back is freed in 64 KiB of stack") {
+HEAPWRIGHT_LAW("a list with weak handles back is freed in 64 KiB of stack") {
     in_small_stack([] {
         Counted<Link<Policy>, Policy> head;
         for (std::size_t count = nodes(); count > 0; --count) {
@@ -92,7 +92,7 @@ LAW("a list with weak handles back is freed in 64 KiB of stack") {
     CHECK(Link<Policy>::alive == 0);
 }
 
-LAW("a degenerate tree, and nodes with many children, are freed in 64 KiB of stack") {
+HEAPWRIGHT_LAW("a degenerate tree, and nodes with many children, are freed in 64 KiB of stack") {
     in_small_stack([] {
         Counted<Tree<Policy>, Policy> root;
         for (std::size_t count = nodes() / 2; count > 0; --count) {

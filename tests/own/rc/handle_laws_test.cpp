@@ -45,7 +45,7 @@ struct Thrower {
         ++alive;
     }
     Thrower(const Thrower&) : Thrower() {}
-    Thrower(Thrower&&) : Thrower() {}
+    Thrower(Thrower&&) : Thrower() {}  // NOLINT(*-noexcept-move*): what it is for
     ~Thrower() { --alive; }
 };
 
@@ -81,9 +81,9 @@ struct alignas(64) Wide {
     char bytes[64];
 };
 
-#define LAW(sentence) TEST_CASE_TEMPLATE(sentence, Policy, SingleThread, ManyThreads, Biased)
+#define HEAPWRIGHT_LAW(sentence) TEST_CASE_TEMPLATE(sentence, Policy, SingleThread, ManyThreads, Biased)
 
-LAW("an object lives as long as its last strong handle, and its counts say who is there") {
+HEAPWRIGHT_LAW("an object lives as long as its last strong handle, and its counts say who is there") {
     Counted1::alive = 0;
     Counted<Counted1, Policy> one = make_counted<Counted1, Policy>(7);
     CHECK(one->number == 7);
@@ -109,7 +109,7 @@ LAW("an object lives as long as its last strong handle, and its counts say who i
     CHECK_FALSE(moved);
 }
 
-LAW("assigning a handle to itself, moving it into itself and swapping it with itself change nothing") {
+HEAPWRIGHT_LAW("assigning a handle to itself, moving it into itself and swapping it with itself change nothing") {
     Counted1::alive = 0;
     Counted<Counted1, Policy> handle = make_counted<Counted1, Policy>(1);
     auto& again = handle;
@@ -138,7 +138,7 @@ LAW("assigning a handle to itself, moving it into itself and swapping it with it
     CHECK(weak.is_expired());
 }
 
-LAW("a weak handle keeps the block but not the object, and never comes alive again") {
+HEAPWRIGHT_LAW("a weak handle keeps the block but not the object, and never comes alive again") {
     Counted1::alive = 0;
     WeakCounted<Counted1, Policy> weak;
     CHECK(weak.is_expired());
@@ -163,7 +163,7 @@ LAW("a weak handle keeps the block but not the object, and never comes alive aga
     CHECK_FALSE(weak.upgrade());  // not even if another object moved in, which the block still being there prevents
 }
 
-LAW("a handle of a base destroys the whole object, and one that is not at its start is refused") {
+HEAPWRIGHT_LAW("a handle of a base destroys the whole object, and one that is not at its start is refused") {
     int deaths = 0;
     {
         Counted<Shape, Policy> shape = make_counted<Square, Policy>(deaths);
@@ -191,7 +191,7 @@ LAW("a handle of a base destroys the whole object, and one that is not at its st
     CHECK(source.outstanding() == 0);  // with the layout of the derived object: the source checks
 }
 
-LAW("a view keeps its owner alive and points where it likes") {
+HEAPWRIGHT_LAW("a view keeps its owner alive and points where it likes") {
     struct Person {
         std::string name;
         int years[3];
@@ -215,7 +215,7 @@ LAW("a view keeps its owner alive and points where it likes") {
     CHECK(age.strong_count() == 1);
 }
 
-LAW("a constructor that throws leaves nothing behind, wherever the block came from") {
+HEAPWRIGHT_LAW("a constructor that throws leaves nothing behind, wherever the block came from") {
     Thrower::alive = 0;
     Thrower::countdown = 1;
     CHECK_THROWS_AS(static_cast<void>(make_counted<Thrower, Policy>()), std::runtime_error);
@@ -245,7 +245,7 @@ LAW("a constructor that throws leaves nothing behind, wherever the block came fr
     CHECK(first == second);
 }
 
-LAW("when memory is refused the try form is empty and nothing is constructed") {
+HEAPWRIGHT_LAW("when memory is refused the try form is empty and nothing is constructed") {
     Counted1::alive = 0;
     test::fail_at_every_step([](test::FailingSource& source) {
         auto handle = try_make_counted_in<Counted1, Policy>(source, 5);
@@ -263,7 +263,7 @@ LAW("when memory is refused the try form is empty and nothing is constructed") {
     CHECK_FALSE((try_make_counted<int[], Policy>(SIZE_MAX / 2)));
 }
 
-LAW("any allocator of the library gives the blocks, and gets them back with their layout") {
+HEAPWRIGHT_LAW("any allocator of the library gives the blocks, and gets them back with their layout") {
     test::FailingSource source;
     Pool pool{{.size = 80, .alignment = 16}, source};
     {
@@ -279,7 +279,7 @@ LAW("any allocator of the library gives the blocks, and gets them back with thei
     CHECK(reinterpret_cast<std::uintptr_t>(wide.get()) % 64 == 0);
 }
 
-LAW("what is shared is copied before it is changed, and what is not is changed in place") {
+HEAPWRIGHT_LAW("what is shared is copied before it is changed, and what is not is changed in place") {
     auto text = make_counted<std::string, Policy>("one");
     CHECK(text.get_mut() == text.get());
     std::string* const before = text.get();
@@ -298,7 +298,7 @@ LAW("what is shared is copied before it is changed, and what is not is changed i
     CHECK(*text == "one two!");
 }
 
-LAW("an object can be taken out by its only owner") {
+HEAPWRIGHT_LAW("an object can be taken out by its only owner") {
     auto one = make_counted<std::unique_ptr<int>, Policy>(std::make_unique<int>(5));
     auto two = one;
     auto refused = std::move(one).try_unwrap();
@@ -312,7 +312,7 @@ LAW("an object can be taken out by its only owner") {
     CHECK(weak.is_expired());
 }
 
-LAW("an object can hand out handles to itself, and knows when it is too late") {
+HEAPWRIGHT_LAW("an object can hand out handles to itself, and knows when it is too late") {
     auto self = make_counted<Self<Policy>, Policy>(9);
     auto again = self->handle();
     CHECK(again == self);
@@ -329,7 +329,7 @@ LAW("an object can hand out handles to itself, and knows when it is too late") {
     CHECK(test::said(death, "an object that is being destroyed cannot be kept any longer"));
 }
 
-LAW("handles compare and hash by the object they name") {
+HEAPWRIGHT_LAW("handles compare and hash by the object they name") {
     auto one = make_counted<int, Policy>(1);
     auto two = make_counted<int, Policy>(1);
     CHECK(one != two);
@@ -341,7 +341,7 @@ LAW("handles compare and hash by the object they name") {
     CHECK(one.strong_count() == 3);
 }
 
-LAW("a handle travels as a raw pointer and comes back") {
+HEAPWRIGHT_LAW("a handle travels as a raw pointer and comes back") {
     Counted1::alive = 0;
     auto handle = make_counted<Counted1, Policy>(6);
     Counted1* const raw = std::move(handle).into_raw();
@@ -351,7 +351,7 @@ LAW("a handle travels as a raw pointer and comes back") {
     CHECK(back.strong_count() == 2);
 }
 
-LAW("a type may be incomplete where no handle is dropped") {
+HEAPWRIGHT_LAW("a type may be incomplete where no handle is dropped") {
     struct Incomplete;
     struct Holder {
         Counted<Incomplete, Policy>* never = nullptr;
@@ -360,7 +360,7 @@ LAW("a type may be incomplete where no handle is dropped") {
     CHECK(Holder{}.never == nullptr);
 }
 
-LAW("the overhead is 8 bytes an object, 16 an array, and 8 more where counts are biased") {
+HEAPWRIGHT_LAW("the overhead is 8 bytes an object, 16 an array, and 8 more where counts are biased") {
     struct Sixteen {
         std::uint64_t words[2];
     };

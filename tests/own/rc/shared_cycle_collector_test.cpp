@@ -135,7 +135,7 @@ void act_once(SharedCycleCollector& collector, test::Random& random, std::vector
                 from.links.pop_back();
             }
         }
-        held.push_back(taken ? std::move(taken) : any());
+        held.emplace_back(taken ? std::move(taken) : any());
     } else if (act == 6) {
         watched.push_back(any());
     } else if (!watched.empty()) {

@@ -151,14 +151,14 @@ public:
     /// A moment to come back to. A plain value: dropping it does nothing.
     class Mark {
         friend class Arena;
-        const Arena* arena;
-        detail::Chunk* current;
-        detail::Chunk* last;
-        std::byte* low;
-        std::byte* high;
-        std::size_t cleanups;
-        std::uint64_t region;
-        std::size_t resets;
+        const Arena* arena_;
+        detail::Chunk* current_;
+        detail::Chunk* last_;
+        std::byte* low_;
+        std::byte* high_;
+        std::size_t cleanups_;
+        std::uint64_t region_;
+        std::size_t resets_;
     };
 
     /// After it, blocks that exist now neither grow in place nor are reclaimed: rewinding would cut them in two.

@@ -45,7 +45,7 @@ public:
         if (HEAPWRIGHT_UNLIKELY(end_ == limit_) && !try_reserve(end_ == nullptr ? kFirstCapacity : capacity() * 2)) {
             return false;
         }
-        ::new (static_cast<void*>(end_)) T(std::forward<Args>(args)...);
+        std::construct_at(end_, std::forward<Args>(args)...);
         ++end_;
         return true;
     }

@@ -64,7 +64,7 @@ private:
 template <class T, class... Args>
 [[nodiscard]] Owned<T> try_make_owned(Arena& arena, Args&&... args) noexcept(std::is_nothrow_constructible_v<T, Args...>) {
     void* const place = arena.try_allocate_fixed<sizeof(T), alignof(T)>();
-    return place == nullptr ? Owned<T>{} : Owned<T>{arena, ::new (place) T(std::forward<Args>(args)...)};
+    return place == nullptr ? Owned<T>{} : Owned<T>{arena, std::construct_at(static_cast<T*>(place), std::forward<Args>(args)...)};
 }
 
 }  // namespace heapwright

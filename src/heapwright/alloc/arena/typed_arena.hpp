@@ -39,7 +39,7 @@ public:
             return nullptr;
         }
         unpoison(next_, sizeof(T));
-        T* const made = ::new (static_cast<void*>(next_)) T(std::forward<Args>(args)...);
+        T* const made = std::construct_at(next_, std::forward<Args>(args)...);
         ++next_;
         ++size_;
         return made;
@@ -105,13 +105,13 @@ public:
     /// A moment to come back to.
     class Mark {
         friend class TypedArena;
-        const TypedArena* arena;
-        std::size_t size;
+        const TypedArena* arena_;
+        std::size_t size_;
     };
     [[nodiscard]] Mark mark() const noexcept {
         Mark mark{};
-        mark.arena = this;
-        mark.size = size_;
+        mark.arena_ = this;
+        mark.size_ = size_;
         return mark;
     }
 
@@ -119,9 +119,9 @@ public:
     ///
     /// Requires: the mark is this arena's and not younger than what is left (checked).
     void rewind(const Mark& mark) noexcept {
-        HEAPWRIGHT_CHECK(mark.arena == this, "foreign mark: it was made by another arena; rewind that one");
-        HEAPWRIGHT_CHECK(mark.size <= size_, "stale mark: what it marks is gone; take marks anew after each rewind or clear");
-        destroy_until(mark.size);
+        HEAPWRIGHT_CHECK(mark.arena_ == this, "foreign mark: it was made by another arena; rewind that one");
+        HEAPWRIGHT_CHECK(mark.size_ <= size_, "stale mark: what it marks is gone; take marks anew after each rewind or clear");
+        destroy_until(mark.size_);
     }
 
     /// Destroys all, the newest first, and keeps every chunk.

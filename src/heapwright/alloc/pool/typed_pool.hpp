@@ -51,10 +51,10 @@ public:
             return nullptr;
         }
         if constexpr (std::is_nothrow_constructible_v<T, Args...>) {
-            return ::new (block) T(std::forward<Args>(args)...);
+            return std::construct_at(static_cast<T*>(block), std::forward<Args>(args)...);
         } else {
             Return guard{below_, block};  // a constructor that throws gives its block back
-            T* const made = ::new (block) T(std::forward<Args>(args)...);
+            T* const made = std::construct_at(static_cast<T*>(block), std::forward<Args>(args)...);
             guard.block = nullptr;
             return made;
         }

@@ -53,7 +53,7 @@ public:
             made = below_.template try_create<T>(std::forward<Args>(args)...);
         } else if (void* const block = below_.try_allocate(Layout::of<T>())) {
             Return guard{below_, block, Layout::of<T>()};
-            made = ::new (block) T(std::forward<Args>(args)...);
+            made = std::construct_at(static_cast<T*>(block), std::forward<Args>(args)...);
             guard.block = nullptr;
         }
         return made == nullptr ? Ptr<T>{} : Ptr<T>{made, brand_};

@@ -19,6 +19,7 @@ template <class T>
 struct CowTraits {
     using View = const T&;
     [[nodiscard]] static constexpr T own(const T& borrowed) noexcept(std::is_nothrow_copy_constructible_v<T>) { return borrowed; }
+    // NOLINTNEXTLINE(bugprone-return-const-ref-from-parameter): Cow, which calls it, refuses temporaries
     [[nodiscard]] static constexpr const T& view(const T& owned) noexcept { return owned; }
 };
 

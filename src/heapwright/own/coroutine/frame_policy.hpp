@@ -115,7 +115,7 @@ struct FramesFrom {
         return nullptr;
     }
 
-    static void operator delete(void* frame, std::size_t bytes) noexcept {
+    static HEAPWRIGHT_ALWAYS_INLINE void operator delete(void* frame, std::size_t bytes) noexcept {
         Noted::note(frame, bytes)->deallocate(frame, Noted::layout(bytes));
     }
 
@@ -150,7 +150,7 @@ struct FramesFromAny {
         return note(from.try_allocate(Noted::layout(bytes)), bytes, from);
     }
 
-    static void operator delete(void* frame, std::size_t bytes) noexcept {
+    static HEAPWRIGHT_ALWAYS_INLINE void operator delete(void* frame, std::size_t bytes) noexcept {
         const SourceRef from = Noted::note(frame, bytes);
         if (from) {
             from.deallocate(frame, Noted::layout(bytes));

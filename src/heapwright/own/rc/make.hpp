@@ -37,7 +37,7 @@ struct Handles {
         if constexpr (std::is_constructible_v<T, CountedToken, Args...>) {
             ::new (static_cast<void*>(const_cast<std::remove_cv_t<T>*>(object))) T(CountedToken{}, std::forward<Args>(args)...);
         } else {
-            ::new (static_cast<void*>(const_cast<std::remove_cv_t<T>*>(object))) T(std::forward<Args>(args)...);
+            std::construct_at(const_cast<std::remove_cv_t<T>*>(object), std::forward<Args>(args)...);
         }
         guard.object = nullptr;
         return Counted<T, Policy>::from_raw(object);

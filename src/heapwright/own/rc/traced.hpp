@@ -16,7 +16,7 @@
 namespace heapwright {
 
 /// The members of a type that hold handles, or hold what holds handles: `using traced_members = Members<&Node::next>;`
-template <auto... kMembers>
+template <auto... Each>
 struct Members {};
 
 namespace detail {
@@ -106,7 +106,7 @@ struct Parts {
 template <class Visit, class T>
 HEAPWRIGHT_ALWAYS_INLINE void trace_object(Visit& visit, const T& object) noexcept {
     if constexpr (HasTracedMembers<T>) {
-        [&]<auto... kMembers>(Members<kMembers...>) { (trace_part(visit, object.*kMembers), ...); }(typename T::traced_members{});
+        [&]<auto... Each>(Members<Each...>) { (trace_part(visit, object.*Each), ...); }(typename T::traced_members{});
     } else {
         Parts<Visit> parts{visit};
         object.trace(parts);

@@ -64,7 +64,7 @@ inline void Arena::restart_chunk() noexcept {
 }
 
 inline std::size_t Arena::used_bytes() const noexcept {
-    const std::size_t room = static_cast<std::size_t>(high_ - low_);
+    const auto room = static_cast<std::size_t>(high_ - low_);
     return left_used_bytes_ + (current_ == nullptr ? 0 : current_->capacity() - room);
 }
 
@@ -134,16 +134,16 @@ inline void* Arena::try_reallocate(void* block, Layout layout, std::size_t new_s
 
 constexpr Arena::Mark Arena::mark() noexcept {
     Mark mark{};
-    mark.arena = this;
-    mark.current = current_;
-    mark.last = nullptr;
-    mark.low = low_;
-    mark.high = high_;
-    mark.cleanups = cleanup_count_;
-    mark.region = open_region_;
-    mark.resets = history_.cycles();
+    mark.arena_ = this;
+    mark.current_ = current_;
+    mark.last_ = nullptr;
+    mark.low_ = low_;
+    mark.high_ = high_;
+    mark.cleanups_ = cleanup_count_;
+    mark.region_ = open_region_;
+    mark.resets_ = history_.cycles();
     if !consteval {
-        mark.last = chain_.last();
+        mark.last_ = chain_.last();
     }
     fence_low_ = low_;
     fence_high_ = high_;
@@ -151,31 +151,31 @@ constexpr Arena::Mark Arena::mark() noexcept {
 }
 
 constexpr void Arena::rewind(const Mark& mark) noexcept {
-    HEAPWRIGHT_CHECK(mark.arena == this, "foreign mark: it was made by another arena; rewind that one");
-    HEAPWRIGHT_CHECK(mark.region == open_region_ && mark.resets == history_.cycles() && mark.cleanups <= cleanup_count_,
+    HEAPWRIGHT_CHECK(mark.arena_ == this, "foreign mark: it was made by another arena; rewind that one");
+    HEAPWRIGHT_CHECK(mark.region_ == open_region_ && mark.resets_ == history_.cycles() && mark.cleanups_ <= cleanup_count_,
                      "stale mark: a region, rewind or reset has ended what it marks; take marks anew after each");
-    run_cleanups(mark.cleanups);
+    run_cleanups(mark.cleanups_);
     if consteval {
-        low_ = mark.low;
-        high_ = mark.high;
+        low_ = mark.low_;
+        high_ = mark.high_;
         return;
     } else {
-        HEAPWRIGHT_CHECK(mark.last == nullptr || chain_.is_in_use(mark.last),
+        HEAPWRIGHT_CHECK(mark.last_ == nullptr || chain_.is_in_use(mark.last_),
                          "stale mark: its chunk is no longer in use; take marks anew after each reset");
         note_peak();
         leave();
-        for (const detail::Chunk* chunk = chain_.last(); chunk != mark.last; chunk = chunk->previous) {
+        for (const detail::Chunk* chunk = chain_.last(); chunk != mark.last_; chunk = chunk->previous) {
             left_used_bytes_ -= chunk->used_bytes();
         }
-        chain_.retire_after(mark.last);
-        if (mark.current != nullptr) {
-            enter(mark.current);
-            HEAPWRIGHT_CHECK(mark.low <= low_ && high_ <= mark.high,
+        chain_.retire_after(mark.last_);
+        if (mark.current_ != nullptr) {
+            enter(mark.current_);
+            HEAPWRIGHT_CHECK(mark.low_ <= low_ && high_ <= mark.high_,
                              "stale mark: an older mark has been rewound since; take marks anew after each rewind");
-            poison(mark.low, static_cast<std::size_t>(low_ - mark.low));
-            poison(high_, static_cast<std::size_t>(mark.high - high_));
-            low_ = mark.low;
-            high_ = mark.high;
+            poison(mark.low_, static_cast<std::size_t>(low_ - mark.low_));
+            poison(high_, static_cast<std::size_t>(mark.high_ - high_));
+            low_ = mark.low_;
+            high_ = mark.high_;
             fence_low_ = low_;
             fence_high_ = high_;
         }
@@ -238,8 +238,8 @@ constexpr Region::~Region() {
 
 // ---- facts
 
-inline bool Arena::owns(const void* pointer) const noexcept {
-    const auto* const at = static_cast<const std::byte*>(pointer);
+inline bool Arena::owns(const void* address) const noexcept {
+    const auto* const at = static_cast<const std::byte*>(address);
     for (detail::Chunk* chunk = chain_.last(); chunk != nullptr; chunk = chunk->previous) {
         if (chunk->begin() <= at && at < chunk->end()) {
             return true;

@@ -36,13 +36,13 @@ constexpr T* Arena::try_create(Args&&... args) noexcept(std::is_nothrow_construc
         if (!take_constant(Layout::of<T>())) {
             return nullptr;
         }
-        auto* const held = new Held(std::forward<Args>(args)...);
+        auto* const held = new Held(std::forward<Args>(args)...);  // NOLINT(bugprone-unhandled-exception-at-new): never at run time
         adopt(held);
         return &held->object;
     } else {
         if constexpr (std::is_trivially_destructible_v<T>) {
             void* const place = try_allocate_fixed<sizeof(T), alignof(T)>();
-            return place == nullptr ? nullptr : ::new (place) T(std::forward<Args>(args)...);
+            return place == nullptr ? nullptr : std::construct_at(static_cast<T*>(place), std::forward<Args>(args)...);
         } else {
             void* const place = try_allocate_fixed<sizeof(Held), alignof(Held)>();
             if (place == nullptr) {
@@ -67,7 +67,7 @@ constexpr T* Arena::try_create_array(std::size_t count) noexcept(std::is_nothrow
         if (!take_constant(*items)) {
             return nullptr;
         }
-        auto* const held = new Held(new T[count](), count);
+        auto* const held = new Held(new T[count](), count);  // NOLINT(bugprone-unhandled-exception-at-new): never at run time
         adopt(held);
         return held->first;
     } else {

@@ -22,7 +22,12 @@ struct Held : Cleanup {
 
     template <class... Args>
     constexpr explicit Held(Args&&... args) noexcept(std::is_nothrow_constructible_v<T, Args...>)
-        : Cleanup{.next = nullptr, .run = &destroy}, object(std::forward<Args>(args)...) {}
+        : Cleanup{.next = nullptr, .run = &destroy} {
+        std::construct_at(&object, std::forward<Args>(args)...);  // a user's aggregate may leave members out without a warning here
+    }
+    Held(const Held&) = delete;
+    Held& operator=(const Held&) = delete;
+    constexpr ~Held() { std::destroy_at(&object); }
 
     static constexpr void destroy(Cleanup* self) noexcept {
         if consteval {
@@ -32,7 +37,9 @@ struct Held : Cleanup {
         }
     }
 
-    T object;
+    union {
+        T object;
+    };
 };
 
 /// The same for a row of objects. At run time they follow this header, aligned.

@@ -19,7 +19,8 @@ inline bool Pool::refill() noexcept {
     const std::size_t room = options_.limit_blocks - store_.outstanding_blocks();
     const std::size_t taken = room == 0 ? 0 : store_.take(blocks_.data(), states_.data(), room < kRefill ? room : kRefill);
     if (taken == 0) {
-        why_refused_ = room == 0 ? Errc::limit_reached : store_.is_usable() ? Errc::out_of_memory : Errc::invalid_argument;
+        const Errc below = store_.is_usable() ? Errc::out_of_memory : Errc::invalid_argument;
+        why_refused_ = room == 0 ? Errc::limit_reached : below;
         ++refusals_;
         return false;
     }

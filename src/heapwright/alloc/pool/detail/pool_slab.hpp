@@ -52,9 +52,8 @@ struct SlotGeometry {
     /// The bits of the word that stand for slots: not those under the header, nor those past the end.
     [[nodiscard]] constexpr std::uint64_t slots_of_word(std::size_t word) const noexcept {
         const std::size_t start = word * 64;
-        const std::uint64_t from = first_index <= start        ? ~std::uint64_t{0}
-                                   : first_index - start >= 64 ? 0
-                                                               : ~std::uint64_t{0} << (first_index - start);
+        const std::uint64_t above = first_index - start >= 64 ? 0 : ~std::uint64_t{0} << ((first_index - start) & 63);
+        const std::uint64_t from = first_index <= start ? ~std::uint64_t{0} : above;
         const std::uint64_t until = end_index >= start + 64 ? ~std::uint64_t{0} : ~(~std::uint64_t{0} << (end_index - start));
         return from & until;
     }

@@ -50,10 +50,10 @@ HEAPWRIGHT_ALWAYS_INLINE Key Slab<T, Key, ChunkBytes>::try_insert(Args&&... args
     std::byte* const memory = Geometry::place(place.chunk, place.slot);
     unpoison(memory, sizeof(T));
     if constexpr (std::is_nothrow_constructible_v<T, Args...>) {
-        ::new (static_cast<void*>(memory)) T(std::forward<Args>(args)...);
+        std::construct_at(reinterpret_cast<T*>(memory), std::forward<Args>(args)...);
     } else {
         Return guard{*this, place};
-        ::new (static_cast<void*>(memory)) T(std::forward<Args>(args)...);
+        std::construct_at(reinterpret_cast<T*>(memory), std::forward<Args>(args)...);
         guard.place.chunk = nullptr;
     }
     return begin_life(place);

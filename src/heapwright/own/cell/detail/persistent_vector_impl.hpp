@@ -6,8 +6,6 @@
 #include <memory>
 #include <utility>
 
-#include <heapwright/own/cell/persistent_vector.hpp>
-
 namespace heapwright {
 
 template <class T, Sharing S>
