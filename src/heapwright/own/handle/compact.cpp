@@ -1,0 +1,294 @@
+// Moving objects: which, where to, and telling their owners.
+#include <algorithm>
+#include <cstring>
+
+#include <heapwright/os/clock.hpp>
+#include <heapwright/own/handle/detail/compaction.hpp>
+#include <heapwright/own/handle/detail/types.hpp>
+
+namespace heapwright::movable {
+
+bool Compaction::is_late() const noexcept { return os::monotonic_ns() >= step_end_ns_; }
+
+bool Compaction::step() noexcept {
+    const std::uint64_t asked_ns = os::monotonic_ns();
+    const std::uint64_t left_ns = deadline_ns_ > asked_ns ? deadline_ns_ - asked_ns : 0;
+    if (!store_.gate.close(std::min(store_.options.reader_wait_ns, left_ns))) {
+        ++result.refused_steps;
+        return false;
+    }
+    step_end_ns_ = std::min(deadline_ns_, asked_ns + store_.options.step_ns);
+    do {
+        SizeClass& size_class = store_.classes_[store_.next_class_];
+        const os::LockGuard guard(size_class.lock);
+        if (size_class.chunks == 0 || work_on(size_class)) {
+            ++store_.next_class_;
+        }
+    } while (store_.next_class_ < kClassCount && pending_count_ < kPendingMost && !is_late());
+    store_.gate.reopen();
+    ++result.steps;
+    result.longest_step_ns = std::max(result.longest_step_ns, os::monotonic_ns() - asked_ns);
+    store_.gate.let_through(store_.options.step_ns);
+    return true;
+}
+
+/// Returns: whether nothing is left to do for this size.
+bool Compaction::work_on(SizeClass& size_class) noexcept {
+    while (Chunk* const source = pick_source(size_class)) {
+        Left left = evacuate(size_class, *source);
+        if (left == Left::no_room) {
+            left = slide(*source);
+        }
+        if (left == Left::no_time) {
+            return false;
+        }
+        finish(size_class, *source);
+        if (pending_count_ == kPendingMost || is_late()) {
+            return false;
+        }
+    }
+    return true;
+}
+
+/// The emptiest that this compaction is not done with. Those it is done with are the last of their ring.
+Chunk* Compaction::pick_source(SizeClass& size_class) noexcept {
+    for (const std::uint32_t first : size_class.lists) {
+        if (first != kNoChunk && store_.chunks[first].pass != pass_) {
+            return &store_.chunks[first];
+        }
+    }
+    return nullptr;
+}
+
+Chunk* Compaction::pick_destination(SizeClass& size_class, const Chunk& source) noexcept {
+    for (std::size_t list = SizeClass::kLists; list-- > 0;) {
+        const std::uint32_t first = size_class.lists[list];
+        if (first == kNoChunk) {
+            continue;
+        }
+        Chunk& chunk = store_.chunks[first];
+        if (&chunk != &source) {
+            return &chunk;
+        }
+        if (chunk.next != first) {
+            return &store_.chunks[chunk.next];
+        }
+    }
+    return nullptr;
+}
+
+/// The next live slots from `cursor` on that are not pinned. `cursor` is then behind them.
+std::size_t Compaction::movable_slots(const Chunk& chunk, std::uint32_t& cursor, std::uint32_t end, std::uint32_t* slots,
+                                      std::size_t most) noexcept {
+    const std::uint64_t* const bits = store_.chunks.bits_of(chunk);
+    std::size_t count = 0;
+    while (cursor < end && count < most) {
+        const std::uint64_t rest = bits[cursor / kBitsPerWord] >> cursor % kBitsPerWord;
+        if (rest == 0) {
+            cursor = (cursor / static_cast<std::uint32_t>(kBitsPerWord) + 1) * static_cast<std::uint32_t>(kBitsPerWord);
+            continue;
+        }
+        cursor += static_cast<std::uint32_t>(__builtin_ctzll(rest));
+        if (cursor < end) {
+            __builtin_prefetch(payload(chunk, cursor) - kHeaderBytes);
+            slots[count++] = cursor++;
+        }
+    }
+    // A pin that comes later needs the gate; one that goes meanwhile (acquire pairs with Pin's release) is good news.
+    std::uint32_t* const last = std::remove_if(slots, slots + count, [&](std::uint32_t slot) {
+        return Header::pins(header_of(payload(chunk, slot)).load(std::memory_order_acquire)) != 0;
+    });
+    const auto movable = static_cast<std::size_t>(last - slots);
+    result.pinned_objects += count - movable;
+    result.pinned_bytes += (count - movable) * (chunk.slot_bytes - kHeaderBytes);
+    return movable;
+}
+
+/// Objects lie where their owners do not: the owners are what has to be waited for.
+void Compaction::fetch(Chunk& chunk, const std::uint32_t* slots, std::size_t count) noexcept {
+    for (std::size_t i = 0; i < count; ++i) {
+        std::byte* const object = payload(chunk, slots[i]);
+        const std::uint64_t header = header_of(object).load(std::memory_order_relaxed);  // for the cache only
+        const std::uint64_t owner = Header::owner(header);
+        if (Header::is_boxed(header)) {
+            __builtin_prefetch(reinterpret_cast<const void*>(owner * 8), 1);
+        } else {
+            __builtin_prefetch(&store_.names[static_cast<std::uint32_t>(owner)], 1);
+        }
+        for (std::size_t line = 64; line < std::min<std::size_t>(chunk.slot_bytes, 512); line += 64) {
+            __builtin_prefetch(object + line);
+        }
+    }
+}
+
+/// The destination's slot is taken already.
+void Compaction::move(Chunk& from, std::uint32_t from_slot, Chunk& to, std::uint32_t to_slot) noexcept {
+    std::byte* const source = payload(from, from_slot);
+    std::byte* const target = payload(to, to_slot);
+    // Relaxed: nobody is inside the gate, and who unpinned was seen to by movable_slots().
+    const std::uint64_t header = header_of(source).load(std::memory_order_relaxed);
+    header_of(target).store(header, std::memory_order_relaxed);  // as above
+    const std::size_t bytes = from.slot_bytes - kHeaderBytes;
+    if (const Mover mover = mover_of(Header::type(header)); mover == nullptr) {
+        std::memcpy(target, source, bytes);
+    } else {
+        mover(target, source);
+    }
+    const std::uint64_t owner = Header::owner(header);
+    if (Header::is_boxed(header)) {
+        // Relaxed: nobody is inside; others may only ask whether the box is empty, or of which heap.
+        std::atomic_ref<std::byte*>(*reinterpret_cast<std::byte**>(owner * 8)).store(target, std::memory_order_relaxed);
+    } else {
+        store_.names[static_cast<std::uint32_t>(owner)] = static_cast<Names::Entry>((target - store_.chunks.base()) / 8);
+    }
+    store_.give_slot(from, from_slot);
+    ++result.moved_objects;
+    result.moved_bytes += bytes;
+}
+
+/// A place in `target`, or in the next one where that is full. `target` is nullptr when there is none.
+std::uint32_t Compaction::take_place(SizeClass& size_class, const Chunk& source, Chunk*& target) noexcept {
+    while (target != nullptr) {
+        const std::uint32_t slot = store_.take_slot(*target);
+        if (slot != kNoSlot) {
+            return slot;
+        }
+        store_.relist(size_class, *target);
+        target = target->list == Chunk::kUnlisted ? pick_destination(size_class, source) : nullptr;  // else it is at the limit
+    }
+    return kNoSlot;
+}
+
+Compaction::Left Compaction::evacuate(SizeClass& size_class, Chunk& source) noexcept {
+    const std::uint32_t index = store_.chunks.index_of(source);
+    if (evacuated_ != index) {
+        evacuated_ = index;
+        cursor_ = window_ = 0;
+    }
+    if (window_ != 0) {
+        return Left::no_room;  // as was found before
+    }
+    std::uint32_t slots[kBatch];
+    Chunk* target = pick_destination(size_class, source);
+    const std::size_t batch = std::clamp<std::size_t>(kBatchBytes / source.slot_bytes, 1, kBatch);
+    while (cursor_ < source.touched && target != nullptr) {
+        const std::size_t count = movable_slots(source, cursor_, source.touched, slots, batch);
+        fetch(source, slots, count);
+        for (std::size_t i = 0; i < count; ++i) {
+            const std::uint32_t place = take_place(size_class, source, target);
+            if (place == kNoSlot) {
+                store_.relist(size_class, source);
+                return Left::no_room;
+            }
+            move(source, slots[i], *target, place);
+        }
+        store_.relist(size_class, *target);
+        if (target->list == Chunk::kUnlisted) {
+            target = pick_destination(size_class, source);
+        }
+        if (cursor_ < source.touched && is_late()) {
+            store_.relist(size_class, source);
+            return Left::no_time;
+        }
+    }
+    store_.relist(size_class, source);
+    return cursor_ < source.touched ? Left::no_room : Left::chunk_done;
+}
+
+/// From the end of a chunk to its beginning, where that saves a page.
+Compaction::Left Compaction::slide(Chunk& chunk) noexcept {
+    std::uint32_t slots[kBatch];
+    window_ = window_ == 0 ? chunk.touched : window_;
+    while (window_ > 0 && chunk.pages_for(chunk.live) < chunk.pages_for(window_)) {
+        const std::uint32_t end = window_;
+        window_ -= std::min<std::uint32_t>(window_, kBatch);
+        std::uint32_t cursor = window_;
+        std::size_t count = movable_slots(chunk, cursor, end, slots, kBatch);
+        fetch(chunk, slots, count);
+        while (count-- > 0) {
+            const std::uint32_t place = store_.take_slot(chunk);
+            if (place == kNoSlot) {
+                return Left::chunk_done;
+            }
+            if (place > slots[count]) {
+                store_.give_slot(chunk, place);  // everything below is taken
+                return Left::chunk_done;
+            }
+            move(chunk, slots[count], chunk, place);
+        }
+        if (is_late()) {
+            return Left::no_time;
+        }
+    }
+    return Left::chunk_done;
+}
+
+void Compaction::finish(SizeClass& size_class, Chunk& chunk) noexcept {
+    chunk.pass = pass_;
+    evacuated_ = kNoChunk;
+    pending_[pending_count_++] = {
+        .chunk = store_.chunks.index_of(chunk), .size_class = static_cast<std::uint16_t>(chunk.size_class()), .is_empty = chunk.live == 0};
+    if (chunk.live == 0) {
+        store_.unlist(size_class, chunk);
+        --size_class.chunks;
+        size_class.current = size_class.current == store_.chunks.index_of(chunk) ? kNoChunk : size_class.current;
+        chunk.set_state(ChunkState::body);
+        return;
+    }
+    store_.unlist(size_class, chunk);  // to the end of its ring
+    store_.relist(size_class, chunk);
+}
+
+// ---- moving everything
+
+void Compaction::move_class(std::size_t index) noexcept {
+    SizeClass& size_class = store_.classes_[index];
+    Chunk* target = nullptr;
+    const std::uint32_t end = store_.chunks.used_end();
+    for (std::uint32_t number = 0; number < end && pending_count_ < kPendingMost; ++number) {
+        Chunk& chunk = store_.chunks[number];
+        if (chunk.state() != ChunkState::slots || chunk.size_class() != index || chunk.pass == pass_) {
+            continue;
+        }
+        std::uint32_t cursor = 0;
+        std::uint32_t slots[kBatch];
+        while (cursor < chunk.touched) {
+            const std::size_t count = movable_slots(chunk, cursor, chunk.touched, slots, kBatch);
+            for (std::size_t i = 0; i < count; ++i) {
+                std::uint32_t to = target == nullptr ? kNoSlot : store_.take_slot(*target);
+                if (to == kNoSlot) {
+                    target = store_.new_chunk(index);
+                    if (target == nullptr) {
+                        return;
+                    }
+                    target->pass = pass_;
+                    to = store_.take_slot(*target);
+                }
+                if (to == kNoSlot) {
+                    return;
+                }
+                move(chunk, slots[i], *target, to);
+                store_.relist(size_class, *target);
+            }
+        }
+        finish(size_class, chunk);
+    }
+}
+
+bool Compaction::move_everything() noexcept {
+    if (!store_.gate.close(store_.options.reader_wait_ns)) {
+        ++result.refused_steps;
+        return false;
+    }
+    for (std::size_t index = 0; index < kClassCount && pending_count_ < kPendingMost; ++index) {
+        const os::LockGuard guard(store_.classes_[index].lock);
+        if (store_.classes_[index].chunks != 0) {
+            move_class(index);
+        }
+    }
+    store_.gate.reopen();
+    ++result.steps;
+    return true;
+}
+
+}  // namespace heapwright::movable

@@ -1,0 +1,119 @@
+// The state of a heap of movable objects: chunks by size, the name table, the gate, and how far a compaction is.
+#pragma once
+
+#include <atomic>
+#include <cstddef>
+#include <cstdint>
+
+#include <heapwright/base/error.hpp>
+#include <heapwright/os/spin_lock.hpp>
+#include <heapwright/own/handle/detail/chunks.hpp>
+#include <heapwright/own/handle/detail/gate.hpp>
+#include <heapwright/own/handle/detail/layout.hpp>
+#include <heapwright/own/handle/detail/names.hpp>
+#include <heapwright/own/handle/options.hpp>
+
+namespace heapwright::movable {
+
+/// The chunks of one size of slot that have free slots, in rings by how full they are; allocation takes from the fullest,
+/// compaction empties the emptiest. What a compaction is done with stands at the end of its ring.
+struct alignas(64) SizeClass {
+    static constexpr std::uint8_t kLists = 16;
+
+    mutable os::SpinLock lock;
+    std::uint32_t current = kNoChunk;  // where slots are taken until it is full
+    std::uint32_t lists[kLists];       // the first of each ring
+    std::uint64_t live = 0;
+    std::uint64_t chunks = 0;
+};
+
+/// All of a heap. Lives on pages of its own.
+class Store {
+public:
+    /// Returns:  nullptr when the kernel refuses addresses or a few pages.
+    [[nodiscard]] static Store* make(const MovableHeapOptions& options) noexcept;
+    /// Requires: no object is live (checked).
+    static void destroy(Store* store) noexcept;
+    Store(const Store&) = delete;
+    Store& operator=(const Store&) = delete;
+
+    /// The heap whose object lies there. Requires: there is one.
+    [[nodiscard]] static Store& of(const void* address) noexcept {
+        // Acquire pairs with the release in make().
+        return *directory_[reinterpret_cast<std::uintptr_t>(address) >> kSegmentShift].load(std::memory_order_acquire);
+    }
+
+    /// Room for an object, with one pin and nobody as its owner: it stays until it has an owner and the pin is gone.
+    ///
+    /// Fails:    limit_reached (number: the limit in bytes), out_of_memory, overflow (number: the bytes asked).
+    [[nodiscard]] Result<std::byte*> allocate(std::size_t bytes, std::size_t alignment, std::uint32_t type) noexcept;
+    /// Requires: it is pinned, or the caller is inside the gate.
+    void deallocate(std::byte* payload) noexcept;
+    /// Bytes that the object's place has.
+    [[nodiscard]] std::size_t capacity_of(const std::byte* payload) const noexcept;
+
+    [[nodiscard]] Result<DefragmentationResult> compact(std::uint64_t budget_ns) noexcept;
+    void tick() noexcept;
+    /// Moves everything that may move to another address. Returns: false when Borrows do not let it, or memory is short.
+    bool move_everything() noexcept;
+
+    [[nodiscard]] MovableHeapStats stats() const noexcept;
+    [[nodiscard]] const char* broken_invariant() const noexcept HEAPWRIGHT_NO_THREAD_SAFETY_ANALYSIS;
+    void reset_after_fork() noexcept;
+
+    MovableHeapOptions options;
+    Gate gate;
+    Names names;
+    Chunks chunks;
+    std::atomic<std::uint64_t> refusals{0};
+
+private:
+    friend class Compaction;
+
+    static constexpr unsigned kSegmentShift = 30;
+    static constexpr std::size_t kSegmentBytes = std::size_t{1} << kSegmentShift;
+    /// Which heap has each GiB of addresses.
+    static std::atomic<Store*> directory_[std::size_t{1} << (47 - kSegmentShift)];
+
+    Store(const MovableHeapOptions& options, std::byte* addresses, std::size_t chunk_count, std::size_t name_count,
+          std::size_t address_bytes) noexcept;
+    ~Store() = default;
+
+    [[nodiscard]] std::byte* allocate_slot(std::size_t size_class, std::uint32_t type) noexcept;
+    [[nodiscard]] std::byte* allocate_large(std::size_t bytes, std::uint32_t type) noexcept;
+    void deallocate_large(Chunk& chunk) noexcept;
+    /// Whether something was done after which another try may succeed.
+    HEAPWRIGHT_COLD bool make_room(unsigned attempt) noexcept;
+
+    // Under the lock of the size class:
+    [[nodiscard]] Chunk* fullest(SizeClass& size_class) noexcept;
+    [[nodiscard]] Chunk* new_chunk(std::size_t size_class) noexcept;
+    /// A free slot, as low as possible. Returns: kNoSlot when the chunk is full, or when its next page is beyond the limit.
+    [[nodiscard]] std::uint32_t take_slot(Chunk& chunk) noexcept;
+    void give_slot(Chunk& chunk, std::uint32_t slot) noexcept;
+    void relist(SizeClass& size_class, Chunk& chunk) noexcept;
+    void unlist(SizeClass& size_class, Chunk& chunk) noexcept;
+    [[nodiscard]] bool fill_holes(Chunk& chunk) noexcept;
+
+    [[nodiscard]] const char* broken_in(const Chunk& chunk) const noexcept;
+    [[nodiscard]] const char* broken_object(std::byte* payload, std::uint64_t& named) const noexcept;
+    [[nodiscard]] const char* broken_lists() const noexcept;
+
+    std::size_t address_bytes_;
+    SizeClass classes_[kClassCount];
+    std::atomic<std::uint64_t> large_objects_{0};
+    std::atomic<std::size_t> large_bytes_{0};
+    std::atomic<std::uint32_t> allocations_{0};  // for the stress mode
+
+    os::SpinLock compacting_;               // held by who compacts
+    std::atomic<std::uint32_t> pass_{1};    // written behind compacting_; a fresh chunk has 0
+    std::size_t next_class_ = kClassCount;  // behind compacting_
+    mutable os::SpinLock totals_lock_;
+    MovableHeapStats totals_;  // what compactions did; behind totals_lock_, as what follows
+    std::uint64_t ticked_ns_ = 0;
+    std::uint64_t credit_ns_ = 0;  // time that tick() may take
+};
+
+inline constexpr std::uint32_t kNoSlot = UINT32_MAX;
+
+}  // namespace heapwright::movable

@@ -1,0 +1,177 @@
+// Compactions from beginning to end: budgets, what goes back to the system, what is counted.
+#include <algorithm>
+
+#include <heapwright/os/clock.hpp>
+#include <heapwright/os/pages.hpp>
+#include <heapwright/os/thread.hpp>
+#include <heapwright/own/handle/detail/compaction.hpp>
+
+namespace heapwright::movable {
+
+namespace {
+
+constexpr std::uint64_t kPauseNs = 100'000;           // after a step that Borrows did not let begin
+constexpr std::uint64_t kCreditMostNs = 500'000'000;  // what ticks that had nothing to do may save up
+constexpr unsigned kRefusalsInARow = 8;
+
+/// Whether no bit from `begin` to `end` is set.
+bool is_vacant(const std::uint64_t* bits, std::uint32_t begin, std::uint32_t end) noexcept {
+    for (std::uint32_t slot = begin; slot < end; ++slot) {
+        if ((bits[slot / kBitsPerWord] >> slot % kBitsPerWord & 1) != 0) {
+            return false;
+        }
+    }
+    return true;
+}
+
+}  // namespace
+
+/// Gives back the pages behind the last live slot, and those between that pinned objects left empty.
+void Compaction::shrink(Chunk& chunk) noexcept {
+    const std::uint64_t* const bits = store_.chunks.bits_of(chunk);
+    std::byte* const start = store_.chunks.start_of(chunk);
+    std::uint32_t end = chunk.touched;
+    while (end > 0 && is_vacant(bits, end - 1, end)) {
+        --end;
+    }
+    const std::uint32_t pages = chunk.pages_for(end);
+    std::size_t returned = 0;
+    if (pages < chunk.granted_pages && os::discard(start + pages * os::kPageBytes, (chunk.granted_pages - pages) * os::kPageBytes)) {
+        returned += chunk.granted_pages - pages;
+        chunk.granted_pages = pages;
+        chunk.touched = end;
+    }
+    // Between live slots, once: hole_pages says that it has been done.
+    for (std::uint32_t page = chunk.pages_for(0); chunk.hole_pages == 0 && page < pages; ++page) {
+        std::uint32_t last = page;
+        while (last < pages &&
+               is_vacant(bits, chunk.slot_at(last * os::kPageBytes), std::min(end, chunk.slot_at((last + 1) * os::kPageBytes - 1) + 1))) {
+            ++last;
+        }
+        if (last > page && os::discard(start + page * os::kPageBytes, (last - page) * os::kPageBytes)) {
+            returned += last - page;
+            chunk.hole_pages += last - page;
+            break;  // one run a time: it is the longest in all but odd cases
+        }
+    }
+    store_.chunks.revoke(returned);
+    result.returned_bytes += returned * os::kPageBytes;
+}
+
+void Compaction::give_back() noexcept {
+    for (std::size_t i = 0; i < pending_count_; ++i) {
+        const Pending& pending = pending_[i];
+        if (pending.is_empty) {
+            store_.chunks.give(pending.chunk, 1);
+            continue;
+        }
+        const os::LockGuard guard(store_.classes_[pending.size_class].lock);
+        Chunk& chunk = store_.chunks[pending.chunk];
+        if (chunk.state() == ChunkState::slots && chunk.size_class() == pending.size_class && chunk.live != 0) {
+            shrink(chunk);
+        }
+    }
+    pending_count_ = 0;
+    result.returned_bytes += store_.chunks.trim(0);
+}
+
+Result<DefragmentationResult> Store::compact(std::uint64_t budget_ns) noexcept {
+    if (gate.is_inside()) {
+        return fail_with(Errc::timed_out, 0);
+    }
+    if (!compacting_.try_lock()) {
+        return fail_with(Errc::limit_reached, 1);
+    }
+    const std::uint64_t begin_ns = os::monotonic_ns();
+    const std::uint64_t deadline_ns = budget_ns > UINT64_MAX - begin_ns ? UINT64_MAX : begin_ns + budget_ns;
+    if (next_class_ == kClassCount) {
+        next_class_ = 0;
+        pass_.fetch_add(1, std::memory_order_relaxed);  // as relist() says
+    }
+    Compaction compaction(*this, deadline_ns);
+    DefragmentationResult& result = compaction.result;
+    result.largest_free_run_before = chunks.largest_free_run();
+    std::uint64_t now_ns = begin_ns;
+    unsigned refused = 0;
+    while (next_class_ < kClassCount && now_ns < deadline_ns && refused < kRefusalsInARow) {
+        if (compaction.step()) {
+            refused = 0;
+            compaction.give_back();
+        } else {
+            ++refused;
+            os::sleep_ns(std::min(kPauseNs, deadline_ns - std::min(deadline_ns, os::monotonic_ns())));
+        }
+        now_ns = os::monotonic_ns();
+    }
+    result.is_finished = next_class_ == kClassCount;
+    if (result.is_finished) {
+        result.returned_bytes += chunks.trim(0) + names.trim();
+    }
+    result.largest_free_run_after = chunks.largest_free_run();
+    result.elapsed_ns = os::monotonic_ns() - begin_ns;
+    {
+        const os::LockGuard guard(totals_lock_);
+        totals_.compactions += result.is_finished ? 1 : 0;
+        totals_.steps += result.steps;
+        totals_.refused_steps += result.refused_steps;
+        totals_.longest_step_ns = std::max(totals_.longest_step_ns, result.longest_step_ns);
+        totals_.moved_objects += result.moved_objects;
+        totals_.moved_bytes += result.moved_bytes;
+        totals_.returned_bytes += result.returned_bytes;
+    }
+    compacting_.unlock();
+    if (result.steps == 0 && result.refused_steps != 0) {
+        return fail_with(Errc::timed_out, result.elapsed_ns);
+    }
+    return result;
+}
+
+void Store::tick() noexcept {
+    const std::uint64_t now_ns = os::monotonic_ns();
+    std::uint64_t budget_ns = 0;
+    {
+        const os::LockGuard guard(totals_lock_);
+        if (ticked_ns_ != 0) {
+            credit_ns_ = std::min(kCreditMostNs, credit_ns_ + (now_ns - ticked_ns_) / 1000 * options.cpu_millionths / 1000);
+        }
+        ticked_ns_ = now_ns;
+        budget_ns = credit_ns_;
+    }
+    if (!options.auto_compaction || budget_ns == 0) {
+        return;
+    }
+    const std::uint64_t begin_ns = os::thread_cpu_ns();
+    static_cast<void>(chunks.trim(0));
+    if (stats().vacant_millionths() > options.threshold_millionths) {
+        static_cast<void>(compact(budget_ns));  // what it could not do, the next tick may
+    }
+    const std::uint64_t spent_ns = os::thread_cpu_ns() - begin_ns;
+    const os::LockGuard guard(totals_lock_);
+    credit_ns_ -= std::min(credit_ns_, spent_ns);
+}
+
+bool Store::move_everything() noexcept {
+    if (gate.is_inside()) {
+        return false;
+    }
+    if (!compacting_.try_lock()) {
+        return false;
+    }
+    pass_.fetch_add(1, std::memory_order_relaxed);  // as relist() says
+    next_class_ = kClassCount;
+    Compaction compaction(*this, UINT64_MAX);
+    const bool moved = compaction.move_everything();
+    compaction.give_back();
+    {
+        const os::LockGuard guard(totals_lock_);
+        totals_.steps += compaction.result.steps;
+        totals_.refused_steps += compaction.result.refused_steps;
+        totals_.moved_objects += compaction.result.moved_objects;
+        totals_.moved_bytes += compaction.result.moved_bytes;
+        totals_.returned_bytes += compaction.result.returned_bytes;
+    }
+    compacting_.unlock();
+    return moved;
+}
+
+}  // namespace heapwright::movable

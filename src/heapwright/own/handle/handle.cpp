@@ -1,0 +1,120 @@
+// What handles and boxes do that no type has a part in.
+#include <heapwright/own/handle/handle.hpp>
+
+#include <heapwright/own/handle/box.hpp>
+
+namespace heapwright::movable {
+
+namespace {
+
+/// Who owns it, instead of nobody. The pin that kept it while it was made goes.
+void settle(std::byte* payload, std::uint64_t owner) noexcept {
+    // Release pairs with the acquire of who looks whether the object may move: it is seen whole.
+    header_of(payload).fetch_add(owner - Header::kOnePin, std::memory_order_release);
+}
+
+}  // namespace
+
+Names::Entry* Unmade::name_it() noexcept {
+    Names::Entry* const entry = &store_->names[name_];
+    *entry = static_cast<Names::Entry>((payload_ - store_->chunks.base()) / 8);  // it is pinned
+    settle(payload_, std::uint64_t{name_} << Header::kOwnerShift);
+    payload_ = nullptr;
+    return entry;
+}
+
+void Unmade::box_it(std::byte** slot) noexcept {
+    *slot = payload_;
+    settle(payload_, (reinterpret_cast<std::uintptr_t>(slot) / 8) << Header::kOwnerShift | Header::kBoxed);
+    payload_ = nullptr;
+}
+
+void Unmade::give_up() noexcept {
+    if (name_ != Names::kNone) {
+        store_->names.give(name_);
+    }
+    store_->deallocate(payload_);
+}
+
+Result<NamedRoom> allocate_named(Store& store, std::size_t bytes, std::size_t alignment, std::uint32_t type) noexcept {
+    if (type == kNoType) {
+        return fail_with(Errc::unsupported, Header::kTypes - 1);
+    }
+    const auto payload = store.allocate(bytes, alignment, type);
+    if (!payload) {
+        return std::unexpected(payload.error());
+    }
+    const std::uint32_t name = store.names.take();
+    if (name == Names::kNone) {
+        store.deallocate(*payload);
+        store.refusals.fetch_add(1, std::memory_order_relaxed);  // a figure
+        return fail_with(Errc::out_of_memory, bytes);
+    }
+    return NamedRoom{.payload = *payload, .name = name};
+}
+
+void end_named(Names::Entry* entry, std::byte* payload) noexcept {
+    Store& store = Store::of(payload);
+    // Relaxed: only its owner ends it.
+    HEAPWRIGHT_CHECK(Header::pins(header_of(payload).load(std::memory_order_relaxed)) == 1,
+                     "an object ends while somebody has it pinned; let the pin go first");
+    store.deallocate(payload);
+    store.names.give(store.names.number_of(entry));
+}
+
+Result<std::byte*> pin_named(const Names::Entry* entry) noexcept {
+    Store& store = Store::of(entry);
+    const Inside inside(store);
+    std::byte* const payload = resolve(store.chunks.base(), entry);
+    if (!try_pin(payload)) {
+        return fail_with(Errc::limit_reached, Header::kMostPins);
+    }
+    return payload;
+}
+
+void rename(Store& store, Names::Entry*& entry) noexcept {
+    const std::uint32_t name = store.names.number_of(entry);
+    const std::uint32_t lower = store.names.take_below(name);
+    if (lower == Names::kNone) {
+        return;
+    }
+    {
+        const Inside inside(store);
+        std::byte* const payload = resolve(store.chunks.base(), entry);
+        store.names[lower] = *entry;
+        // The difference replaces the one field: what is carried into the next by a negative one is carried back by its sign.
+        // Relaxed: inside the gate nobody moves it.
+        header_of(payload).fetch_add((std::uint64_t{lower} - name) << Header::kOwnerShift, std::memory_order_relaxed);
+        entry = &store.names[lower];
+    }
+    store.names.give(name);
+}
+
+void move_box(std::byte** to, std::byte** from) noexcept {
+    // The object may move until we are inside; its heap stays the same.
+    Store& store = Store::of(box_now(from));
+    const Inside inside(store);
+    *to = *from;
+    *from = nullptr;
+    const std::uint64_t difference = reinterpret_cast<std::uintptr_t>(to) / 8 - reinterpret_cast<std::uintptr_t>(from) / 8;
+    header_of(*to).fetch_add(difference << Header::kOwnerShift, std::memory_order_relaxed);  // as in rename()
+}
+
+Result<std::byte*> pin_box(std::byte* const* slot) noexcept {
+    Store& store = Store::of(box_now(slot));
+    const Inside inside(store);
+    std::byte* const payload = *slot;
+    if (!try_pin(payload)) {
+        return fail_with(Errc::limit_reached, Header::kMostPins);
+    }
+    return payload;
+}
+
+void end_boxed(std::byte* payload) noexcept {
+    // Relaxed: only its owner ends it.
+    HEAPWRIGHT_CHECK(Header::pins(header_of(payload).load(std::memory_order_relaxed)) == 1,
+                     "an object ends while somebody has it pinned; let the pin go first");
+    Store::of(payload).deallocate(payload);
+}
+
+}  // namespace heapwright::movable

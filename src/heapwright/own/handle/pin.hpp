@@ -1,0 +1,68 @@
+// Pin: one object that stays where it is.
+#pragma once
+
+#include <cstddef>
+#include <utility>
+
+#include <heapwright/base/check.hpp>
+#include <heapwright/own/handle/heap.hpp>
+
+namespace heapwright {
+
+namespace movable {
+
+/// Counts one pin more. Returns: false when there are as many as can be counted.
+/// Requires: inside the gate.
+[[nodiscard]] inline bool try_pin(std::byte* payload) noexcept {
+    // Relaxed: the gate orders it against moves; other pins do not matter.
+    const std::uint64_t before = header_of(payload).fetch_add(Header::kOnePin, std::memory_order_relaxed);
+    if (HEAPWRIGHT_LIKELY(Header::pins(before) < Header::kMostPins)) {
+        return true;
+    }
+    header_of(payload).fetch_sub(Header::kOnePin, std::memory_order_relaxed);  // as above
+    return false;
+}
+
+inline void unpin(std::byte* payload) noexcept {
+    // Release pairs with the acquire of who looks whether the object may move.
+    header_of(payload).fetch_sub(Header::kOnePin, std::memory_order_release);
+}
+
+}  // namespace movable
+
+/// Holds one object where it is, for as long as it is wanted; following it costs nothing. The object's owner must not end it
+/// meanwhile. May be moved to other threads.
+///
+/// A compaction leaves pinned objects where they are and says how many: pins that stay keep pages that would have gone back.
+/// Example:  auto pin = handle.pin();  ::read(fd, pin->bytes, sizeof pin->bytes);
+template <class T>
+class [[nodiscard]] Pin {
+public:
+    Pin() noexcept = default;
+    Pin(Pin&& other) noexcept : payload_(std::exchange(other.payload_, nullptr)) {}
+    Pin& operator=(Pin&& other) noexcept {
+        Pin gone(std::exchange(payload_, std::exchange(other.payload_, nullptr)));
+        return *this;
+    }
+    Pin(const Pin&) = delete;
+    Pin& operator=(const Pin&) = delete;
+    ~Pin() {
+        if (payload_ != nullptr) {
+            movable::unpin(payload_);
+        }
+    }
+
+    [[nodiscard]] T& operator*() const noexcept { return *get(); }
+    [[nodiscard]] T* operator->() const noexcept { return get(); }
+    [[nodiscard]] T* get() const noexcept { return reinterpret_cast<T*>(payload_); }
+    [[nodiscard]] explicit operator bool() const noexcept { return payload_ != nullptr; }
+
+    /// Takes over a pin that was counted already.
+    [[nodiscard]] static Pin adopt(std::byte* payload) noexcept { return Pin(payload); }
+
+private:
+    explicit Pin(std::byte* payload) noexcept : payload_(payload) {}
+    std::byte* payload_ = nullptr;
+};
+
+}  // namespace heapwright
