@@ -10,6 +10,6 @@ namespace heapwright::config {
 /// Returns:  false where there is none.
 /// Cost:     a walk over the environment; before libc has it, /proc/self/environ is read.
 /// Thread safety: nobody may change the environment meanwhile.
-[[nodiscard]] bool append_variable(std::string_view name, TextBuffer& value) noexcept;
+[[nodiscard]] bool append_variable(std::string_view name, TextBuffer& text) noexcept;
 
 }  // namespace heapwright::config

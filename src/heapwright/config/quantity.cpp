@@ -94,13 +94,13 @@ bool read_share(std::string_view text, Share& share) noexcept {
     std::uint64_t millionths = percent * kMillionthsOfPercent;
     if (text.starts_with('.')) {
         text = tail_of(text, 1);
-        std::uint32_t weight = kMillionthsOfPercent / 10;
+        std::uint64_t weight = kMillionthsOfPercent / 10;
         const std::size_t before = text.size();
         while (!text.empty() && text[0] >= '0' && text[0] <= '9') {
             if (weight == 0) {
                 return false;
             }
-            millionths += static_cast<std::uint32_t>(text[0] - '0') * weight;
+            millionths += static_cast<std::uint64_t>(text[0] - '0') * weight;
             weight /= 10;
             text = tail_of(text, 1);
         }
@@ -119,6 +119,7 @@ bool share_of(double number, Share& share) noexcept {
     if (!(number >= 0 && number <= 1)) {
         return false;
     }
+    // NOLINTNEXTLINE(bugprone-incorrect-roundings): at most a million, which is exact; lround would need libm before main
     share.millionths = static_cast<std::uint32_t>(number * Share::kWhole + 0.5);
     return true;
 }
@@ -169,7 +170,7 @@ std::size_t edit_distance(std::string_view name, std::string_view wanted) noexce
     if (name.size() > kLettersMax || wanted.size() > kLettersMax) {
         return kLettersMax;
     }
-    std::size_t row[kLettersMax + 1];
+    std::size_t row[kLettersMax + 1] = {};
     for (std::size_t j = 0; j <= wanted.size(); ++j) {
         row[j] = j;
     }

@@ -36,6 +36,7 @@ struct Field {
     std::string_view consumer;  ///< who acts on it
     std::uint64_t least = 0;
     std::uint64_t most = UINT64_MAX;
+    // NOLINTNEXTLINE(readability-redundant-member-init): g++ warns of rows that leave out a member without one
     std::span<const std::string_view> words = {};
 };
 

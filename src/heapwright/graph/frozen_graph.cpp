@@ -1,5 +1,7 @@
 #include <heapwright/graph/frozen_graph.hpp>
 
+#include <algorithm>
+
 #include <heapwright/base/layout.hpp>
 
 namespace heapwright::graph {
@@ -124,29 +126,23 @@ void FrozenGraph::fill_in_rows(const Counts& counts) noexcept {
 Result<FrozenGraph> FrozenGraph::without_duplicates(FrozenGraph sorted, Column<std::uint64_t>* origins, bool with_in,
                                                     SourceRef memory) noexcept {
     const auto each_once = [&sorted](auto take) {
-        for (std::size_t node = 0; node < sorted.nodes_; ++node) {
-            NodeId before = kNoNode;
-            for (const NodeId target : sorted.out_neighbours(static_cast<NodeId>(node))) {
-                if (target != before) {
-                    take(static_cast<NodeId>(node), target);
-                }
-                before = target;
+        Edge before{.from = kNoNode, .to = kNoNode};
+        sorted.for_each_edge([&](NodeId from, NodeId to, std::size_t) {
+            if (from != before.from || to != before.to) {
+                take(from, to);
             }
-        }
+            before = {.from = from, .to = to};
+        });
     };
     if (origins != nullptr) {
         std::size_t kept = 0;
-        std::size_t edge = 0;
-        for (std::size_t node = 0; node < sorted.nodes_; ++node) {
-            NodeId before = kNoNode;
-            for (const NodeId target : sorted.out_neighbours(static_cast<NodeId>(node))) {
-                if (target != before) {
-                    (*origins)[kept++] = (*origins)[edge];
-                }
-                before = target;
-                ++edge;
+        Edge before{.from = kNoNode, .to = kNoNode};
+        sorted.for_each_edge([&](NodeId from, NodeId to, std::size_t edge) {
+            if (from != before.from || to != before.to) {
+                (*origins)[kept++] = (*origins)[edge];
             }
-        }
+            before = {.from = from, .to = to};
+        });
         origins->cut(kept);
     }
     // In the order of sources and targets: rows stay sorted without another sort.
@@ -181,7 +177,7 @@ bool FrozenGraph::has_edge(NodeId from, NodeId to) const noexcept {
     return sorted_ ? found_in(row, to) : occurrences(row, to) > 0;
 }
 
-const char* FrozenGraph::broken_invariant() const noexcept {
+const char* FrozenGraph::broken_rows() const noexcept {
     std::uint64_t end = 0;
     std::uint64_t in_end = 0;
     for (std::size_t number = 0; number < nodes_; ++number) {
@@ -194,30 +190,34 @@ const char* FrozenGraph::broken_invariant() const noexcept {
         end = row.end;
         in_end = in_row.end;
     }
-    if (end != edges_ || (has_in_edges() && in_end != edges_)) {
-        return "F1: the rows do not hold all edges";
+    return end != edges_ || (has_in_edges() && in_end != edges_) ? "F1: the rows do not hold all edges" : nullptr;
+}
+
+/// Requires: the rows are whole, and every edge leads to a node.
+const char* FrozenGraph::broken_row(NodeId node) const noexcept {
+    const auto row = out_neighbours(node);
+    if (sorted_ && !std::is_sorted(row.begin(), row.end())) {
+        return "F3: a row does not ascend";
+    }
+    const auto in_row = has_in_edges() ? in_neighbours(node) : std::span<const NodeId>{};
+    const bool agrees = std::all_of(in_row.begin(), in_row.end(), [&](NodeId source) { return has_edge(source, node); });
+    return agrees ? nullptr : "F4: an edge that comes in goes out of nowhere";
+}
+
+const char* FrozenGraph::broken_invariant() const noexcept {
+    if (const char* const broken = broken_rows()) {
+        return broken;
     }
     for (std::size_t edge = 0; edge < edges_; ++edge) {
         if (targets_[edge] >= nodes_ || (has_in_edges() && sources_[edge] >= nodes_)) {
             return "F2: an edge leads to no node";
         }
     }
-    for (std::size_t number = 0; number < nodes_; ++number) {
-        const auto node = static_cast<NodeId>(number);
-        const auto row = out_neighbours(node);
-        for (std::size_t i = 1; sorted_ && i < row.size(); ++i) {
-            if (row[i - 1] > row[i]) {
-                return "F3: a row does not ascend";
-            }
-        }
-        const auto in_row = has_in_edges() ? in_neighbours(node) : std::span<const NodeId>{};
-        for (const NodeId source : in_row) {
-            if (!has_edge(source, node)) {
-                return "F4: an edge that comes in goes out of nowhere";
-            }
-        }
+    const char* broken = nullptr;
+    for (std::size_t node = 0; node < nodes_ && broken == nullptr; ++node) {
+        broken = broken_row(static_cast<NodeId>(node));
     }
-    return nullptr;
+    return broken;
 }
 
 }  // namespace heapwright::graph

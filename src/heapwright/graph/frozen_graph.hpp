@@ -142,9 +142,15 @@ private:
     [[nodiscard]] static Result<FrozenGraph> without_duplicates(FrozenGraph sorted, Column<std::uint64_t>* origins, bool with_in,
                                                                 SourceRef memory) noexcept;
     void fill_in_rows(const Counts& counts) noexcept;
+    [[nodiscard]] const char* broken_rows() const noexcept;
+    [[nodiscard]] const char* broken_row(NodeId node) const noexcept;
     template <class ForEachEdge>
     [[nodiscard]] static Result<FrozenGraph> build(std::size_t node_count, ForEachEdge& for_each_edge, SourceRef memory,
                                                    FreezeOptions options, Column<std::uint64_t>* origins);
+    template <class ForEachEdge>
+    [[nodiscard]] static Result<void> count_edges(std::size_t node_count, ForEachEdge& for_each_edge, bool drop_loops, Counts& counts);
+    template <class ForEachEdge>
+    void fill_in_order(ForEachEdge& for_each_edge, const Counts& counts, bool drop_loops, Column<std::uint64_t>* origins);
     template <class ForEachEdge>
     [[nodiscard]] Result<void> fill_sorted(ForEachEdge& for_each_edge, const Counts& counts, bool drop_loops, SourceRef memory,
                                            Column<std::uint64_t>* origins);

@@ -93,7 +93,7 @@ public:
     ///
     /// Returns:  false when the handle names no node.
     /// Cost:     O(out-degree); now and then a sweep of all rows, at most one for every quarter of the edges that lost their end.
-    bool remove_node(NodeHandle node) noexcept;
+    bool remove_node(NodeHandle handle) noexcept;
 
     /// Fails:    not_found with the id of the handle that names no node; out_of_memory, limit_reached. Nothing changed then.
     /// Cost:     O(1); rows that grow move, and now and then 64 KiB of them together.
@@ -196,6 +196,7 @@ private:
     void forget_row(Record& node) noexcept;
     void release_pending() noexcept;
     [[nodiscard]] const char* broken_places() const noexcept;
+    [[nodiscard]] Result<void> copy_places(Graph& into, std::uint32_t generation, bool renumbers) const noexcept;
     [[nodiscard]] Result<void> copy_live(Graph& into, std::uint32_t generation, NodeHandle* renamed) const noexcept;
 
     SourceRef memory_;

@@ -1,4 +1,6 @@
 // Graph's other half: what rewrites it whole, counts its bytes or checks it.
+#include <algorithm>
+#include <span>
 #include <utility>
 
 #include <heapwright/graph/graph.hpp>
@@ -8,11 +10,8 @@ namespace heapwright::graph {
 using detail::capacity_of_class;
 using detail::class_for_capacity;
 
-/// Copies every row in its smallest class. With `renamed` the nodes get those numbers, all of one generation; without, places and
-/// generations stay.
-Result<void> Graph::copy_live(Graph& into, std::uint32_t generation, NodeHandle* renamed) const noexcept {
-    const bool renumbers = renamed != nullptr;
-    const auto number_of = [renamed](NodeId id) { return renamed != nullptr ? renamed[id].id : id; };
+/// The nodes alone, without rows. Renumbered, those that live follow each other, all of one generation.
+Result<void> Graph::copy_places(Graph& into, std::uint32_t generation, bool renumbers) const noexcept {
     for (NodeId id = 0; id < nodes_.count(); ++id) {
         if (renumbers && !nodes_[id].is_live()) {
             continue;
@@ -24,6 +23,16 @@ Result<void> Graph::copy_live(Graph& into, std::uint32_t generation, NodeHandle*
         into.nodes_[*place] = nodes_[id];
         into.nodes_[*place].degree = 0;
         into.nodes_[*place].set(renumbers ? generation : nodes_[id].generation(), 0);
+    }
+    return {};
+}
+
+/// Copies every row in its smallest class. With `renamed` the nodes get those numbers, all of one generation; without, places and
+/// generations stay.
+Result<void> Graph::copy_live(Graph& into, std::uint32_t generation, NodeHandle* renamed) const noexcept {
+    const auto number_of = [renamed](NodeId id) { return renamed != nullptr ? renamed[id].id : id; };
+    if (const auto copied = copy_places(into, generation, renamed != nullptr); !copied) {
+        return copied;
     }
     for (NodeId id = 0; id < nodes_.count(); ++id) {
         const auto degree = static_cast<std::uint32_t>(out_degree(id));
@@ -119,8 +128,8 @@ const char* Graph::broken_invariant() const noexcept {
     std::size_t out = 0;
     std::size_t in = 0;
     std::size_t stale = 0;
-    for (NodeId id = 0; id < nodes_.count(); ++id) {
-        const Record& node = nodes_[id];
+    for (NodeId place = 0; place < nodes_.count(); ++place) {
+        const Record& node = nodes_[place];
         if (!node.is_live()) {
             if (node.row_class() != 0 || node.degree != 0) {
                 return "G4: a place without a node has a row";
@@ -128,10 +137,10 @@ const char* Graph::broken_invariant() const noexcept {
             continue;
         }
         in += node.in_degree;
-        const NodeId* const targets = node.row_class() == 0 ? nullptr : rows_.targets(node.row);
-        for (std::uint32_t i = 0; i < node.degree; ++i) {
-            (is_node(targets[i]) ? out : stale) += 1;
-        }
+        const auto row = node.row_class() == 0 ? std::span<const NodeId>{} : std::span<const NodeId>{rows_.targets(node.row), node.degree};
+        const auto found = static_cast<std::size_t>(std::count_if(row.begin(), row.end(), [this](NodeId id) { return is_node(id); }));
+        out += found;
+        stale += row.size() - found;
     }
     if (out != edges_ || in != edges_) {
         return "G1: the edges are not the sum of the degrees";

@@ -39,15 +39,13 @@ RowPlace RowStore::write_row(NodeId node, std::uint32_t capacity) noexcept {
 }
 
 Result<void> RowStore::make_room(std::uint32_t words, const Owner& owner) noexcept {
-    const auto has_room = [&] { return segments_[open_].room - segments_[open_].used >= words; };
+    const auto has_room = [&] { return open_ != UINT32_MAX && segments_[open_].room - segments_[open_].used >= words; };
     for (bool cleans = true;; cleans = false) {
-        if (open_ != UINT32_MAX && segments_[open_].room < kSegmentWords) {
-            if (auto grown = grow_first(words); !grown) {
-                return grown;
-            }
-            if (has_room()) {
-                return {};
-            }
+        if (auto grown = grow_first(words); !grown) {
+            return grown;
+        }
+        if (has_room()) {
+            return {};
         }
         if (auto opened = open_segment(); !opened) {
             return opened;
@@ -64,6 +62,9 @@ Result<void> RowStore::make_room(std::uint32_t words, const Owner& owner) noexce
 
 /// The only segment of a small graph is copied to twice its size until it is as large as any.
 Result<void> RowStore::grow_first(std::uint32_t words) noexcept {
+    if (open_ == UINT32_MAX || segments_[open_].room >= kSegmentWords) {
+        return {};
+    }
     Segment& segment = segments_[open_];
     std::uint32_t room = segment.room;
     while (room < kSegmentWords && room - segment.used < words) {

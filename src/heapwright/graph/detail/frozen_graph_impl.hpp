@@ -1,8 +1,6 @@
 // How rows are made of edges: count, sum, put each where it belongs.
 #pragma once
 
-#include <heapwright/graph/frozen_graph.hpp>
-
 namespace heapwright::graph {
 
 struct FrozenGraph::Counts {
@@ -10,6 +8,35 @@ struct FrozenGraph::Counts {
     Column<std::uint32_t> in;  // empty where nobody needs it
     std::uint64_t edges = 0;
 };
+
+/// How many edges each row will hold.
+template <class ForEachEdge>
+Result<void> FrozenGraph::count_edges(std::size_t node_count, ForEachEdge& for_each_edge, bool drop_loops, Counts& counts) {
+    bool overflows = false;
+    std::uint64_t stranger = UINT64_MAX;  // the first number that no node has
+    for_each_edge([&](NodeId from, NodeId to) {
+        if (HEAPWRIGHT_UNLIKELY(from >= node_count || to >= node_count)) {
+            const NodeId wrong = from >= node_count ? from : to;
+            stranger = stranger != UINT64_MAX ? stranger : wrong;
+            return;
+        }
+        if (drop_loops && from == to) {
+            return;
+        }
+        overflows = ++counts.out.data()[from] == 0 || overflows;
+        if (!counts.in.empty()) {
+            overflows = ++counts.in.data()[to] == 0 || overflows;
+        }
+        ++counts.edges;
+    });
+    if (stranger != UINT64_MAX) {
+        return fail_with(Errc::invalid_argument, stranger);
+    }
+    if (overflows || counts.edges > detail::kEdgesMax) {
+        return fail_with(Errc::overflow, counts.edges);
+    }
+    return {};
+}
 
 template <class ForEachEdge>
 Result<FrozenGraph> FrozenGraph::build(std::size_t node_count, ForEachEdge& for_each_edge, SourceRef memory, FreezeOptions options,
@@ -19,27 +46,8 @@ Result<FrozenGraph> FrozenGraph::build(std::size_t node_count, ForEachEdge& for_
     if (!counts) {
         return std::unexpected(counts.error());
     }
-    bool overflows = false;
-    std::uint64_t stranger = UINT64_MAX;
-    for_each_edge([&](NodeId from, NodeId to) {
-        if (HEAPWRIGHT_UNLIKELY(from >= node_count || to >= node_count)) {
-            stranger = stranger != UINT64_MAX ? stranger : from >= node_count ? from : to;
-            return;
-        }
-        if (options.drop_loops && from == to) {
-            return;
-        }
-        overflows = overflows || ++counts->out.data()[from] == 0;
-        if (!counts->in.empty()) {
-            overflows = overflows || ++counts->in.data()[to] == 0;
-        }
-        ++counts->edges;
-    });
-    if (stranger != UINT64_MAX) {
-        return fail_with(Errc::invalid_argument, stranger);
-    }
-    if (overflows || counts->edges > detail::kEdgesMax) {
-        return fail_with(Errc::overflow, counts->edges);
+    if (const auto counted = count_edges(node_count, for_each_edge, options.drop_loops, *counts); !counted) {
+        return std::unexpected(counted.error());
     }
     const bool in_rows_now = options.in_edges && !options.drop_duplicates;
     auto made = with_room(*counts, in_rows_now, sorts, memory);
@@ -53,24 +61,10 @@ Result<FrozenGraph> FrozenGraph::build(std::size_t node_count, ForEachEdge& for_
         }
         *origins = std::move(*room);
     }
-    if (sorts) {
-        const auto filled = made->fill_sorted(for_each_edge, *counts, options.drop_loops, memory, origins);
-        if (!filled) {
-            return std::unexpected(filled.error());
-        }
-    } else {
-        made->out_.start(counts->out.span());
-        std::uint64_t index = 0;
-        for_each_edge([&](NodeId from, NodeId to) {
-            if (!(options.drop_loops && from == to)) {
-                const std::uint64_t place = made->out_.take(from);
-                made->targets_[place] = to;
-                if (origins != nullptr) {
-                    origins->data()[place] = index;
-                }
-            }
-            ++index;
-        });
+    if (!sorts) {
+        made->fill_in_order(for_each_edge, *counts, options.drop_loops, origins);
+    } else if (const auto filled = made->fill_sorted(for_each_edge, *counts, options.drop_loops, memory, origins); !filled) {
+        return std::unexpected(filled.error());
     }
     if (options.drop_duplicates) {
         return without_duplicates(std::move(*made), origins, options.in_edges, memory);
@@ -79,6 +73,22 @@ Result<FrozenGraph> FrozenGraph::build(std::size_t node_count, ForEachEdge& for_
         made->fill_in_rows(*counts);
     }
     return made;
+}
+
+template <class ForEachEdge>
+void FrozenGraph::fill_in_order(ForEachEdge& for_each_edge, const Counts& counts, bool drop_loops, Column<std::uint64_t>* origins) {
+    out_.start(counts.out.span());
+    std::uint64_t index = 0;
+    for_each_edge([&](NodeId from, NodeId to) {
+        if (!(drop_loops && from == to)) {
+            const std::uint64_t place = out_.take(from);
+            targets_[place] = to;
+            if (origins != nullptr) {
+                origins->data()[place] = index;
+            }
+        }
+        ++index;
+    });
 }
 
 /// Two passes over the edges sort them twice, without a comparison: first by where they lead to, then by where they come from.

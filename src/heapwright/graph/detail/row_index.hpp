@@ -64,21 +64,13 @@ public:
         std::size_t wide = 0;
         for (std::size_t first = 0; first < degrees.size(); first += kGroupRows) {
             RowGroup& group = groups_[first / kGroupRows];
-            const bool is_wide = edges_of_group(degrees, first) > UINT16_MAX;
-            group.base = is_wide ? kWideGroup | wide : before;
-            std::uint64_t* const bounds = is_wide ? wide_[wide++].bounds : nullptr;
-            if (is_wide) {
-                bounds[0] = before;
+            if (edges_of_group(degrees, first) > UINT16_MAX) {
+                group.base = kWideGroup | wide;
+                before = start_wide(group, wide_[wide++], before, degrees, first);
+            } else {
+                group.base = before;
+                before = start_narrow(group, before, degrees, first);
             }
-            std::uint64_t begin = before;
-            for (std::size_t row = 0; row < kGroupRows; ++row) {
-                group.ends[row] = is_wide ? std::uint16_t{0} : static_cast<std::uint16_t>(begin - before);
-                if (is_wide) {
-                    bounds[row + 1] = begin;
-                }
-                begin += first + row < degrees.size() ? degrees[first + row] : 0;
-            }
-            before = begin;
         }
     }
 
@@ -118,6 +110,30 @@ private:
             edges += degrees[row];
         }
         return edges;
+    }
+    [[nodiscard]] static std::uint64_t degree_of(std::span<const std::uint32_t> degrees, std::size_t row) noexcept {
+        return row < degrees.size() ? degrees[row] : 0;
+    }
+    /// Returns:  how many edges lie before the next group, as start_wide() does.
+    [[nodiscard]] static std::uint64_t start_narrow(RowGroup& group, std::uint64_t before, std::span<const std::uint32_t> degrees,
+                                                    std::size_t first) noexcept {
+        std::uint64_t begin = before;
+        for (std::size_t row = 0; row < kGroupRows; ++row) {
+            group.ends[row] = static_cast<std::uint16_t>(begin - before);
+            begin += degree_of(degrees, first + row);
+        }
+        return begin;
+    }
+    [[nodiscard]] static std::uint64_t start_wide(RowGroup& group, WideGroup& wide, std::uint64_t before,
+                                                  std::span<const std::uint32_t> degrees, std::size_t first) noexcept {
+        std::uint64_t begin = before;
+        wide.bounds[0] = before;
+        for (std::size_t row = 0; row < kGroupRows; ++row) {
+            group.ends[row] = 0;
+            wide.bounds[row + 1] = begin;
+            begin += degree_of(degrees, first + row);
+        }
+        return begin;
     }
 
     RowGroup* groups_ = nullptr;

@@ -1,5 +1,6 @@
 #include <heapwright/graph/file/edge_list.hpp>
 
+#include <algorithm>
 #include <cstring>
 
 #include <heapwright/base/layout.hpp>
@@ -93,7 +94,8 @@ EdgeList::~EdgeList() {
 }
 
 Result<void> EdgeList::grow(std::size_t edges) noexcept {
-    const std::size_t room = edges < room_ * 2 ? room_ * 2 : edges < 64 ? 64 : edges;
+    constexpr std::size_t kLeast = 64;
+    const std::size_t room = std::max({edges, room_ * 2, kLeast});
     const auto layout = Layout::array<Edge>(room);
     if (!layout) {
         return std::unexpected(layout.error());
