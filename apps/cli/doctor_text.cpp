@@ -34,7 +34,8 @@ std::string whole_remark(const Examination& look) {
 }
 
 std::string kept_remark(const Examination& look) {
-    return look.allocator == AllocatorKind::heapwright ? "whole pages, in spans in use" : "whole pages, but no trim reaches them";
+    return look.allocator == AllocatorKind::heapwright ? "whole pages, in spans that malloc takes from"
+                                                       : "whole pages, but no trim reaches them";
 }
 
 std::string live_remark(const Examination& look) {

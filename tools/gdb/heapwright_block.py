@@ -1,7 +1,7 @@
 """Where an address stands in the heap, and whether its block is live, for heapwright's GDB commands."""
 import gdb
 
-from heapwright_figures import thread_names, told
+from heapwright_figures import thread_names, told, unit_bytes
 from heapwright_memory import FREE, LARGE, PAGE_BYTES, WANTS_NOTICE, Record, read_word
 
 
@@ -23,6 +23,9 @@ def state_of_block(heap, span, block):
     """Live, or which list holds it; blocks of a damaged list are not believed."""
     if block >= span.start + span.carved * span.block_bytes:
         return "never was a block yet"
+    first, last = ((at - span.start) // unit_bytes(span) for at in (block, block + span.block_bytes - 1))
+    if any(span.pages >> unit & 1 for unit in range(first, last + 1)):
+        return "free: in pages that were given back"
     for first, meaning in lists_of(heap, span):
         steps = 0
         while first != 0:

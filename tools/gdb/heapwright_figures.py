@@ -4,9 +4,14 @@ import gdb
 from heapwright_memory import FREE, LARGE, METADATA, NOBODY, PAGE_BYTES, SLICE_BYTES, STATES, read_word
 
 
+def unit_bytes(span):
+    """`pages` of a span of blocks has a bit for each unit that was given back; blocks that reach into one are in no list."""
+    return max(PAGE_BYTES, span.slices * SLICE_BYTES // 32)
+
+
 def statistics(heap):
     """The figures of malloc_stats(), but for the peak, in its words and order; counted anew from the records."""
-    sums = dict.fromkeys(("allocated_bytes", "active_bytes", "resident_bytes", "dirty_bytes", "retained_bytes", "metadata_bytes", "committed_bytes",
+    sums = dict.fromkeys(("allocated_bytes", "active_bytes", "absent_bytes", "resident_bytes", "dirty_bytes", "retained_bytes", "metadata_bytes", "committed_bytes",
                           "reserved_bytes", "large_bytes", "large_blocks", "small_blocks", "spans", "threads", "given_back_bytes"), 0)
     for region in heap.regions():
         sums["committed_bytes"] += region.committed_ * SLICE_BYTES
@@ -22,6 +27,7 @@ def statistics(heap):
         elif span.is_of_blocks and not span.is_private:
             sums["small_blocks"] += span.held
             sums["allocated_bytes"] += span.held * span.block_bytes
+            sums["absent_bytes"] += bin(span.pages).count("1") * unit_bytes(span)
         else:
             continue
         sums["spans"] += 1
@@ -30,7 +36,7 @@ def statistics(heap):
         sums["threads"] += 1 if cache.heap_ != 0 and cache.thread_ != NOBODY else 0
         sums["metadata_bytes"] += heap.cache.bytes
     sums["allocated_bytes"] += sums["large_bytes"]
-    sums["resident_bytes"] = sums["active_bytes"] + sums["dirty_bytes"] + sums["metadata_bytes"]
+    sums["resident_bytes"] = sums["active_bytes"] - sums["absent_bytes"] + sums["dirty_bytes"] + sums["metadata_bytes"]
     sums["retained_bytes"] = max(sums["committed_bytes"] - sums["active_bytes"] - sums["dirty_bytes"], 0)
     given_back = heap.variable("g_given_back")
     sums["given_back_bytes"] = 0 if given_back is None else read_word(int(given_back.address))

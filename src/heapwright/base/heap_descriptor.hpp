@@ -6,8 +6,9 @@
 
 namespace heapwright {
 
-inline constexpr std::array<char, 24> kHeapDescriptorMagic{'\x7f', 'h', 'e', 'a', 'p', 'w', 'r', 'i', 'g', 'h', 't', ' ', 'd', 'e', 's', 'c', 'r', 'i', 'p', 't', 'o', 'r', '\n', '\0'};
-inline constexpr std::uint32_t kHeapDescriptorVersion = 1;
+inline constexpr std::array<char, 24> kHeapDescriptorMagic{'\x7f', 'h', 'e', 'a', 'p', 'w', 'r', 'i', 'g', 'h', 't',  ' ',
+                                                           'd',    'e', 's', 'c', 'r', 'i', 'p', 't', 'o', 'r', '\n', '\0'};
+inline constexpr std::uint32_t kHeapDescriptorVersion = 2;
 
 /// Lies in the data of libheapwright.so, and of each program that links the heap. It is found by its magic, so that no symbols
 /// are needed. Offsets count from the start of the record that is named.
@@ -26,8 +27,13 @@ struct HeapDescriptor {
 
     /// In a slice's record.
     struct SliceOffsets {
-        std::uint32_t owner, free_list, local_free_list, remote_list, countdown, floor, carved, capacity, block_bytes, slices, is_dirty, start, pages;
+        std::uint32_t owner, free_list, local_free_list, remote_list, countdown, floor, carved, capacity, block_bytes, slices, is_dirty,
+            start;
+        std::uint32_t
+            pages;  ///< of a large block; of a span of blocks: a bit for each unit that was given back, whose blocks are in no list
+        std::uint32_t state;  ///< one byte; 0: blocks are taken from the span
     } in_slice;
+    std::uint32_t units;  ///< of a span, at most; each is of whole OS pages and a power of two
 
     /// What `owner` says of a slice; anything else is a span of blocks.
     struct Owners {

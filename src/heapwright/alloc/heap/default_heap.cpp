@@ -8,6 +8,7 @@
 #include <heapwright/alloc/heap/detail/large.hpp>
 #include <heapwright/alloc/heap/detail/misuse.hpp>
 #include <heapwright/alloc/heap/detail/regions.hpp>
+#include <heapwright/alloc/heap/detail/visitor.hpp>
 #include <heapwright/os/pages.hpp>
 
 namespace heapwright::default_heap {
@@ -70,15 +71,16 @@ void release_small(Span* span, FreeBlock* block) noexcept {
         }
         if (owner == (self | heap::owner::kCountedBit)) {
             block->next = span->local_free;
-            span->local_free = block;
-            if (--span->countdown == 0) {
+            const bool is_due = --span->countdown == 0;
+            std::atomic_ref(span->local_free).store(block, std::memory_order_release);  // as in release()
+            if (is_due) {
                 detail::on_countdown(span);
             }
             return;
         }
         if (owner == (self | heap::owner::kFullBit)) {
             span->cache.load(std::memory_order_relaxed)->take_home(span, block, block, 1);  // this thread's own
-            heap::note_freed();
+            heap::note_freed_in_spans();
             return;
         }
         ThreadCache* const cache = heap::cache_of_thread();
@@ -113,7 +115,7 @@ HEAPWRIGHT_NOINLINE void* allocate_slow(std::size_t bytes) noexcept {
 
 HEAPWRIGHT_NOINLINE void on_countdown(Span* span) noexcept {
     if (span->cache.load(std::memory_order_relaxed)->on_countdown(span)) {  // the caller owns the span
-        heap::note_freed();
+        heap::note_freed_in_spans();
     }
 }
 
@@ -211,7 +213,8 @@ std::size_t trim() noexcept {
         cache->shed();
     }
     heap::g_default_core.sweep_abandoned();
-    return heap::purge_regions(0, true);
+    const std::size_t in_spans = heap::visit_all();
+    return in_spans + heap::purge_regions(0, true);
 }
 
 void set_clock(std::uint64_t delay_ns, bool may_start_thread, bool is_on) noexcept {
@@ -221,6 +224,7 @@ void set_clock(std::uint64_t delay_ns, bool may_start_thread, bool is_on) noexce
 void set_limit(std::size_t bytes) noexcept { heap::g_default_core.set_limit(bytes); }
 
 void before_fork() noexcept {
+    heap::visitor_lock().lock();
     g_shared_lock.lock();
     heap::lock_heaps();
     heap::lock_regions();
@@ -230,9 +234,11 @@ void after_fork_in_parent() noexcept {
     heap::unlock_regions();
     heap::unlock_heaps();
     g_shared_lock.unlock();
+    heap::visitor_lock().unlock();
 }
 
 void after_fork_in_child() noexcept {
+    heap::reset_visitor_after_fork();
     heap::reset_region_locks_after_fork();
     heap::reset_heap_locks_after_fork();
     g_shared_lock.reset_after_fork();

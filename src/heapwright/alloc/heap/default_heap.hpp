@@ -1,6 +1,7 @@
 // The heap behind malloc: one a process, for every thread.
 #pragma once
 
+#include <atomic>
 #include <cstddef>
 
 #include <heapwright/alloc/heap/detail/thread_state.hpp>
@@ -70,8 +71,10 @@ HEAPWRIGHT_ALWAYS_INLINE void release(void* block) noexcept {
         }
         if (HEAPWRIGHT_LIKELY(strangeness == heap::owner::kCountedBit)) {
             freed->next = span->local_free;
-            span->local_free = freed;
-            if (HEAPWRIGHT_UNLIKELY(--span->countdown == 0)) {
+            const bool is_due = --span->countdown == 0;
+            // Release pairs with the acquires of who visits the span meanwhile (page_return.cpp).
+            std::atomic_ref(span->local_free).store(freed, std::memory_order_release);
+            if (HEAPWRIGHT_UNLIKELY(is_due)) {
                 detail::on_countdown(span);
             }
             return;

@@ -5,6 +5,7 @@
 #include <atomic>
 
 #include <heapwright/alloc/heap/default_heap.hpp>
+#include <heapwright/alloc/heap/detail/page_return.hpp>
 #include <heapwright/alloc/heap/detail/regions.hpp>
 #include <heapwright/os/pages.hpp>
 
@@ -42,6 +43,7 @@ void add_span(HeapStatistics& sum, const Span& span) noexcept {
         sum.large_bytes += std::uint64_t{span.pages} * os::kPageBytes;
         return;
     }
+    sum.absent_bytes += absent_bytes(span.pages, span.slices);
     const std::uint64_t live = std::min(span.live(), span.capacity) - unused_blocks(span);
     sum.small_blocks += live;
     sum.allocated_bytes += live * span.block_bytes;

@@ -11,6 +11,7 @@ namespace heapwright {
 struct HeapStatistics {
     std::uint64_t allocated_bytes = 0;  ///< in blocks that the program holds, rounded to their size class
     std::uint64_t active_bytes = 0;     ///< in spans with at least one such block
+    std::uint64_t absent_bytes = 0;     ///< of active_bytes: free pages without memory, between blocks
     std::uint64_t dirty_bytes = 0;      ///< free, and still in memory: what trim() would give back
     std::uint64_t retained_bytes = 0;   ///< free addresses without memory, kept for later
     std::uint64_t metadata_bytes = 0;   ///< of the heap itself

@@ -19,7 +19,8 @@ struct Figure {
 constexpr Figure kFigures[] = {
     {.name = "allocated", .kind = Kind::bytes, .value = &HeapStatistics::allocated_bytes, .meaning = "in blocks that the program holds"},
     {.name = "active", .kind = Kind::bytes, .value = &HeapStatistics::active_bytes, .meaning = "in spans with at least one such block"},
-    {.name = "resident", .kind = Kind::bytes, .value = nullptr, .meaning = "in memory at most: active, dirty and metadata"},
+    {.name = "absent", .kind = Kind::bytes, .value = &HeapStatistics::absent_bytes, .meaning = "of those, free pages without memory"},
+    {.name = "resident", .kind = Kind::bytes, .value = nullptr, .meaning = "in memory at most: active but absent, dirty, metadata"},
     {.name = "dirty", .kind = Kind::bytes, .value = &HeapStatistics::dirty_bytes, .meaning = "free and still in memory"},
     {.name = "retained", .kind = Kind::bytes, .value = &HeapStatistics::retained_bytes, .meaning = "free addresses without memory"},
     {.name = "metadata", .kind = Kind::bytes, .value = &HeapStatistics::metadata_bytes, .meaning = "of the heap itself"},
@@ -66,7 +67,7 @@ void append_system_elements(TextBuffer& text, const HeapStatistics& statistics) 
 }  // namespace
 
 std::uint64_t resident_bytes(const HeapStatistics& statistics) noexcept {
-    return statistics.active_bytes + statistics.dirty_bytes + statistics.metadata_bytes;
+    return difference(statistics.active_bytes, statistics.absent_bytes) + statistics.dirty_bytes + statistics.metadata_bytes;
 }
 
 void append_statistics_text(TextBuffer& text, const HeapStatistics& statistics) noexcept {

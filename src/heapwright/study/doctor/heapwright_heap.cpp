@@ -108,20 +108,37 @@ private:
             mark(local, Block::free, from, block_bytes);
             mark(remote, Block::free, from, block_bytes);
         }
+        unit_bytes_ = std::max(kPageBytes, (to - from) / std::max(form_.units, 1U));
+        mark_absent(field<std::uint32_t>(record, form_.in_slice.pages), block_bytes);
+        // Malloc takes from an active span: nobody but its thread gives anything back of it.
+        const bool is_active = field<std::uint8_t>(record, form_.in_slice.state) == 0;
         ++figures_.spans;
         std::uint64_t run = 0;
         for (std::size_t index = 0; index < blocks_.size(); ++index) {
             figures_.live_blocks += blocks_[index] == Block::live ? 1U : 0U;
             if (index + 1 == blocks_.size() || blocks_[index + 1] != blocks_[index]) {
                 // What lies behind the last block is as free as what was never carved.
-                count_run(blocks_[index], from + run * block_bytes, from + (index + 1) * block_bytes);
+                const bool reaches_end = index + 1 == blocks_.size() && blocks_[index] == Block::free;
+                count_run(blocks_[index], from + run * block_bytes, reaches_end ? to : from + (index + 1) * block_bytes, is_active);
                 run = index + 1;
             }
         }
-        count_run(Block::free, from + std::uint64_t{carved} * block_bytes, to);
+        if (blocks_.empty() || blocks_.back() != Block::free) {
+            count_run(Block::free, from + std::uint64_t{carved} * block_bytes, to, is_active);
+        }
     }
 
-    void count_run(Block kind, std::uint64_t from, std::uint64_t to) {
+    /// Blocks that reach into a unit that was given back are free, and in no list.
+    void mark_absent(std::uint32_t units, std::uint32_t block_bytes) {
+        for (std::size_t index = 0; units != 0 && index < blocks_.size(); ++index) {
+            const std::uint64_t last = (std::uint64_t{index + 1} * block_bytes - 1) / unit_bytes_;
+            for (std::uint64_t unit = std::uint64_t{index} * block_bytes / unit_bytes_; unit <= last && unit < 32; ++unit) {
+                blocks_[index] = (units >> unit & 1) != 0 ? Block::free : blocks_[index];
+            }
+        }
+    }
+
+    void count_run(Block kind, std::uint64_t from, std::uint64_t to, bool is_active) {
         const std::uint64_t resident = pages_.resident_bytes(from, to);
         if (kind == Block::live) {
             figures_.live_bytes += resident;
@@ -129,7 +146,11 @@ private:
             figures_.cached_bytes += resident;
         } else {
             const std::uint64_t whole = page_up(from) < page_down(to) ? pages_.resident_bytes(page_up(from), page_down(to)) : 0;
-            figures_.kept_bytes += whole;
+            const std::uint64_t first_unit = (from + unit_bytes_ - 1) / unit_bytes_ * unit_bytes_;
+            const std::uint64_t end_of_units = to / unit_bytes_ * unit_bytes_;
+            const std::uint64_t in_units = !is_active && first_unit < end_of_units ? pages_.resident_bytes(first_unit, end_of_units) : 0;
+            figures_.trimmable_bytes += in_units;
+            figures_.kept_bytes += whole - in_units;
             figures_.pinned_bytes += resident - whole;
         }
     }
@@ -141,6 +162,7 @@ private:
     SpanFigures& figures_;
     std::vector<Block> blocks_;
     std::vector<std::byte> memory_of_span_;
+    std::uint64_t unit_bytes_ = kPageBytes;
 };
 
 Result<HeapwrightHeap> read_regions(MemorySource& memory, const HeapDescriptor& form) {

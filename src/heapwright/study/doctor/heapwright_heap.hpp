@@ -18,8 +18,8 @@ namespace heapwright::study::doctor {
 struct SpanFigures {
     std::uint64_t live_bytes = 0;
     std::uint64_t cached_bytes = 0;     ///< free blocks at hand for their thread's next malloc
-    std::uint64_t trimmable_bytes = 0;  ///< free slices whose memory the clock, or malloc_trim, gives back
-    std::uint64_t kept_bytes = 0;       ///< whole free OS pages in spans that are in use
+    std::uint64_t trimmable_bytes = 0;  ///< free slices and whole free units in spans: the clock, or malloc_trim, gives them back
+    std::uint64_t kept_bytes = 0;       ///< whole free OS pages in spans that malloc takes from
     std::uint64_t pinned_bytes = 0;     ///< free bytes on OS pages that also hold live blocks
     std::uint64_t metadata_bytes = 0;
     std::uint64_t live_blocks = 0;

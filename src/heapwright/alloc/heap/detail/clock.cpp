@@ -5,6 +5,7 @@
 
 #include <heapwright/alloc/heap/detail/heap_core.hpp>
 #include <heapwright/alloc/heap/detail/regions.hpp>
+#include <heapwright/alloc/heap/detail/visitor.hpp>
 #include <heapwright/os/clock.hpp>
 #include <heapwright/os/process.hpp>
 #include <heapwright/os/thread.hpp>
@@ -18,6 +19,9 @@ constexpr std::size_t kStartBytes = std::size_t{8} << 20;
 /// Less than this is not worth waking for.
 constexpr std::size_t kWorthwhileBytes = std::size_t{1} << 20;
 constexpr std::uint32_t kTurnsOfDelay = 4;
+/// A fiftieth of a processor for looking into spans; less where it is a thread of the program that does it.
+constexpr std::uint64_t kShareOfTime = 50;
+constexpr std::uint64_t kShareOfProgramsTime = 250;
 /// What a program has beside its heap, as a share of its control group's limit.
 constexpr std::uint64_t kShareBelowLimit = 8;
 
@@ -34,11 +38,14 @@ union Immortal {
 constinit Immortal g_clock;
 constinit std::atomic<std::uint64_t> g_next_turn_ns{0};  // without a thread
 
+bool has_work() noexcept { return dirty_bytes() >= kWorthwhileBytes || stirred_bytes() >= kWorthwhileBytes || is_round_under_way(); }
+
 std::uint64_t turn_ns() noexcept { return g_settings.delay_ns / kTurnsOfDelay; }
 
-void take_turn() noexcept {
+void take_turn(std::uint64_t budget_ns) noexcept {
     const std::uint32_t turn = g_turn.fetch_add(1, std::memory_order_relaxed) + 1;  // a stamp, read through nothing
     g_default_core.sweep_abandoned();
+    visit_by_clock(turn, kTurnsOfDelay, budget_ns);
     purge_regions(turn - kTurnsOfDelay, is_above_ceiling(0));
 }
 
@@ -51,12 +58,12 @@ void learn_ceiling() noexcept {
 void body(void* /*unused*/) noexcept {
     while (true) {
         learn_ceiling();
-        while (dirty_bytes() >= kWorthwhileBytes) {
+        while (has_work()) {
             os::sleep_ns(turn_ns());
-            take_turn();
+            take_turn(turn_ns() / kShareOfTime);
         }
         g_state.store(asleep, std::memory_order_seq_cst);  // against note_freed(): one of the two sees the other's word
-        if (dirty_bytes() >= kWorthwhileBytes) {
+        if (has_work()) {
             g_state.store(awake, std::memory_order_relaxed);  // only this thread acts on it
             continue;
         }
@@ -82,7 +89,7 @@ HEAPWRIGHT_COLD void wake(std::uint32_t state) noexcept {
         const std::uint64_t now = os::monotonic_ns();
         std::uint64_t due = g_next_turn_ns.load(std::memory_order_relaxed);  // a time, read through nothing
         if (now >= due && g_next_turn_ns.compare_exchange_strong(due, now + turn_ns(), std::memory_order_relaxed)) {
-            take_turn();
+            take_turn(turn_ns() / kShareOfProgramsTime);
         }
     }
 }
@@ -91,17 +98,25 @@ HEAPWRIGHT_COLD void wake(std::uint32_t state) noexcept {
 
 void set_clock(const ClockSettings& settings) noexcept { g_settings = settings; }
 
-void note_freed() noexcept {
-    const std::size_t dirty = dirty_bytes();
-    if (dirty < kWorthwhileBytes) {
+namespace {
+
+/// So many bytes may be worth giving back.
+HEAPWRIGHT_ALWAYS_INLINE void consider(std::size_t idle) noexcept {
+    if (idle < kWorthwhileBytes) {
         return;
     }
     const std::uint32_t state = g_state.load(std::memory_order_relaxed);  // wake() looks again
-    if (state == awake || !g_settings.is_on || (state == none && dirty < kStartBytes)) {
+    if (state == awake || !g_settings.is_on || (state == none && idle < kStartBytes)) {
         return;
     }
     wake(state);
 }
+
+}  // namespace
+
+void note_freed() noexcept { consider(dirty_bytes()); }
+
+void note_freed_in_spans() noexcept { consider(dirty_bytes() + stirred_bytes()); }
 
 void restart_clock_after_fork() noexcept {
     g_clock.thread.forget_after_fork();

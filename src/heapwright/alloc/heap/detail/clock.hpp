@@ -14,9 +14,11 @@ struct ClockSettings {
 /// Before the first block is freed, or never.
 void set_clock(const ClockSettings& settings) noexcept;
 
-/// Memory of spans became free. Requires: the caller holds no lock of the heap.
+/// Spans became free. Requires: the caller holds no lock of the heap.
 /// Cost: two loads while there is little to give back.
 void note_freed() noexcept;
+/// Spans became free, or blocks in them, so that a span changed its state. As note_freed() otherwise.
+void note_freed_in_spans() noexcept;
 
 /// In the child of fork, which has no thread of ours.
 void restart_clock_after_fork() noexcept;

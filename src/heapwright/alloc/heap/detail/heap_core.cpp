@@ -3,9 +3,11 @@
 
 #include <new>
 
+#include <heapwright/alloc/heap/detail/page_return.hpp>
 #include <heapwright/alloc/heap/detail/probes.hpp>
 #include <heapwright/alloc/heap/detail/regions.hpp>
 #include <heapwright/alloc/heap/detail/span_chain.hpp>
+#include <heapwright/alloc/heap/detail/visitor.hpp>
 
 namespace heapwright::heap {
 
@@ -166,7 +168,10 @@ void HeapCore::link(Span* span) noexcept {
     span->next = nullptr;
     span->previous = nullptr;
     // One with nothing to hand out waits until somebody frees into it.
-    span->state = span->local_free != nullptr || span->has_uncarved() ? SpanState::dense : SpanState::full;
+    const bool has_room = span->local_free != nullptr || span->has_uncarved() || absent_blocks(span) != 0;
+    span->state = has_room ? SpanState::dense : SpanState::full;
+    note_put_aside(span);
+    note_stirred();
     if (span->state == SpanState::dense) {
         ListChain::push(abandoned_[span->size_class], span);
     }
@@ -250,6 +255,7 @@ void HeapCore::unlock_all() noexcept {
 
 void HeapCore::reset_locks_after_fork() noexcept {
     for (ThreadCache* cache = caches_; cache != nullptr; cache = cache->next) {
+        cache->visit_lock().reset_after_fork();
         cache->lock().reset_after_fork();
     }
     lock_.reset_after_fork();
@@ -307,6 +313,7 @@ void reset_heap_locks_after_fork() noexcept {
 }
 
 const char* HeapCore::broken_invariant() noexcept {
+    const os::LockGuard visiting(visitor_lock());
     const os::LockGuard guard(lock_);
     for (unsigned number = 0; number < kClassCount; ++number) {
         for (const Span* span = abandoned_[number]; span != nullptr; span = span->next) {

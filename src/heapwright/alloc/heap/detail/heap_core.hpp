@@ -57,6 +57,16 @@ public:
     /// Makes `thread` the owner of this one. Returns false when somebody else was faster.
     [[nodiscard]] bool claim(Span* span, std::uintptr_t thread) noexcept;
 
+    /// Calls `act` while nobody can claim the span, if it is an abandoned one of this heap.
+    template <class Act>
+    void with_abandoned(const Span* span, Act act) noexcept {
+        const os::LockGuard guard(lock_);
+        // Under the lock an abandoned span stays so.
+        if (span->owner.load(std::memory_order_relaxed) == owner::kAbandoned && span->is_private == is_private()) {
+            act();
+        }
+    }
+
     /// Looks at abandoned spans that threads freed into: gives empty ones back, offers the others.
     void sweep_abandoned() noexcept;
 

@@ -10,6 +10,7 @@
 #include <sys/resource.h>
 #include <sys/syscall.h>
 
+#include <heapwright/alloc/heap/detail/page_return.hpp>
 #include <heapwright/alloc/heap/settings.hpp>
 #include <heapwright/os/process.hpp>
 #include <heapwright/os/syscall.hpp>
@@ -43,7 +44,9 @@ consteval HeapDescriptor Region::describe(const Region& first) noexcept {
                          .slices = offsetof(Span, slices),
                          .is_dirty = offsetof(Span, is_dirty),
                          .start = offsetof(Span, start),
-                         .pages = offsetof(Span, pages)},
+                         .pages = offsetof(Span, pages),
+                         .state = offsetof(Span, state)},
+            .units = kUnitsOfSpan,
             .owners = {.free = owner::kFree, .interior = owner::kInterior, .large = owner::kLarge, .metadata = owner::kMetadata}};
 }
 #pragma GCC diagnostic pop

@@ -3,6 +3,8 @@
 
 #include <algorithm>
 
+#include <heapwright/alloc/heap/detail/page_return.hpp>
+
 namespace heapwright::heap {
 
 namespace {
@@ -63,7 +65,7 @@ bool hand_out_freed(Span* span) noexcept {
     }
     span->local_free = nullptr;
     in_this_order();
-    span->set_live(span->carved, 0);
+    span->set_live(span->carved - absent_blocks(span), 0);
     in_this_order();
     span->free = freed;
     return true;
@@ -95,7 +97,8 @@ const char* Span::broken_invariant() const noexcept {
     for (const FreeBlock* block = local_free; block != nullptr && freed <= carved; block = block->next) {
         ++freed;
     }
-    return freed != carved - live() ? "S2: the owner's frees are not the blocks that are not live" : nullptr;
+    return freed + absent_blocks(this) != carved - live() ? "S2: the owner's frees, and absent blocks, are not the blocks that are not live"
+                                                          : nullptr;
 }
 
 }  // namespace heapwright::heap

@@ -22,7 +22,7 @@ struct FreeBlock {
 namespace owner {
 inline constexpr std::uintptr_t kFree = 0;       ///< a slice in no span; fresh records are zero
 inline constexpr std::uintptr_t kAbandoned = 6;  ///< a span of blocks whose thread is gone
-inline constexpr std::uintptr_t kFullBit = 1;    ///< thread pointer | this: no free block, and in no list
+inline constexpr std::uintptr_t kFullBit = 1;    ///< thread pointer | this: its owner asks before it frees into it
 inline constexpr std::uintptr_t kCountedBit = 2; ///< thread pointer | this: its owner counts the blocks that come back
 inline constexpr std::uintptr_t kInterior = 2;   ///< not the first slice of a span
 inline constexpr std::uintptr_t kLarge = 4;      ///< a span that is one block
@@ -42,7 +42,7 @@ enum class SpanState : std::uint8_t {
 /// Two cache lines: the owner's, and the one that others write.
 ///
 ///   S1  live blocks = countdown + floor; they include those of the free list, which count as handed out
-///   S2  carved - live blocks are in local_free
+///   S2  carved - live blocks are in local_free, or reach into absent units
 ///   S3  carved <= capacity
 struct alignas(2 * kCacheLineBytes) Span {
     // The owner's line. Others read only `owner` and what never changes while the span exists.
@@ -59,7 +59,7 @@ struct alignas(2 * kCacheLineBytes) Span {
     SpanState state = SpanState::active;
     bool is_fresh = false;    ///< what is not carved yet reads as zero
     bool is_dirty = false;    ///< of each slice: its memory may be resident while it is free
-    std::uint32_t stamp = 0;  ///< of each slice: the clock's turn when it became free
+    std::uint32_t stamp = 0;  ///< of each free slice: the clock's turn when it became so; of a span put aside as well, 0: seen since
     char* start = nullptr;    ///< the first byte
 
     // The others' line.
@@ -70,13 +70,16 @@ struct alignas(2 * kCacheLineBytes) Span {
     Span* cache_next = nullptr;  ///< all spans of the cache
     Span* cache_previous = nullptr;
     Span* notice_next = nullptr;
-    std::uint32_t pages = 0;          ///< OS pages that a large block may use
+    std::uint32_t pages = 0;          ///< OS pages that a large block may use; in a span of blocks: absent()
     std::uint16_t head_distance = 0;  ///< of an interior slice: records back to the head
     bool is_private = false;          ///< of a Heap object: other threads' frees must not wait in an outbox
     bool is_noticed = false;          ///< in the cache's list of notices; changes under its lock
 
     [[nodiscard]] std::uint32_t live() const noexcept { return countdown + floor; }
     [[nodiscard]] bool has_uncarved() const noexcept { return carved < capacity; }
+    /// A bit for each unit whose memory was given back (page_return.hpp). Requires: a span of blocks.
+    [[nodiscard]] std::uint32_t absent() const noexcept { return pages; }
+    void set_absent(std::uint32_t units) noexcept { pages = units; }
     void set_live(std::uint32_t blocks, std::uint32_t next_floor) noexcept {
         floor = next_floor;
         countdown = blocks - next_floor;
@@ -98,7 +101,7 @@ void put_home(Span* span, FreeBlock* first, FreeBlock* last, std::uint32_t count
 void take_remote(Span* span) noexcept;
 /// Takes back what malloc could still have taken.
 void take_back_unused(Span* span) noexcept;
-/// Turns the owner's frees, and others', into what malloc takes from. Returns false when there are none.
+/// Turns the owner's frees, and others', into what malloc takes from. Returns false when there are none; absent units stay.
 /// Requires: span->free is empty.
 bool hand_out_freed(Span* span) noexcept;
 /// Makes blocks of slots that never were any. Requires: span->free is empty, and the span has such slots.

@@ -10,7 +10,9 @@
 #include <utility>
 
 #include <heapwright/alloc/heap/detail/heap_core.hpp>
+#include <heapwright/alloc/heap/detail/page_return.hpp>
 #include <heapwright/alloc/heap/detail/span_chain.hpp>
+#include <heapwright/alloc/heap/detail/visitor.hpp>
 
 namespace heapwright::heap {
 
@@ -31,13 +33,6 @@ constexpr unsigned kLookedAt = 3;
 
 }  // namespace
 
-void ThreadCache::attach(HeapCore& heap, std::uintptr_t thread, Span** direct) noexcept {
-    const os::LockGuard guard(lock_);  // statistics ask whether the cache is attached
-    heap_ = &heap;
-    thread_.store(thread, std::memory_order_relaxed);  // see thread()
-    direct_ = direct;
-}
-
 void ThreadCache::set_active(SizeClass size_class, Span* span) noexcept {
     active_[size_class] = span;
     if (direct_ != nullptr) {
@@ -54,6 +49,7 @@ FreeBlock* ThreadCache::refill(SizeClass size_class, bool may_borrow, bool& is_z
     if (active != &g_no_blocks && hand_out_freed(active)) {
         return pop(active);
     }
+    const os::LockGuard guard(visit_lock_);
     answer_notices();
     Span* span = take_partial(size_class);
     if (span == nullptr) {
@@ -62,7 +58,7 @@ FreeBlock* ThreadCache::refill(SizeClass size_class, bool may_borrow, bool& is_z
                 return block;
             }
         }
-        span = active->has_uncarved() ? active : take_new(size_class);
+        span = active->has_uncarved() || absent_blocks(active) != 0 ? active : take_new(size_class);
         if (span == nullptr) {
             return nullptr;
         }
@@ -77,7 +73,7 @@ FreeBlock* ThreadCache::refill(SizeClass size_class, bool may_borrow, bool& is_z
             place(active);
         }
     }
-    if (span->free == nullptr && !hand_out_freed(span)) {
+    if (span->free == nullptr && !hand_out_freed(span) && !(take_units_back(span) && hand_out_freed(span))) {
         is_zero = span->is_fresh;
         carve(span);
     }
@@ -140,13 +136,14 @@ Span* ThreadCache::take_new(SizeClass size_class) noexcept {
     span->free = nullptr;
     span->local_free = nullptr;
     span->carved = 0;
+    span->set_absent(0);
     span->set_live(0, 0);
     span->capacity = capacity_of(size_class);
     span->block_bytes = static_cast<std::uint32_t>(bytes_of(size_class));
     span->size_class = size_class;
     span->is_fresh = is_zero;
     span->is_private = heap_->is_private();
-    span->remote.store(0, std::memory_order_relaxed);       // as above
+    span->remote.store(0, std::memory_order_relaxed);        // as above
     span->owner.store(thread(), std::memory_order_relaxed);  // as above
     add(span);
     return span;
@@ -159,8 +156,9 @@ bool ThreadCache::ask_for_notice(Span* span) noexcept {
     return span->remote.compare_exchange_strong(nothing, kWantsNotice, std::memory_order_relaxed) || nothing == kWantsNotice;
 }
 
-/// Puts a span that is in no list where it belongs. Requires: it is not active, and span->free is empty.
-void ThreadCache::place(Span* span) noexcept {
+/// Puts a span that is in no list where it belongs, unless it goes back. Requires: it is not active, and span->free is empty.
+bool ThreadCache::place(Span* span, std::uintptr_t manner) noexcept {
+    note_put_aside(span);
     // Whoever frees into it from now on tells: this thread may never look at it by itself.
     while (!ask_for_notice(span)) {
         take_remote(span);
@@ -170,36 +168,36 @@ void ThreadCache::place(Span* span) noexcept {
     const std::uint32_t worthwhile = std::max(span->capacity / kWorthwhileShare, 1U);
     if (live == 0) {
         release(span);
-    } else if (span->has_uncarved()) {
-        enlist(span, SpanState::carving, 0);
+        return false;
+    }
+    if (span->has_uncarved()) {
+        enlist(span, SpanState::carving, 0, manner);
     } else if (idle * 2 >= span->capacity) {
-        enlist(span, SpanState::airy, 0);
+        enlist(span, SpanState::airy, live / 2, manner);  // looked at again when half of the rest is free
+        note_stirred();
     } else if (idle >= worthwhile) {
-        enlist(span, SpanState::dense, span->capacity / 2);
+        enlist(span, SpanState::dense, span->capacity / 2, manner);
     } else {
         span->state = SpanState::full;
         span->set_live(live, idle == 0 ? 0 : span->capacity - worthwhile);
         // Only this thread compares it for equality.
-        span->owner.store(thread() | (idle == 0 ? owner::kFullBit : owner::kCountedBit), std::memory_order_relaxed);
+        span->owner.store(thread() | (idle == 0 ? owner::kFullBit : manner), std::memory_order_relaxed);
     }
+    return true;
 }
 
 Span** ThreadCache::list_of(SizeClass size_class, SpanState state) noexcept {
     Lists& lists = lists_[size_class];
-    switch (state) {
-        case SpanState::carving: return &lists.carving;
-        case SpanState::dense: return &lists.dense;
-        case SpanState::airy: return &lists.airy;
-        case SpanState::active:
-        case SpanState::full: break;
-    }
-    return nullptr;
+    return state == SpanState::carving ? &lists.carving
+           : state == SpanState::dense ? &lists.dense
+           : state == SpanState::airy  ? &lists.airy
+                                       : nullptr;
 }
 
-void ThreadCache::enlist(Span* span, SpanState state, std::uint32_t floor) noexcept {
+void ThreadCache::enlist(Span* span, SpanState state, std::uint32_t floor, std::uintptr_t manner) noexcept {
     span->set_live(span->live(), floor);
     span->state = state;
-    span->owner.store(thread() | owner::kCountedBit, std::memory_order_relaxed);  // only this thread compares it for equality
+    span->owner.store(thread() | manner, std::memory_order_relaxed);  // only this thread compares it for equality
     ListChain::push(*list_of(span->size_class, state), span);
 }
 
@@ -214,6 +212,7 @@ void ThreadCache::unlist(Span* span) noexcept {
 }
 
 bool ThreadCache::on_countdown(Span* span) noexcept {
+    const os::LockGuard guard(visit_lock_);
     if (span->state != SpanState::active) {
         unlist(span);
         place(span);
@@ -231,6 +230,7 @@ bool ThreadCache::on_countdown(Span* span) noexcept {
 }
 
 void ThreadCache::take_home(Span* span, FreeBlock* first, FreeBlock* last, std::uint32_t count) noexcept {
+    const os::LockGuard guard(visit_lock_);
     put_home(span, first, last, count);
     if (span->state != SpanState::active) {
         unlist(span);
@@ -239,6 +239,7 @@ void ThreadCache::take_home(Span* span, FreeBlock* first, FreeBlock* last, std::
 }
 
 void ThreadCache::shed() noexcept {
+    const os::LockGuard guard(visit_lock_);
     for (unsigned number = 0; number < kClassCount; ++number) {
         const auto size_class = static_cast<SizeClass>(number);
         if (Span* const span = active_[size_class]; span != &g_no_blocks) {
@@ -254,31 +255,11 @@ bool ThreadCache::adopt(Span* span) noexcept {
     if (!heap_->claim(span, thread())) {
         return false;
     }
+    const os::LockGuard guard(visit_lock_);
     add(span);
     take_remote(span);
     place(span);
     return true;
-}
-
-void ThreadCache::notify(Span* span) noexcept {
-    while (true) {
-        // Pairs with the release in add(). A cache is never unmapped, so its lock may be taken whatever became of the span.
-        ThreadCache* const cache = span->cache.load(std::memory_order_acquire);
-        if (cache == nullptr) {
-            return;  // who takes the span over looks at what was freed
-        }
-        const os::LockGuard guard(cache->lock_);
-        if (span->cache.load(std::memory_order_relaxed) != cache) {  // the lock orders
-            continue;
-        }
-        if (!span->is_noticed) {
-            span->is_noticed = true;
-            span->notice_next = cache->noticed_;
-            cache->noticed_ = span;
-            cache->has_notices_.store(true, std::memory_order_relaxed);  // a hint; the lock orders
-        }
-        return;
-    }
 }
 
 void ThreadCache::answer_notices() noexcept {
@@ -302,88 +283,9 @@ void ThreadCache::answer_notices() noexcept {
     }
 }
 
-void ThreadCache::add(Span* span) noexcept {
-    const os::LockGuard guard(lock_);
-    CacheChain::push(all_, span);
-    span->is_noticed = false;
-    span->cache.store(this, std::memory_order_release);  // pairs with the acquire in notify()
-}
-
-void ThreadCache::drop(Span* span) noexcept {
-    const os::LockGuard guard(lock_);
-    CacheChain::erase(all_, span);
-    if (span->is_noticed) {
-        Span** link = &noticed_;
-        while (*link != span) {
-            link = &(*link)->notice_next;
-        }
-        *link = span->notice_next;
-        span->is_noticed = false;
-    }
-    span->cache.store(nullptr, std::memory_order_relaxed);  // under the lock, which notify() takes and looks again
-}
-
 void ThreadCache::release(Span* span) noexcept {
     drop(span);
     heap_->give(span);
-}
-
-void ThreadCache::forget() noexcept {
-    active_.fill(&g_no_blocks);
-    if (direct_ != nullptr) {
-        std::fill_n(direct_, kDirectSteps, &g_no_blocks);
-    }
-    lists_.fill({});
-    borrowed_.fill(0);
-    const os::LockGuard guard(lock_);  // as in attach()
-    heap_ = nullptr;
-    thread_.store(0, std::memory_order_relaxed);  // see thread()
-    direct_ = nullptr;
-}
-
-void ThreadCache::detach() noexcept {
-    while (Span* const span = all_) {
-        drop(span);
-        take_back_unused(span);
-        take_remote(span);
-        if (span->live() == 0) {
-            heap_->give(span);
-        } else {
-            heap_->put_abandoned(span);
-        }
-    }
-    forget();
-}
-
-void ThreadCache::discard() noexcept {
-    while (Span* const span = all_) {
-        drop(span);
-        heap_->give(span);
-    }
-    forget();
-}
-
-const char* ThreadCache::broken_invariant() const noexcept {
-    for (const Span* span = all_; span != nullptr; span = span->cache_next) {
-        if (span->cache.load(std::memory_order_relaxed) != this) {  // the owner's own
-            return "TC1: a span in the list of all names another cache";
-        }
-        const bool is_block = span->owner.load(std::memory_order_relaxed) == owner::kLarge;  // as above
-        if (const char* const broken = is_block ? nullptr : span->broken_invariant(); broken != nullptr) {
-            return broken;
-        }
-    }
-    for (const Lists& lists : lists_) {
-        for (const auto& [head, state] : {std::pair(lists.carving, SpanState::carving), std::pair(lists.dense, SpanState::dense),
-                                          std::pair(lists.airy, SpanState::airy)}) {
-            for (const Span* span = head; span != nullptr; span = span->next) {
-                if (span->state != state || span->cache.load(std::memory_order_relaxed) != this) {  // as above
-                    return "TC2: a list holds a span of another state or cache";
-                }
-            }
-        }
-    }
-    return nullptr;
 }
 
 }  // namespace heapwright::heap

@@ -50,6 +50,12 @@ public:
         return HEAPWRIGHT_LIKELY(span->free != nullptr) ? pop(span) : refill(size_class, may_borrow, is_zero);
     }
 
+    /// A block of the class, or nullptr where the active span has none at hand.
+    [[nodiscard]] HEAPWRIGHT_ALWAYS_INLINE FreeBlock* take_at_hand(SizeClass size_class) noexcept {
+        Span* const span = active_[size_class];
+        return HEAPWRIGHT_LIKELY(span->free != nullptr) ? pop(span) : nullptr;
+    }
+
     /// The owner frees a list of blocks, also into a span that was full. Requires: this cache's span.
     void take_home(Span* span, FreeBlock* first, FreeBlock* last, std::uint32_t count) noexcept;
     /// The countdown of a span ran out. Returns whether memory may have become free.
@@ -61,6 +67,14 @@ public:
 
     /// Another thread freed into a span of this cache that wants notice. Any thread.
     static void notify(Span* span) noexcept;
+
+    /// Does what can be done about a span of this cache while its thread may sleep: gives free pages back, and the span where
+    /// all of it is free. `is_alone`: the caller is the thread.
+    ///
+    /// Requires: visit_lock() held, and the span is this cache's.  Returns: bytes of pages given back.
+    std::size_t visit(Span* span, bool is_alone) noexcept;
+    /// Held by the thread while it changes spans that it does not allocate from, and by who visits them. Before lock().
+    [[nodiscard]] os::SpinLock& visit_lock() noexcept { return visit_lock_; }
 
     /// Puts a span into the list of all, and takes it out. Any thread that holds the span alone.
     void add(Span* span) noexcept;
@@ -97,9 +111,9 @@ private:
 
     void set_active(SizeClass size_class, Span* span) noexcept;
     void forget() noexcept;
-    void place(Span* span) noexcept;
+    bool place(Span* span, std::uintptr_t manner = owner::kCountedBit) noexcept;
     [[nodiscard]] Span** list_of(SizeClass size_class, SpanState state) noexcept;
-    void enlist(Span* span, SpanState state, std::uint32_t floor) noexcept;
+    void enlist(Span* span, SpanState state, std::uint32_t floor, std::uintptr_t manner) noexcept;
     void unlist(Span* span) noexcept;
     [[nodiscard]] bool ask_for_notice(Span* span) noexcept;
     [[nodiscard]] Span* take_partial(SizeClass size_class) noexcept;
@@ -115,6 +129,7 @@ private:
     std::array<Lists, kClassCount> lists_{};
     std::array<std::uint8_t, kClassCount> borrowed_{};
 
+    os::SpinLock visit_lock_;
     os::SpinLock lock_;  // of the list of all spans and of the notices
     Span* all_ = nullptr;
     Span* noticed_ = nullptr;  // linked by Span::notice_next

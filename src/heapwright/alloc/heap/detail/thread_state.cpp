@@ -3,6 +3,8 @@
 
 #include <pthread.h>
 
+#include <heapwright/alloc/heap/detail/clock.hpp>
+
 namespace heapwright::heap {
 
 constinit thread_local ThreadState t_state;
@@ -27,6 +29,7 @@ void push_remote(Span* span, FreeBlock* first, FreeBlock* last) noexcept {
                                                  std::memory_order_relaxed));
     if ((before & kWantsNotice) != 0) {
         ThreadCache::notify(span);
+        note_freed_in_spans();
     }
 }
 

@@ -1,0 +1,122 @@
+// Which spans a cache has, and whose it is: threads come and go, spans join and leave, others tell of what they freed.
+#include <algorithm>
+#include <utility>
+
+#include <heapwright/alloc/heap/detail/heap_core.hpp>
+#include <heapwright/alloc/heap/detail/span_chain.hpp>
+#include <heapwright/alloc/heap/detail/thread_cache.hpp>
+#include <heapwright/alloc/heap/detail/visitor.hpp>
+
+namespace heapwright::heap {
+
+void ThreadCache::attach(HeapCore& heap, std::uintptr_t thread, Span** direct) noexcept {
+    const os::LockGuard guard(lock_);  // statistics ask whether the cache is attached
+    heap_ = &heap;
+    thread_.store(thread, std::memory_order_relaxed);  // see thread()
+    direct_ = direct;
+}
+
+void ThreadCache::forget() noexcept {
+    active_.fill(&g_no_blocks);
+    if (direct_ != nullptr) {
+        std::fill_n(direct_, kDirectSteps, &g_no_blocks);
+    }
+    lists_.fill({});
+    borrowed_.fill(0);
+    const os::LockGuard guard(lock_);  // as in attach()
+    heap_ = nullptr;
+    thread_.store(0, std::memory_order_relaxed);  // see thread()
+    direct_ = nullptr;
+}
+
+void ThreadCache::detach() noexcept {
+    const os::LockGuard guard(visit_lock_);
+    while (Span* const span = all_) {
+        drop(span);
+        take_back_unused(span);
+        take_remote(span);
+        if (span->live() == 0) {
+            heap_->give(span);
+        } else {
+            heap_->put_abandoned(span);
+        }
+    }
+    forget();
+}
+
+void ThreadCache::discard() noexcept {
+    const os::LockGuard guard(visit_lock_);
+    while (Span* const span = all_) {
+        drop(span);
+        heap_->give(span);
+    }
+    forget();
+}
+
+void ThreadCache::add(Span* span) noexcept {
+    const os::LockGuard guard(lock_);
+    CacheChain::push(all_, span);
+    span->is_noticed = false;
+    span->cache.store(this, std::memory_order_release);  // pairs with the acquire in notify()
+}
+
+void ThreadCache::drop(Span* span) noexcept {
+    const os::LockGuard guard(lock_);
+    CacheChain::erase(all_, span);
+    if (span->is_noticed) {
+        Span** link = &noticed_;
+        while (*link != span) {
+            link = &(*link)->notice_next;
+        }
+        *link = span->notice_next;
+        span->is_noticed = false;
+    }
+    span->cache.store(nullptr, std::memory_order_relaxed);  // under the lock, which notify() takes and looks again
+}
+
+void ThreadCache::notify(Span* span) noexcept {
+    while (true) {
+        // Pairs with the release in add(). A cache is never unmapped, so its lock may be taken whatever became of the span.
+        ThreadCache* const cache = span->cache.load(std::memory_order_acquire);
+        if (cache == nullptr) {
+            return;  // who takes the span over looks at what was freed
+        }
+        const os::LockGuard guard(cache->lock_);
+        if (span->cache.load(std::memory_order_relaxed) != cache) {  // the lock orders
+            continue;
+        }
+        if (!span->is_noticed) {
+            span->is_noticed = true;
+            span->notice_next = cache->noticed_;
+            cache->noticed_ = span;
+            cache->has_notices_.store(true, std::memory_order_relaxed);  // a hint; the lock orders
+            note_stirred();
+        }
+        return;
+    }
+}
+
+const char* ThreadCache::broken_invariant() const noexcept {
+    for (const Span* span = all_; span != nullptr; span = span->cache_next) {
+        if (span->cache.load(std::memory_order_relaxed) != this) {  // the owner's own
+            return "TC1: a span in the list of all names another cache";
+        }
+        const bool is_block = span->owner.load(std::memory_order_relaxed) == owner::kLarge;  // as above
+        if (const char* const broken = is_block ? nullptr : span->broken_invariant(); broken != nullptr) {
+            return broken;
+        }
+    }
+    for (const Lists& lists : lists_) {
+        for (const auto& [head, state] : {std::pair(lists.carving, SpanState::carving), std::pair(lists.dense, SpanState::dense),
+                                          std::pair(lists.airy, SpanState::airy)}) {
+            for (const Span* span = head; span != nullptr; span = span->next) {
+                if (span->state != state || span->cache.load(std::memory_order_relaxed) != this) {  // as above
+                    return "TC2: a list holds a span of another state or cache";
+                }
+            }
+        }
+    }
+    return nullptr;
+}
+
+}  // namespace heapwright::heap
