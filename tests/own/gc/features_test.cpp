@@ -367,7 +367,7 @@ TEST_CASE("a pinned object stays where it is and alive while others around it mo
 
 TEST_CASE("external bytes count as allocated") {
     auto config = precise();
-    config.nursery_bytes = 1'000'000;
+    config.nursery_bytes = config.nursery_most_bytes = 1'000'000;
     gc::Heap heap{config};
     for (int count = 0; count < 100; ++count) {
         gc::make<Node>(heap);

@@ -1,5 +1,6 @@
 #include <cstddef>
 #include <cstdint>
+#include <cstdlib>
 #include <string>
 #include <vector>
 
@@ -232,6 +233,25 @@ TEST_CASE("garbage alone never reaches a limit") {
     }
     CHECK(heap.stats().full_collections > 2);
     CHECK(heap.stats().refusals == 0);
+}
+
+TEST_CASE("the environment puts every heap under stress that is not already") {
+    const char* const before = std::getenv("HEAPWRIGHT_GC_STRESS");
+    const std::string kept = before == nullptr ? "" : before;
+    setenv("HEAPWRIGHT_GC_STRESS", "5", 1);
+    {
+        gc::Heap heap{precise()};
+        for (int count = 0; count < 100; ++count) {
+            gc::make<Node>(heap);
+        }
+        CHECK(heap.stats().pauses == 20);
+        CHECK(heap.config().stress == 5);
+    }
+    if (before == nullptr) {
+        unsetenv("HEAPWRIGHT_GC_STRESS");
+    } else {
+        setenv("HEAPWRIGHT_GC_STRESS", kept.c_str(), 1);
+    }
 }
 
 TEST_CASE("misuse stops the program") {

@@ -325,10 +325,19 @@ void Collector::discard_run(Chunk* chunk, std::size_t first, std::size_t end) no
     returned_now += bytes;
 }
 
-/// Returns memory of empty blocks until at most about `keep_bytes` of them are left, and chunks without any object whole.
-void Collector::give_back(std::size_t keep_bytes) noexcept {
+/// What a pause has time for of what the last cycle found to be too much: a page costs the kernel about 150 ns.
+void Collector::give_back_some() noexcept {
+    if (resident_empty * kBlockBytes > spare_bytes) {
+        give_back(spare_bytes, std::max(kBlockBytes, static_cast<std::size_t>(config.pause_budget_ns) * 2));
+    }
+}
+
+/// Returns memory of empty blocks until at most about `keep_bytes` of them are left or about `most_bytes` are returned, and
+/// chunks without any object whole.
+void Collector::give_back(std::size_t keep_bytes, std::size_t most_bytes) noexcept {
     Chunk* next = nullptr;
-    for (Chunk* chunk = chunks; chunk != nullptr; chunk = next) {
+    const std::size_t before = returned_now;
+    for (Chunk* chunk = chunks; chunk != nullptr && returned_now - before < most_bytes; chunk = next) {
         next = chunk->next;
         if (chunk->is_huge) {
             continue;
@@ -336,7 +345,8 @@ void Collector::give_back(std::size_t keep_bytes) noexcept {
         std::size_t first = kFirstBlock;
         for (std::size_t index = kFirstBlock; index <= kBlocksPerChunk; ++index) {
             const bool is_free = index < kBlocksPerChunk && chunk->blocks[index].state == BlockState::free &&
-                                 (resident_empty - (index - first)) * kBlockBytes > keep_bytes;
+                                 (resident_empty - (index - first)) * kBlockBytes > keep_bytes &&
+                                 returned_now - before + (index - first) * kBlockBytes < most_bytes;
             if (!is_free) {
                 discard_run(chunk, first, index);
                 first = index + 1;

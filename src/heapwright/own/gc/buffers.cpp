@@ -82,7 +82,9 @@ void remember_words(const void* begin, std::size_t bytes) noexcept {
     for (std::size_t offset = 0; offset < bytes; offset += sizeof(void*)) {
         const auto* const slot = static_cast<const std::byte*>(begin) + offset;
         const std::uint8_t kind = chunk_kind(slot);
-        if (kind != kNoChunk && (kind != kChunk || load_byte(line_of(slot)) == kLineOld)) {
+        const void* const word = *reinterpret_cast<void* const*>(slot);
+        if (kind != kNoChunk && (kind != kChunk || load_byte(line_of(slot)) == kLineOld) && chunk_kind(word) != kNoChunk &&
+            may_be_young(word)) {
             remember_slow(slot);
         }
     }

@@ -20,7 +20,7 @@ void begin_collector(Collector& collector) noexcept {
     collector.roots.next = collector.roots.previous = &collector.roots;
     collector.weak_roots.next = collector.weak_roots.previous = &collector.weak_roots;
     collector.full_threshold = collector.config.threshold_bytes;
-    collector.nursery_bytes = collector.config.nursery_bytes;
+    collector.nursery_most = collector.nursery_bytes = collector.config.nursery_bytes;
     collector.last_collection_ns = os::monotonic_ns();
     void* const pages = os::map_pages(sizeof(MarkTeam), "heapwright gc markers");
     HEAPWRIGHT_CHECK(pages != nullptr, "out of memory: no pages for a collected heap's markers");
@@ -80,16 +80,23 @@ void Collector::collect(Mutator& self, Cycle cycle, Reason reason) noexcept {
             if (config.generational || reason != Reason::nursery_full) {
                 minor(self);
             }
-            if (reason == Reason::nursery_full && used_bytes() + external_bytes >= full_threshold) {
-                event.reason = Reason::threshold;
-                event.cycle = config.incremental ? Cycle::begin : Cycle::full;
+            begins_soon = false;
+            if (reason == Reason::nursery_full && used_bytes() + external_bytes + config.nursery_bytes >= full_threshold) {
                 if (!config.incremental) {
+                    event.reason = Reason::threshold;
+                    event.cycle = Cycle::full;
                     full(self);
-                } else {
-                    if (!config.generational) {
-                        minor(self);  // marking in steps begins without young objects
-                    }
+                } else if (!config.generational) {
+                    event.reason = Reason::threshold;
+                    event.cycle = Cycle::begin;
+                    minor(self);  // marking in steps begins without young objects
                     begin_marking(self);
+                } else if (os::monotonic_ns() - begin_ns <= config.pause_budget_ns / 2) {
+                    event.reason = Reason::threshold;
+                    event.cycle = Cycle::begin;
+                    begin_marking(self);
+                } else {
+                    begins_soon = true;  // after a short while, when there are few young objects
                 }
             }
             break;
@@ -104,7 +111,8 @@ void Collector::collect(Mutator& self, Cycle cycle, Reason reason) noexcept {
             break;
         case Cycle::step:
         case Cycle::end:
-            if (mark_step(config.pause_budget_ns)) {
+            // What follows marking is a pause of its own where marking took long.
+            if (mark_step(config.pause_budget_ns) && os::monotonic_ns() - begin_ns <= config.pause_budget_ns / 2) {
                 event.cycle = Cycle::end;
                 end_marking(self);
             }
@@ -116,19 +124,27 @@ void Collector::collect(Mutator& self, Cycle cycle, Reason reason) noexcept {
 }
 
 /// The longer a thread may allocate, the less of it lives; but what lives then is marked in one pause.
-void Collector::size_nursery(std::uint64_t pause_ns) noexcept {
-    const std::size_t most = std::max(config.nursery_bytes, std::min(config.nursery_most_bytes, live_bytes / 2));
-    if (pause_ns > config.pause_budget_ns / 2) {
-        nursery_bytes = std::max(config.nursery_bytes, nursery_bytes / 2);
-    } else if (pause_ns < config.pause_budget_ns / 4) {
-        nursery_bytes = std::min(most, nursery_bytes + nursery_bytes / 4);
+void Collector::size_nursery(Cycle cycle, std::uint64_t pause_ns) noexcept {
+    if (cycle == Cycle::minor) {
+        if (pause_ns > config.pause_budget_ns) {
+            nursery_most = std::max(config.nursery_bytes / 4, nursery_most / 2);
+        } else if (pause_ns < config.pause_budget_ns / 2) {
+            nursery_most = std::min(config.nursery_most_bytes, nursery_most + nursery_most / 2);
+        }
+    }
+    // The whole room up to the next look at everything, so that the heap stays within it.
+    const std::size_t used = used_bytes() + external_bytes;
+    const std::size_t room = full_threshold > used ? full_threshold - used : 0;
+    nursery_bytes = std::min(nursery_most, std::max(room, config.nursery_bytes));
+    if (begins_soon) {
+        nursery_bytes = config.nursery_bytes / 8;
     }
 }
 
 void Collector::finish_pause(Mutator&, GcEvent& event, std::uint64_t begin_ns) noexcept {
     remember_constructions();
-    if (event.cycle != Cycle::step) {
-        since_collection.store(0, std::memory_order_relaxed);
+    if (event.cycle != Cycle::step && event.cycle != Cycle::end) {
+        since_collection.store(0, std::memory_order_relaxed);  // no young object is left
     }
     since_step.store(0, std::memory_order_relaxed);
     __atomic_store_n(&last_collection_ns, os::monotonic_ns(), __ATOMIC_RELAXED);  // read by tick, which only compares
@@ -138,7 +154,6 @@ void Collector::finish_pause(Mutator&, GcEvent& event, std::uint64_t begin_ns) n
     counts.steps += event.cycle == Cycle::step || event.cycle == Cycle::end ? 1U : 0U;
     event.number = counts.pauses;
     event.used_after_bytes = used_bytes();
-    event.returned_bytes = returned_now;
     event.moved_bytes = moved_now;
     event.mark_ns = mark_ns_now;
     if (config.verify_always) {
@@ -146,10 +161,10 @@ void Collector::finish_pause(Mutator&, GcEvent& event, std::uint64_t begin_ns) n
             fail_check(broken, nullptr, __FILE__, __LINE__);
         }
     }
+    give_back_some();
+    event.returned_bytes = returned_now;
     event.pause_ns = os::monotonic_ns() - begin_ns;
-    if (event.cycle == Cycle::minor) {
-        size_nursery(event.pause_ns);
-    }
+    size_nursery(event.cycle, event.pause_ns);
     counts.pause_total_ns += event.pause_ns;
     counts.pause_longest_ns = std::max(counts.pause_longest_ns, event.pause_ns);
     {
@@ -179,7 +194,7 @@ void Collector::minor(Mutator& self) noexcept {
     after_marking(marker, false);
     mark_ns_now += os::monotonic_ns() - begin_ns;
     sweep_touched();
-    clean_marks(16);
+    clean_marks(clean_at_once);
 }
 
 /// Turns the marks' meaning: what is marked now has to be reached again.
@@ -211,6 +226,7 @@ void Collector::begin_epoch() noexcept {
 /// Requires: a minor collection has just ended: no young object exists.
 void Collector::begin_marking(Mutator& self) noexcept {
     begin_epoch();
+    begins_soon = false;
     is_marking = true;
     __atomic_add_fetch(&marking_heaps, 1, __ATOMIC_RELAXED);  // the world is stopped: mutators see it when they go on
     Marker& marker = team->first;
@@ -268,7 +284,7 @@ void Collector::cancel_marking() noexcept {
 /// Gives back all memory that holds no object.
 void Collector::shrink(Mutator& self) noexcept {
     begin_look(self);
-    give_back(0);
+    give_back(0, SIZE_MAX);
     end_look();
 }
 
@@ -292,6 +308,7 @@ void Collector::full(Mutator& self) noexcept {
     }
     const std::uint64_t begin_ns = os::monotonic_ns();
     begin_epoch();
+    begins_soon = false;
     choose_sparse_blocks();
     Marker& marker = team->first;
     marker.set(evacuates ? TraceMode::evacuate : TraceMode::mark, epoch);

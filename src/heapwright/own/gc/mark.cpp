@@ -1,6 +1,7 @@
 // Following references: the stack of a marker, what happens when it is full, and the lines that marked objects keep.
 #include <algorithm>
 #include <cstring>
+#include <utility>
 
 #include <heapwright/base/check.hpp>
 #include <heapwright/os/clock.hpp>
@@ -151,6 +152,11 @@ void Marker::mark_slow(void** slot) noexcept {
                 }
             }
             break;
+        case TraceMode::only_young:
+            if ((load_byte(line_of(header)) & kLineYoung) == 0) {
+                return;
+            }
+            break;
         case TraceMode::mark:
         case TraceMode::report: break;
     }
@@ -198,10 +204,26 @@ void Marker::mark_lines(Header* header, std::size_t size_bytes) noexcept {
     }
 }
 
-void Marker::process(void* object) noexcept {
+HEAPWRIGHT_ALWAYS_INLINE void Marker::process(void* object) noexcept {
     Header* const header = header_of(object);
-    mark_lines(header, size_of(header));
-    trace(header);
+    const std::uint64_t word = header->word;
+    const std::size_t size_bytes = (word >> Header::kSizeShift) * kUnitBytes;
+    if (HEAPWRIGHT_LIKELY((number_of(header) & (kLineBytes - 1)) + size_bytes <= kLineBytes && size_bytes != 0)) {
+        std::uint8_t* const line = line_of(header);
+        if (const std::uint8_t was = load_byte(line); (was & (kLineOld | kLineLogged)) == 0) {
+            store_byte(line, static_cast<std::uint8_t>(kLineOld | (was & kLineYoung)));
+        }
+    } else {
+        mark_lines(header, size_of(header));
+    }
+    const TypeInfo* const type = header->type();
+    if (HEAPWRIGHT_LIKELY((word & Header::kConstructing) == 0 && type->kind == ObjectKind::plain)) {
+        if (type->trace != nullptr) {
+            type->trace(object, *this);
+        }
+    } else {
+        trace(header);
+    }
 }
 
 void Marker::trace(const Header* header) noexcept {
@@ -282,30 +304,38 @@ void Marker::drain() noexcept {
     rest();
 }
 
-/// An object waits in a short ring while its header comes into the cache.
+/// An object waits in a short ring while its header comes into the cache: what is popped changes places with what was popped
+/// `kAhead` objects before.
 void Marker::drain_some(std::size_t objects) noexcept {
-    void* ahead[kAhead];
-    std::size_t first = 0;
-    std::size_t count = 0;
-    for (; objects != 0; --objects) {
-        while (count < kAhead && top_ != begin_) {
-            void* const object = *--top_;
-            __builtin_prefetch(header_of(object), 1);
-            ahead[(first + count++) % kAhead] = object;
-        }
-        if (count == 0) {
-            if (!trace_piece()) {
-                return;
+    void* ahead[kAhead] = {};
+    std::size_t turn = 0;
+    while (objects != 0) {
+        void* object = nullptr;
+        if (HEAPWRIGHT_LIKELY(top_ != begin_)) {
+            void* const next = *--top_;
+            __builtin_prefetch(header_of(next), 1);
+            object = std::exchange(ahead[turn++ % kAhead], next);
+            if (HEAPWRIGHT_UNLIKELY(object == nullptr)) {
+                continue;
             }
-            continue;
+        } else {
+            for (std::size_t left = kAhead; left != 0 && object == nullptr; --left) {
+                object = std::exchange(ahead[turn++ % kAhead], nullptr);
+            }
+            if (object == nullptr) {
+                if (!trace_piece()) {
+                    return;
+                }
+                continue;
+            }
         }
-        void* const object = ahead[first];
-        first = (first + 1) % kAhead;
-        --count;
+        --objects;
         process(object);
     }
-    for (; count != 0; --count) {
-        push(ahead[(first + count - 1) % kAhead]);
+    for (std::size_t left = kAhead; left != 0; --left) {
+        if (void* const object = ahead[(turn + left - 1) % kAhead]; object != nullptr) {
+            push(object);
+        }
     }
 }
 

@@ -27,14 +27,19 @@ void check_same_heap(const void* slot, const void* target) noexcept;
 /// it must hear of what is overwritten; and a line of old objects that is written to must be looked at again by the next
 /// minor collection.
 ///
-/// Cost: about 12 instructions; about 3 when nullptr is written.
+/// Cost: about 12 instructions, 8 more where the member's object is old; about 3 when nullptr is written.
 HEAPWRIGHT_ALWAYS_INLINE void before_overwrite(void* old_target) noexcept {
     // Relaxed: marking begins and ends while the world is stopped.
     if (HEAPWRIGHT_UNLIKELY(__atomic_load_n(&marking_heaps, __ATOMIC_RELAXED) != 0)) {
         tell_overwritten(old_target);
     }
 }
-HEAPWRIGHT_ALWAYS_INLINE void after_write(const void* slot, [[maybe_unused]] const void* target) noexcept {
+/// Whether what is referred to was made since the last collection. In the middle of a huge object nobody knows: then it counts
+/// as young.
+[[nodiscard]] HEAPWRIGHT_ALWAYS_INLINE bool may_be_young(const void* target) noexcept {
+    return load_byte(chunk_kinds + (number_of(target) >> kChunkShift)) != kChunk || load_byte(line_of(target)) == kLineYoung;
+}
+HEAPWRIGHT_ALWAYS_INLINE void after_write(const void* slot, const void* target) noexcept {
     const std::uint8_t kind = load_byte(chunk_kinds + (number_of(slot) >> kChunkShift));
     if (kind == kNoChunk) {
         return;  // on a stack, or in memory that is no heap's
@@ -42,7 +47,7 @@ HEAPWRIGHT_ALWAYS_INLINE void after_write(const void* slot, [[maybe_unused]] con
 #ifndef NDEBUG
     check_same_heap(slot, target);
 #endif
-    if (kind != kChunk || load_byte(line_of(slot)) == kLineOld) {
+    if ((kind != kChunk || load_byte(line_of(slot)) == kLineOld) && may_be_young(target)) {
         remember_slow(slot);
     }
 }

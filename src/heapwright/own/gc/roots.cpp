@@ -289,6 +289,7 @@ void for_each_object_in_line(Collector& collector, const void* slot, Visit visit
 
 /// Looks again at old objects that were written to.
 void Collector::mark_remembered(Marker& marker) noexcept {
+    marker.set(TraceMode::only_young, epoch);
     for (std::size_t index = 0; index < remembered.size(); ++index) {
         const void* const slot = remembered[index];
         if (chunk_kind(slot) == kContinuation) {
@@ -316,6 +317,7 @@ void Collector::mark_remembered(Marker& marker) noexcept {
         });
     }
     remembered.clear();
+    marker.set(TraceMode::mark, epoch);
 }
 
 }  // namespace heapwright::gc::detail

@@ -121,21 +121,22 @@ void Collector::sweep_all(bool keep_young) noexcept {
         });
         std::reverse(free_blocks.begin() + first, free_blocks.end());
     }
-    live_bytes = used_bytes();
+    clean_at_once = std::max<std::size_t>(unclean.size() / 12, 64);
+    // What was allocated while it was marked is not known to live.
+    const std::size_t young = keep_young ? std::min(since_collection.load(std::memory_order_relaxed), used_bytes()) : 0;
+    live_bytes = used_bytes() - young;
     const std::size_t counted = live_bytes + external_bytes;
-    full_threshold = std::max({config.threshold_bytes, static_cast<std::size_t>(static_cast<double>(counted) * config.growth),
+    const std::size_t grown = static_cast<std::size_t>(static_cast<double>(counted) * config.growth);
+    full_threshold = std::max({config.threshold_bytes, grown + std::min(counted, config.nursery_most_bytes / 2),
                                counted + 2 * config.nursery_bytes});
     // What was in use lately may be again: it stays, and so does what the next cycle may need. Of the rest, half goes back each
     // time. A heap that breathes would fault the pages in again, and that costs more than marking what could lie in them.
-    recent_peaks[next_peak++ % 4] = std::max(peak_since_full, live_bytes);
+    recent_peaks[next_peak++ % 4] = std::max(peak_since_full, used_bytes());
     peak_since_full = 0;
-    const std::size_t wanted =
-        std::max({full_threshold + nursery_bytes, recent_peaks[0], recent_peaks[1], recent_peaks[2], recent_peaks[3]});
-    const std::size_t keep = wanted - live_bytes;
+    const std::size_t wanted = std::max({full_threshold, recent_peaks[0], recent_peaks[1], recent_peaks[2], recent_peaks[3]});
+    const std::size_t keep = wanted - std::min(wanted, used_bytes());
     const std::size_t spare = resident_empty * kBlockBytes;
-    if (spare > keep) {
-        give_back(keep + (spare - keep) / 2);
-    }
+    spare_bytes = spare > keep ? keep + (spare - keep) / 2 : SIZE_MAX;
 }
 
 /// Clears marks of the cycle before, so that the next cycle cannot take them for its own.

@@ -19,7 +19,7 @@ struct MarkTeam::Helper {
 
 namespace {
 
-constexpr std::size_t kAlone = 4096;   // objects that are marked before anybody is woken: a wake costs as much as a thousand
+constexpr std::size_t kAlone = 8192;   // objects that are marked before anybody is woken: a wake costs as much as a thousand
 constexpr std::size_t kBetween = 256;  // objects between two looks at who is hungry
 // Few: the oldest entry of a stack that goes down a tree is half of what is left of it.
 constexpr std::size_t kWorthSharing = 4;

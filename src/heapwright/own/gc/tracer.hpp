@@ -29,6 +29,7 @@ enum class TraceMode : std::uint8_t {
     mark,        // what is not marked becomes so
     keep_young,  // the same, but what is young stays so and its place is remembered
     evacuate,    // the same as mark, and objects of sparse blocks move
+    only_young,  // the same as mark, but most members refer to old objects: line bytes are asked first, as they are fewer
     report,      // each edge is told to a function
 };
 

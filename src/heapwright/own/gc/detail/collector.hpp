@@ -86,7 +86,9 @@ struct Collector {
     void release_chunk(Chunk* chunk) noexcept;
     void retire(Mutator& mutator) noexcept;
     void discard_run(Chunk* chunk, std::size_t first, std::size_t end) noexcept;
-    void give_back(std::size_t keep_bytes) noexcept;
+    void give_back(std::size_t keep_bytes, std::size_t most_bytes) noexcept;
+    void give_back_some() noexcept;
+    std::size_t spare_bytes = SIZE_MAX;  // of empty blocks, that are not given back
     [[nodiscard]] bool may_commit(std::size_t bytes) const noexcept;
     [[nodiscard]] std::size_t used_bytes() const noexcept { return used_lines * kLineBytes + huge_bytes; }
 
@@ -99,7 +101,9 @@ struct Collector {
         since_step.fetch_add(bytes, std::memory_order_relaxed);
         allocated_total += bytes;
     }
-    std::size_t nursery_bytes = 0;     // now
+    std::size_t nursery_bytes = 0;     // until the next minor collection
+    std::size_t nursery_most = 0;      // as far as pauses allow
+    bool begins_soon = false;          // marking of everything is due, after a minor collection that is short
     std::size_t peak_since_full = 0;   // bytes in use before a pause
     std::size_t recent_peaks[4] = {};  // the same for the last cycles of everything
     std::size_t next_peak = 0;
@@ -183,7 +187,7 @@ struct Collector {
     void shrink(Mutator& self) noexcept HEAPWRIGHT_NO_THREAD_SAFETY_ANALYSIS;
     void begin_epoch() noexcept;
     [[nodiscard]] bool is_live(const void* object) const noexcept;
-    void size_nursery(std::uint64_t pause_ns) noexcept;
+    void size_nursery(Cycle cycle, std::uint64_t pause_ns) noexcept;
     void finish_pause(Mutator& self, GcEvent& event, std::uint64_t begin_ns) noexcept HEAPWRIGHT_NO_THREAD_SAFETY_ANALYSIS;
 
     // After marking: weak.cpp, finalise.cpp, sweep.cpp.
@@ -226,6 +230,7 @@ struct Collector {
     void settle_block(std::byte* block, std::uint8_t freed_states) noexcept;
     void sweep_huge(bool everything, bool keep_young) noexcept;
     PageVector<std::byte*> unclean;  // blocks with marks of the cycle before
+    std::size_t clean_at_once = 0;   // of them, in each minor collection
     void clean_marks(std::size_t blocks) noexcept;
     void unmark(std::byte* block, const BlockInfo& info) noexcept;
 

@@ -159,7 +159,8 @@ static_assert(sizeof(Chunk) <= (kFirstByte >> kGranuleShift), "the chunk's head 
 }
 /// The half bit of an object's mark byte.
 [[nodiscard]] HEAPWRIGHT_ALWAYS_INLINE std::uint8_t half_of(const Header* header) noexcept {
-    return (number_of(header) & kUnitBytes) != 0 ? kMarkHalf : 0;
+    static_assert(kMarkHalf == kUnitBytes / 2, "the bit of the address is shifted to where the mark has it");
+    return static_cast<std::uint8_t>((number_of(header) & kUnitBytes) / 2);
 }
 /// Header and payload, whatever the size.
 [[nodiscard]] HEAPWRIGHT_ALWAYS_INLINE std::size_t size_of(const Header* header) noexcept {
