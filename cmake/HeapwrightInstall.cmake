@@ -53,6 +53,9 @@ install(FILES ${PROJECT_BINARY_DIR}/heapwrightConfig.cmake ${PROJECT_BINARY_DIR}
   DESTINATION ${heapwright_package_dir} COMPONENT library)
 
 list(JOIN heapwright_archives " " heapwright_pc_libs)
+# From the folder of the .pc files, so that they are right wherever the library is installed.
+file(RELATIVE_PATH heapwright_pc_up /prefix/${CMAKE_INSTALL_LIBDIR}/pkgconfig /prefix)
+string(REGEX REPLACE "/$" "" heapwright_pc_up "${heapwright_pc_up}")
 configure_file(cmake/heapwright.pc.in heapwright.pc @ONLY)
 configure_file(cmake/heapwright-malloc.pc.in heapwright-malloc.pc @ONLY)
 install(FILES ${PROJECT_BINARY_DIR}/heapwright.pc ${PROJECT_BINARY_DIR}/heapwright-malloc.pc DESTINATION ${CMAKE_INSTALL_LIBDIR}/pkgconfig COMPONENT library)

@@ -7,6 +7,7 @@
 #include <heapwright/alloc/adapt/memory_resource.hpp>     // IWYU pragma: export
 #include <heapwright/alloc/adapt/size_histogram.hpp>      // IWYU pragma: export
 #include <heapwright/alloc/adapt/standard_allocator.hpp>  // IWYU pragma: export
+#include <heapwright/alloc/adapt/trace_file.hpp>          // IWYU pragma: export
 #include <heapwright/alloc/adapt/trace_sink.hpp>          // IWYU pragma: export
 #include <heapwright/alloc/adapt/tracked.hpp>             // IWYU pragma: export
 #include <heapwright/os/report_by_default.hpp>            // IWYU pragma: export

@@ -25,6 +25,12 @@
 #define HEAPWRIGHT_UNDER_ASAN 0
 #endif
 
+#if HEAPWRIGHT_HAS_FEATURE(memory_sanitizer)
+#define HEAPWRIGHT_UNDER_MSAN 1
+#else
+#define HEAPWRIGHT_UNDER_MSAN 0
+#endif
+
 #if defined(__SANITIZE_THREAD__) || HEAPWRIGHT_HAS_FEATURE(thread_sanitizer)
 #define HEAPWRIGHT_UNDER_TSAN 1
 #else

@@ -1,8 +1,8 @@
-// Tells AddressSanitizer and Valgrind which bytes an allocator holds back, so that they see into it.
+// Tells AddressSanitizer, MemorySanitizer and Valgrind which bytes an allocator holds back, so that they see into it.
 //
-// Without them an allocator that keeps freed bytes hides use after free. Under ASan the hooks mark shadow memory; in
-// other debug builds they are Valgrind client requests (a few instructions that do nothing outside Valgrind); in
-// release builds they are nothing.
+// Without them an allocator that keeps freed bytes hides use after free. Under ASan the hooks mark shadow memory; under MSan
+// bytes that were held back count as never written; in other debug builds they are Valgrind client requests (a few
+// instructions that do nothing outside Valgrind); in release builds they are nothing.
 #pragma once
 
 #include <cstddef>
@@ -12,13 +12,21 @@
 #if HEAPWRIGHT_UNDER_ASAN
 #include <sanitizer/asan_interface.h>
 #define HEAPWRIGHT_POISON_ASAN 1
+#define HEAPWRIGHT_POISON_MSAN 0
+#define HEAPWRIGHT_POISON_VALGRIND 0
+#elif HEAPWRIGHT_UNDER_MSAN
+#include <sanitizer/msan_interface.h>
+#define HEAPWRIGHT_POISON_ASAN 0
+#define HEAPWRIGHT_POISON_MSAN 1
 #define HEAPWRIGHT_POISON_VALGRIND 0
 #elif !defined(NDEBUG) && !HEAPWRIGHT_UNDER_TSAN && __has_include(<valgrind/memcheck.h>)
 #include <valgrind/memcheck.h>
 #define HEAPWRIGHT_POISON_ASAN 0
+#define HEAPWRIGHT_POISON_MSAN 0
 #define HEAPWRIGHT_POISON_VALGRIND 1
 #else
 #define HEAPWRIGHT_POISON_ASAN 0
+#define HEAPWRIGHT_POISON_MSAN 0
 #define HEAPWRIGHT_POISON_VALGRIND 0
 #endif
 
@@ -32,6 +40,8 @@ inline constexpr bool kPoisoning = HEAPWRIGHT_POISON_ASAN != 0;
 HEAPWRIGHT_ALWAYS_INLINE void poison([[maybe_unused]] const void* memory, [[maybe_unused]] std::size_t bytes) noexcept {
 #if HEAPWRIGHT_POISON_ASAN
     ASAN_POISON_MEMORY_REGION(memory, bytes);
+#elif HEAPWRIGHT_POISON_MSAN
+    __msan_allocated_memory(memory, bytes);
 #elif HEAPWRIGHT_POISON_VALGRIND
     static_cast<void>(VALGRIND_MAKE_MEM_NOACCESS(memory, bytes));
 #endif
@@ -41,6 +51,8 @@ HEAPWRIGHT_ALWAYS_INLINE void poison([[maybe_unused]] const void* memory, [[mayb
 HEAPWRIGHT_ALWAYS_INLINE void unpoison([[maybe_unused]] const void* memory, [[maybe_unused]] std::size_t bytes) noexcept {
 #if HEAPWRIGHT_POISON_ASAN
     ASAN_UNPOISON_MEMORY_REGION(memory, bytes);
+#elif HEAPWRIGHT_POISON_MSAN
+    __msan_allocated_memory(memory, bytes);
 #elif HEAPWRIGHT_POISON_VALGRIND
     static_cast<void>(VALGRIND_MAKE_MEM_UNDEFINED(memory, bytes));
 #endif
@@ -50,6 +62,8 @@ HEAPWRIGHT_ALWAYS_INLINE void unpoison([[maybe_unused]] const void* memory, [[ma
 HEAPWRIGHT_ALWAYS_INLINE void unpoison_defined([[maybe_unused]] const void* memory, [[maybe_unused]] std::size_t bytes) noexcept {
 #if HEAPWRIGHT_POISON_ASAN
     ASAN_UNPOISON_MEMORY_REGION(memory, bytes);
+#elif HEAPWRIGHT_POISON_MSAN
+    __msan_unpoison(memory, bytes);
 #elif HEAPWRIGHT_POISON_VALGRIND
     static_cast<void>(VALGRIND_MAKE_MEM_DEFINED(memory, bytes));
 #endif

@@ -124,5 +124,30 @@ TEST_CASE("a composition says what it is and costs when the program is compiled"
     CHECK(kText.view().ends_with(" bytes"));
 }
 
+TEST_CASE("a lock of one's own guards every call, whatever it is made of") {
+    struct Interrupts {
+        static int& depth() {
+            static int off = 0;
+            return off;
+        }
+        static void lock() { ++depth(); }
+        static void unlock() { --depth(); }
+    };
+    struct Below {
+        int calls = 0;
+        void* try_allocate(Layout /*layout*/) noexcept {
+            calls += Interrupts::depth();
+            return nullptr;
+        }
+        void deallocate(void* /*block*/, Layout /*layout*/) noexcept { calls += Interrupts::depth(); }
+    };
+    Below below;
+    Synchronised<Below, Interrupts> guarded{below};
+    CHECK(guarded.try_allocate(bytes(8)) == nullptr);
+    guarded.deallocate(nullptr, bytes(8));
+    CHECK(below.calls == 2);
+    CHECK(Interrupts::depth() == 0);
+}
+
 }  // namespace
 }  // namespace heapwright

@@ -158,28 +158,29 @@ private:
 
 /// One thread after the other: for an allocator that knows none. SharedArena and SharedPool need no lock, and scale.
 ///
+/// `Lock` has lock() and unlock(): a mutex, a spin lock, or what keeps interrupts off meanwhile.
 /// Thread safety: any thread.
-template <BlockSource Below>
+template <BlockSource Below, class Lock = std::mutex>
 class Synchronised {
 public:
     explicit Synchronised(Below& below) noexcept : below_(below) {}
 
     [[nodiscard]] void* try_allocate(Layout layout) noexcept {
-        const std::lock_guard lock{mutex_};
+        const std::lock_guard<Lock> lock{mutex_};
         return below_.try_allocate(layout);
     }
     [[nodiscard]] SizedBlock try_allocate_at_least(Layout layout) noexcept {
-        const std::lock_guard lock{mutex_};
+        const std::lock_guard<Lock> lock{mutex_};
         return allocate_at_least_from(below_, layout);
     }
     void deallocate(void* block, Layout layout) noexcept {
-        const std::lock_guard lock{mutex_};
+        const std::lock_guard<Lock> lock{mutex_};
         below_.deallocate(block, layout);
     }
     [[nodiscard]] bool owns(const void* block) const noexcept
         requires Owner<Below>
     {
-        const std::lock_guard lock{mutex_};
+        const std::lock_guard<Lock> lock{mutex_};
         return below_.owns(block);
     }
 
@@ -194,7 +195,7 @@ public:
 
 private:
     Below& below_;
-    mutable std::mutex mutex_;
+    mutable Lock mutex_;
 };
 
 static_assert(BlockSource<NullSource> && BlockSource<const NullSource>);

@@ -38,6 +38,16 @@ struct ArenaStats {
     std::size_t resets;
 };
 
+/// One chunk of an arena. All in bytes.
+struct ArenaChunk {
+    std::size_t owned_bytes;  // as the source sees it, with its header
+    std::size_t used_bytes;   // in blocks, with what alignment cost
+    std::size_t free_bytes;   // between them
+    bool is_current;          // where the next block comes from
+    bool is_retained;         // kept for later
+    bool is_borrowed;         // the caller's buffer
+};
+
 /// Blocks of any size from chunks, released together.
 ///
 ///   A1  begin <= low <= high <= end of the current chunk, or all are nullptr while there is none
@@ -189,6 +199,9 @@ public:
     /// Whether the address lies in a chunk in use (not: in a live block, which an arena does not know).
     [[nodiscard]] bool owns(const void* address) const noexcept;
     [[nodiscard]] ArenaStats stats() const noexcept;
+    /// Calls `visit(const ArenaChunk&)` for each chunk: those in use, the oldest first, then those kept for later.
+    template <class Visit>
+    void for_each_chunk(Visit visit) const;
     /// What the last nullptr meant: limit_reached, out_of_memory or overflow.
     [[nodiscard]] constexpr Errc why_refused() const noexcept { return chain_.why_refused(); }
     /// The name of the first invariant that does not hold, or nullptr.

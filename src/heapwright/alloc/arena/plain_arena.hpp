@@ -45,6 +45,7 @@ public:
     using Arena::broken_invariant;
     using Arena::copy;
     using Arena::deallocate;
+    using Arena::for_each_chunk;
     using Arena::mark;
     using Arena::owns;
     using Arena::release;

@@ -80,6 +80,16 @@ public:
 
     // ---- regions
 
+    /// How large a region must be so that nothing is ever refused while at most `live_blocks` blocks are live, none of them asked
+    /// for with more than `largest_bytes`, and all together with `live_bytes`, whatever was taken and freed before.
+    ///
+    /// Two free blocks never lie side by side, so there is at most one for each live block and one more; and a request is refused
+    /// only when each of them is smaller than it, rounded up to the next class. The sum of both is what can be lost.
+    /// Requires: alignments up to kAlignment, and one region. Returns: SIZE_MAX when no number says it.
+    /// Example:  `static std::byte memory[SmallTlsf::sufficient_bytes(8'000, 100, 512)];`
+    [[nodiscard]] static constexpr std::size_t sufficient_bytes(std::size_t live_bytes, std::size_t live_blocks,
+                                                                std::size_t largest_bytes) noexcept;
+
     /// Gives the heap this memory to cut blocks from. It need not be aligned; what alignment costs is left unused.
     ///
     /// Requires: the memory outlives the heap or its removal, and nobody else uses it.

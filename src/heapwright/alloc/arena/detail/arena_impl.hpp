@@ -264,6 +264,23 @@ inline ArenaStats Arena::stats() const noexcept {
     return stats;
 }
 
+template <class Visit>
+void Arena::for_each_chunk(Visit visit) const {
+    bool is_retained = chain_.last() == nullptr;
+    for (detail::Chunk* chunk = chain_.first(); chunk != nullptr; chunk = chunk->next) {
+        const bool is_current = chunk == current_;
+        const std::size_t left_used = is_retained ? 0 : chunk->used_bytes();
+        const std::size_t used = is_current ? chunk->capacity() - static_cast<std::size_t>(high_ - low_) : left_used;
+        visit(ArenaChunk{.owned_bytes = chunk->bytes,
+                         .used_bytes = used,
+                         .free_bytes = chunk->capacity() - used,
+                         .is_current = is_current,
+                         .is_retained = is_retained,
+                         .is_borrowed = chunk->is_borrowed});
+        is_retained = is_retained || chunk == chain_.last();
+    }
+}
+
 inline const char* Arena::broken_invariant() const noexcept {
     if (current_ == nullptr ? (low_ != nullptr || high_ != nullptr)
                             : (low_ < current_->begin() || high_ < low_ || current_->end() < high_)) {

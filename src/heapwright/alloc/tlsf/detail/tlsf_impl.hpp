@@ -46,10 +46,8 @@ HEAPWRIGHT_ALWAYS_INLINE void* BasicTlsf<LargestBits, FineBits>::give(Block* blo
     ++live_blocks_;
     count_given(bytes);
     std::byte* const memory = block->memory();
-    if constexpr (kPoisoning) {
-        poison(memory, bytes - Block::kWord);
-        unpoison(memory, size);
-    }
+    poison(memory, bytes - Block::kWord);
+    unpoison(memory, size);
     return memory;
 }
 
@@ -138,9 +136,7 @@ HEAPWRIGHT_NOINLINE void BasicTlsf<LargestBits, FineBits>::deallocate(void* memo
     used_bytes_ -= bytes;
     --live_blocks_;
     block->tagged_bytes = tagged | Block::kFree;  // stays in the memory when the block joins one before, for a second free to find
-    if constexpr (kPoisoning) {
-        unpoison_defined(memory, bytes - Block::kWord);
-    }
+    unpoison_defined(memory, bytes - Block::kWord);
     // With one free neighbour, the list entry of that one is what changes, and mostly it stays in its class.
     const std::size_t next_bytes = next->is_free() ? next->bytes() : 0;
     if ((tagged & Block::kPreviousFree) != 0) {
@@ -170,9 +166,7 @@ template <unsigned LargestBits, unsigned FineBits>
 HEAPWRIGHT_ALWAYS_INLINE void BasicTlsf<LargestBits, FineBits>::write_free(Block* block, std::size_t bytes) noexcept {
     block->tagged_bytes = bytes | Block::kFree;
     *block->at(bytes)->footer_before() = bytes;
-    if constexpr (kPoisoning) {
-        poison(block + 1, bytes - sizeof(Block) - Block::kWord);  // not the footer
-    }
+    poison(block + 1, bytes - sizeof(Block) - Block::kWord);  // not the footer
 }
 
 template <unsigned LargestBits, unsigned FineBits>
@@ -236,14 +230,10 @@ bool BasicTlsf<LargestBits, FineBits>::try_expand(void* memory, Layout layout, s
         block->at(joined)->tagged_bytes &= ~Block::kPreviousFree;
         block->tagged_bytes = joined | (block->tagged_bytes & Block::kPreviousFree);
     }
-    if constexpr (kPoisoning) {
-        unpoison_defined(memory, block->usable_bytes());
-    }
+    unpoison_defined(memory, block->usable_bytes());
     release_tail(block, bytes);
     count_given(0);
-    if constexpr (kPoisoning) {
-        poison(block->memory() + new_size, block->usable_bytes() - new_size);
-    }
+    poison(block->memory() + new_size, block->usable_bytes() - new_size);
     return true;
 }
 

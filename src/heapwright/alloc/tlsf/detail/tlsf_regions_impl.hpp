@@ -18,6 +18,25 @@ BasicTlsf<LargestBits, FineBits>::~BasicTlsf() {
 }
 
 template <unsigned LargestBits, unsigned FineBits>
+constexpr std::size_t BasicTlsf<LargestBits, FineBits>::sufficient_bytes(std::size_t live_bytes, std::size_t live_blocks,
+                                                                         std::size_t largest_bytes) noexcept {
+    constexpr std::size_t kFixed = kRegionOverheadBytes + 2 * Block::kWord;  // and what aligning the region's ends costs
+    if (largest_bytes > kLargestBytes - kFenceBytes) {
+        return SIZE_MAX;
+    }
+    // A live block has its header, and up to what is too little to be a block of its own.
+    constexpr std::size_t kMoreThanAsked = 2 * Block::kLeastBytes + kFenceBytes;
+    const std::size_t largest = bytes_for(largest_bytes);
+    const std::size_t largest_hole = largest + (largest >> FineBits) + Block::kWord;
+    std::size_t all = 0;
+    if (__builtin_mul_overflow(live_blocks, kMoreThanAsked + largest_hole, &all) || add_overflows(all, live_bytes, &all) ||
+        add_overflows(all, kFixed, &all)) {
+        return SIZE_MAX;
+    }
+    return all;
+}
+
+template <unsigned LargestBits, unsigned FineBits>
 Result<void> BasicTlsf<LargestBits, FineBits>::add_region(std::span<std::byte> memory) noexcept {
     const auto begin = reinterpret_cast<std::uintptr_t>(memory.data());
     std::uintptr_t end = 0;
