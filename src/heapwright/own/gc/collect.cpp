@@ -125,11 +125,14 @@ void Collector::collect(Mutator& self, Cycle cycle, Reason reason) noexcept {
 
 /// The longer a thread may allocate, the less of it lives; but what lives then is marked in one pause.
 void Collector::size_nursery(Cycle cycle, std::uint64_t pause_ns) noexcept {
+    if (config.nursery_bytes == GcConfig::kUnlimited) {
+        return;  // only on request
+    }
     if (cycle == Cycle::minor) {
         if (pause_ns > config.pause_budget_ns) {
             nursery_most = std::max(config.nursery_bytes / 4, nursery_most / 2);
         } else if (pause_ns < config.pause_budget_ns / 2) {
-            nursery_most = std::min(config.nursery_most_bytes, nursery_most + nursery_most / 2);
+            nursery_most = std::min(std::max(config.nursery_bytes, config.nursery_most_bytes), nursery_most + nursery_most / 2);
         }
     }
     // The whole room up to the next look at everything, so that the heap stays within it.
