@@ -54,8 +54,8 @@ std::vector<std::string> config_notes(const config::ConfigFile& file) {
             notes.emplace_back("there is no monitor, because allocator.strategy is not \"heapwright\"");
         }
     }
-    if (runs_heapwright(memory.allocator) && !file.plan.empty()) {
-        notes.emplace_back("the plan has no effect: this version's heap does not look at call sites");
+    if (memory.allocator.strategy == MallocStrategy::heapwright_secure && !file.plan.empty()) {
+        notes.emplace_back("the plan has no effect: the hardened heap does not look at call sites");
     }
     if (memory.heap.compaction != HeapCompaction::off) {
         notes.emplace_back("heap.compaction has no effect: this version's heap does not move pages together");

@@ -4,6 +4,7 @@
 #include <cstddef>
 #include <cstdint>
 
+#include "plan.hpp"
 #include "served_heap.hpp"
 
 #include <heapwright/alloc/heap/statistics_text.hpp>
@@ -92,6 +93,13 @@ HEAPWRIGHT_EXPORT void malloc_stats() {
     std::string_view lines = text.view();
     lines.remove_suffix(lines.empty() ? 0 : 1);  // the last newline is written with the line
     os::write_stderr_line(lines);
+#if !defined(HEAPWRIGHT_PRELOAD_HARDENED)
+    preload::for_each_place_line(text, [&] {
+        std::string_view line = text.view();
+        line.remove_suffix(1);
+        os::write_stderr_line(line);
+    });
+#endif
 }
 
 /// Everything that is free goes back whatever `keep` asks to stay: this heap has no top to keep it at.

@@ -31,7 +31,8 @@ HEAPWRIGHT_ALWAYS_INLINE void* resize(void* block, std::size_t bytes) noexcept {
 }
 
 /// memalign of glibc: an alignment that is no power of two becomes the next one, none at all is malloc's.
-void* allocate_at(std::size_t alignment, std::size_t bytes) noexcept {
+/// Inline, as all that asks for a block: who called is the caller of the exported function.
+HEAPWRIGHT_ALWAYS_INLINE void* allocate_at(std::size_t alignment, std::size_t bytes) noexcept {
     constexpr std::size_t kMallocAlignment = 16;
     constexpr std::size_t kAlignmentMax = SIZE_MAX / 2 + 1;
     if (alignment <= kMallocAlignment) {

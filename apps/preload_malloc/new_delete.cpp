@@ -5,6 +5,7 @@
 #include "new_failure.hpp"
 #include "served_heap.hpp"
 
+#include <heapwright/base/bits.hpp>
 #include <heapwright/base/platform.hpp>
 
 namespace {
@@ -13,7 +14,11 @@ namespace heap = heapwright::preload::served_heap;
 using heapwright::preload::new_again;
 using heapwright::preload::new_again_quietly;
 using heapwright::preload::release_sized;
-using heapwright::preload::try_new_aligned;
+
+/// One try, here and not in a function of its own: who called is the caller of operator new.
+HEAPWRIGHT_ALWAYS_INLINE void* take(std::size_t bytes, std::size_t alignment) noexcept {
+    return heapwright::is_power_of_two(alignment) ? heap::allocate_aligned(bytes, alignment) : nullptr;
+}
 
 HEAPWRIGHT_ALWAYS_INLINE void* make(std::size_t bytes) {
     void* block = heap::allocate(bytes);
@@ -26,12 +31,12 @@ HEAPWRIGHT_ALWAYS_INLINE void* make_quietly(std::size_t bytes) noexcept {
 }
 
 HEAPWRIGHT_ALWAYS_INLINE void* make(std::size_t bytes, std::align_val_t alignment) {
-    void* block = try_new_aligned(bytes, static_cast<std::size_t>(alignment));
+    void* block = take(bytes, static_cast<std::size_t>(alignment));
     return HEAPWRIGHT_LIKELY(block != nullptr) ? block : new_again(bytes, static_cast<std::size_t>(alignment));
 }
 
 HEAPWRIGHT_ALWAYS_INLINE void* make_quietly(std::size_t bytes, std::align_val_t alignment) noexcept {
-    void* block = try_new_aligned(bytes, static_cast<std::size_t>(alignment));
+    void* block = take(bytes, static_cast<std::size_t>(alignment));
     return HEAPWRIGHT_LIKELY(block != nullptr) ? block : new_again_quietly(bytes, static_cast<std::size_t>(alignment));
 }
 

@@ -8,8 +8,10 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include "plan.hpp"
 #include "served_heap.hpp"
 
+#include <heapwright/alloc/heap/placement_text.hpp>
 #include <heapwright/alloc/heap/settings.hpp>
 #include <heapwright/alloc/heap/statistics_text.hpp>
 #include <heapwright/base/text.hpp>
@@ -40,6 +42,13 @@ void after_fork_in_child() {
     monitoring.monitor.after_fork_in_child();
 }
 
+#if !defined(HEAPWRIGHT_PRELOAD_HARDENED)
+void append_places_member(TextBuffer& text) noexcept {
+    text.append(",\n\"places\":");
+    placement::append_places_json(text);
+}
+#endif
+
 /// As HEAPWRIGHT_CONFIG says. Its mistakes have been told when the heap read its settings.
 HEAPWRIGHT_NOINLINE void begin_to_monitor() noexcept {
     MemoryConfig config;
@@ -49,6 +58,12 @@ HEAPWRIGHT_NOINLINE void begin_to_monitor() noexcept {
     MonitorOptions options = monitor_options(config);
     options.statistics = served_heap::statistics;
     options.give_back = served_heap::trim;
+#if !defined(HEAPWRIGHT_PRELOAD_HARDENED)
+    if (placement::is_in_force()) {
+        options.append_metrics = placement::append_places_openmetrics;
+        options.append_members = append_places_member;
+    }
+#endif
     if (const auto started = monitoring.monitor.start(options); !started) {
         Text<128> line;
         line.append("heapwright: there is no monitor: ").append(name_of(started.error().kind)).append("; the program runs without it");
@@ -85,6 +100,10 @@ void print_statistics(void*) {
     append_statistics_text(text, served_heap::statistics());
     os::File file(output.current());
     static_cast<void>(file.write_all(text.view()));  // nobody is left to tell
+#if !defined(HEAPWRIGHT_PRELOAD_HARDENED)
+    text.clear();
+    for_each_place_line(text, [&] { static_cast<void>(file.write_all(text.view())); });
+#endif
     static_cast<void>(file.give_up());
 }
 
@@ -99,6 +118,9 @@ __attribute__((constructor(101))) void begin() {
         output.keep();
     }
     if (config::is_process_configured()) {  // else the stack that it needs stays untouched
+#if !defined(HEAPWRIGHT_PRELOAD_HARDENED)
+        begin_plan();
+#endif
         begin_to_monitor();
     }
 }

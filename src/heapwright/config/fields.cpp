@@ -141,6 +141,8 @@ constexpr Field kSiteFields[] = {
     {"name", FieldKind::text, of_site<&PlannedSite::name>, "a text", "what people call this code", kPlan},
     {"module", FieldKind::build_id, of_site<&PlannedSite::module>, "a build id: hexadecimal digits in quotes",
      "the program or library that the code is in; another build is left alone", kPlan},
+    {"file", FieldKind::text, of_site<&PlannedSite::file>, "a file name without a folder, or \"\"",
+     "the name of that program or library; another build of it is told in one line", kPlan},
     {"returns", FieldKind::offsets, of_site<&PlannedSite::returns>, "a list of at most 8 offsets, as in [0x1a2b]",
      "offsets in the module of the return addresses that lead to malloc, the innermost first", kPlan, 0, INT64_MAX},
     {"min_bytes", FieldKind::size, of_site<&PlannedSite::min_bytes>, kSize, "smaller requests are not meant", kPlan, 0, INT64_MAX},

@@ -182,6 +182,7 @@ struct OffsetList {
 /// One [[site]]: calls from this code, of blocks of these sizes, go there.
 struct PlannedSite {
     BuildId module;
+    ConfigText file;  ///< of the module, without its folder; tells another build from what is not loaded
     OffsetList returns;
     std::uint64_t min_bytes = 0;
     std::uint64_t max_bytes = UINT64_MAX >> 1;

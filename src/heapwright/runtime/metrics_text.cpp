@@ -71,7 +71,7 @@ void append_openmetrics(TextBuffer& text, const MonitorFigures& figures) noexcep
     append_metric(text, "monitor_failed_exports"sv, Kind::counter, "Files that could not be written."sv, figures.failed_exports);
 }
 
-void append_json(TextBuffer& text, const MonitorFigures& figures) noexcept {
+void append_json(TextBuffer& text, const MonitorFigures& figures, void (*append_members)(TextBuffer& text) noexcept) noexcept {
     const Measurement& latest = figures.latest;
     const auto append = [&text](std::string_view before, std::uint64_t number) { text.append(before).append_decimal(number); };
     append("{\"time_ms\":"sv, latest.wall_ms);
@@ -88,7 +88,11 @@ void append_json(TextBuffer& text, const MonitorFigures& figures) noexcept {
     append(",\"given_back_bytes\":"sv, figures.given_back_bytes);
     append(",\"requests\":"sv, figures.requests);
     append(",\"failed_exports\":"sv, figures.failed_exports);
-    text.append("}}\n"sv);
+    text.append_char('}');
+    if (append_members != nullptr) {
+        append_members(text);
+    }
+    text.append("}\n"sv);
 }
 
 }  // namespace heapwright

@@ -43,7 +43,7 @@ inline constexpr std::size_t kMetricsTextBytes = std::size_t{12} << 10;
 /// Everything but the closing "# EOF", so that more can be added.
 void append_openmetrics(TextBuffer& text, const MonitorFigures& figures) noexcept;
 
-/// One JSON object: process, heap, monitor.
-void append_json(TextBuffer& text, const MonitorFigures& figures) noexcept;
+/// One JSON object: process, heap, monitor; `append_members` writes what is to follow, beginning with a comma.
+void append_json(TextBuffer& text, const MonitorFigures& figures, void (*append_members)(TextBuffer& text) noexcept = nullptr) noexcept;
 
 }  // namespace heapwright

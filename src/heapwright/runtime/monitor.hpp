@@ -39,6 +39,7 @@ struct MonitorOptions {
     HeapStatistics (*statistics)() noexcept = default_heap::statistics;
     std::size_t (*give_back)() noexcept = default_heap::trim;
     void (*append_metrics)(TextBuffer& text) noexcept = nullptr;  ///< lines of OpenMetrics to add, such as those of a plan
+    void (*append_members)(TextBuffer& text) noexcept = nullptr;  ///< members of the JSON object to add, each behind a comma
 };
 
 /// What of a configuration concerns the monitor.

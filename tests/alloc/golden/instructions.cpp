@@ -1,6 +1,7 @@
 // Runs each hot path of the allocators a known number of times under callgrind, with a dump of the count after each.
 //
 // Built like a release whatever the preset: the counts are of what users get.
+#include <algorithm>
 #include <array>
 #include <cstdint>
 #include <memory_resource>
@@ -13,12 +14,14 @@
 #include <heapwright/alloc/arena/shared_arena.hpp>
 #include <heapwright/alloc/arena/typed_arena.hpp>
 #include <heapwright/alloc/heap/default_heap.hpp>
+#include <heapwright/alloc/heap/placement.hpp>
 #include <heapwright/alloc/pool/multi_pool.hpp>
 #include <heapwright/alloc/pool/pool.hpp>
 #include <heapwright/alloc/pool/shared_pool.hpp>
 #include <heapwright/alloc/pool/typed_pool.hpp>
 #include <heapwright/alloc/slab/slab.hpp>
 #include <heapwright/alloc/tlsf/tlsf.hpp>
+#include <heapwright/os/modules.hpp>
 #include <heapwright/os/page_source.hpp>
 
 #include <tests/support/instruction_counts.hpp>
@@ -163,6 +166,54 @@ void count_heap() {
     });
 }
 
+/// As the preload library's malloc: the plan is asked about who called it.
+const void* g_caller = nullptr;
+[[gnu::noipa]] void* ask(std::size_t bytes) { return heapwright::default_heap::allocate(bytes); }
+[[gnu::noipa]] void* ask_and_tell(std::size_t bytes) {
+    g_caller = __builtin_return_address(0);
+    return heapwright::default_heap::allocate(bytes);
+}
+
+/// Each has its own return address in it; the first call learns it.
+template <int Number>
+[[gnu::noipa]] void pair(void* (*asks)(std::size_t)) {
+    void* const block = asks(64);
+    escape(block);
+    heapwright::default_heap::release(block);
+}
+
+template <int Number>
+bool plan_pair(heapwright::SitePlace place) {
+    pair<Number>(ask_and_tell);
+    heapwright::PlannedSite site;
+    site.place = place;
+    auto look = [&](const heapwright::os::LoadedModule& module) {
+        const auto code = reinterpret_cast<std::uintptr_t>(g_caller);
+        if (code >= module.begin && code < module.end) {
+            site.module.size = static_cast<std::uint8_t>(std::min(module.build_id.size(), site.module.bytes.size()));
+            std::copy_n(module.build_id.begin(), site.module.size, site.module.bytes.begin());
+            site.returns.values[site.returns.count++] = code - module.bias;
+        }
+    };
+    heapwright::os::for_each_module(look);
+    return heapwright::placement::add_site(site);
+}
+
+/// Under a plan, which stays in force: what malloc costs where the plan says nothing, and in its places.
+void count_planned() {
+    namespace placement = heapwright::placement;
+    constexpr int kElsewhere = 0;
+    constexpr int kInBump = 1;
+    constexpr int kInPool = 2;
+    count("heap pair by calls", [] { pair<kElsewhere>(ask); });
+    if (plan_pair<kInBump>(heapwright::SitePlace::bump) && plan_pair<kInPool>(heapwright::SitePlace::pool) && placement::begin() &&
+        placement::resolve()) {
+        count("heap pair by calls, of code that the plan does not name", [] { pair<kElsewhere>(ask); });
+        count("heap pair by calls, in a bump place", [] { pair<kInBump>(ask); });
+        count("heap pair by calls, in a pool place", [] { pair<kInPool>(ask); });
+    }
+}
+
 void count_resource(const char* name, std::pmr::memory_resource& resource, std::size_t size) {
     std::pmr::memory_resource* opaque = &resource;
     asm volatile("" : "+r"(opaque));  // whose it is, the compiler shall not know
@@ -210,4 +261,5 @@ int main() {
     count_tlsf();
     count_heap();
     count_adaptors();
+    count_planned();
 }

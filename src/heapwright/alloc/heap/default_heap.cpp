@@ -7,6 +7,7 @@
 #include <heapwright/alloc/heap/detail/clock.hpp>
 #include <heapwright/alloc/heap/detail/large.hpp>
 #include <heapwright/alloc/heap/detail/misuse.hpp>
+#include <heapwright/alloc/heap/detail/planned.hpp>
 #include <heapwright/alloc/heap/detail/regions.hpp>
 #include <heapwright/alloc/heap/detail/visitor.hpp>
 #include <heapwright/os/pages.hpp>
@@ -96,41 +97,58 @@ void release_small(Span* span, FreeBlock* block) noexcept {
     }
 }
 
+HEAPWRIGHT_NOINLINE void* allocate_large_slow(std::size_t bytes) noexcept {
+    bool is_zero = false;
+    return heap::allocate_large(heap::g_default_core, bytes, 1, is_zero);
+}
+
+HEAPWRIGHT_NOINLINE void* refill(ThreadCache& cache, SizeClass size_class) noexcept {
+    bool is_zero = false;
+    return cache.refill(size_class, true, is_zero);
+}
+
 bool is_block_start(const Span* span, const void* block) noexcept {
     const auto offset = static_cast<std::size_t>(static_cast<const char*>(block) - span->start);
     return offset % span->block_bytes == 0;
 }
 
-}  // namespace
-
-namespace detail {
-
-HEAPWRIGHT_NOINLINE void* allocate_slow(std::size_t bytes) noexcept {
-    bool is_zero = false;
-    if (bytes > heap::kSmallBytes) {
-        return heap::allocate_large(heap::g_default_core, bytes, 1, is_zero);
-    }
-    return allocate_class(heap::class_of(bytes), true, is_zero);
-}
-
-HEAPWRIGHT_NOINLINE void on_countdown(Span* span) noexcept {
-    if (span->cache.load(std::memory_order_relaxed)->on_countdown(span)) {  // the caller owns the span
-        heap::note_freed_in_spans();
-    }
-}
-
-HEAPWRIGHT_NOINLINE void release_slow(void* block) noexcept {
-    if (block == nullptr) {
-        return;
-    }
-    Span* const span = span_of_block(block, "free");
-    const std::uintptr_t owner = span->owner.load(std::memory_order_relaxed);  // does not become large while the block lives
-    if (owner == heap::owner::kLarge) {
-        if (block != span->start) {
+/// A block of its own span, or of a span whose thread is gone.
+HEAPWRIGHT_NOINLINE void release_other(Span* span, std::uintptr_t owner, void* block) noexcept {
+    if (owner != heap::owner::kLarge) {
+        if (span->slices > 1 && !is_block_start(span, block)) {
             heap::stop_interior("free", block);
         }
-        heap::release_large(span);
-        heap::note_freed();
+        release_small(span, static_cast<FreeBlock*>(block));
+        return;
+    }
+    if (block != span->start) {
+        heap::stop_interior("free", block);
+    }
+    heap::release_large(span);
+    heap::note_freed();
+}
+
+/// The same, or a block of a bump chunk.
+HEAPWRIGHT_ALWAYS_INLINE void release_unusual(Span* span, std::uintptr_t owner, void* block) noexcept {
+    if (heap::owner::is_bump(owner)) {
+        heap::BumpPlace::release(span, owner, block);
+        return;
+    }
+    release_other(span, owner, block);
+}
+
+/// A block for a thread that has no cache at hand: its first one, under a plan, or after its exit handler.
+HEAPWRIGHT_NOINLINE void* allocate_first(std::size_t bytes, const void* caller, bool& is_zero) noexcept {
+    ThreadCache* const cache = heap::cache_of_thread();
+    if (heap::t_state.planned != nullptr) {
+        return heap::allocate_by_plan(bytes, reinterpret_cast<std::uintptr_t>(caller), is_zero);
+    }
+    return cache == nullptr ? allocate_shared(heap::class_of(bytes), true, is_zero) : cache->take(heap::class_of(bytes), true, is_zero);
+}
+
+HEAPWRIGHT_ALWAYS_INLINE void release_in(Span* span, std::uintptr_t owner, void* block) noexcept {
+    if (heap::owner::is_unusual(owner)) {
+        release_unusual(span, owner, block);
         return;
     }
     if (owner == heap::owner::kFree || owner == heap::owner::kMetadata) {
@@ -143,9 +161,40 @@ HEAPWRIGHT_NOINLINE void release_slow(void* block) noexcept {
     release_small(span, static_cast<FreeBlock*>(block));
 }
 
-}  // namespace detail
+/// Outside the first region, or behind the first slice of a span.
+HEAPWRIGHT_NOINLINE void release_far(void* block) noexcept {
+    if (block != nullptr) {
+        Span* const span = span_of_block(block, "free");
+        release_in(span, span->owner.load(std::memory_order_relaxed), block);  // does not become another kind while the block lives
+    }
+}
 
-void* allocate_zeroed(std::size_t bytes) noexcept {
+HEAPWRIGHT_NOINLINE void* allocate_first_slow(std::size_t bytes, const void* caller) noexcept {
+    bool is_zero = false;
+    return allocate_first(bytes, caller, is_zero);
+}
+
+}  // namespace
+
+namespace detail {
+
+HEAPWRIGHT_NOINLINE void* allocate_slow(std::size_t bytes, const void* caller) noexcept {
+    // Without a frame: what needs one is apart.
+    if (HEAPWRIGHT_UNLIKELY(bytes > heap::kSmallBytes)) {
+        return allocate_large_slow(bytes);
+    }
+    if (ThreadCache* const cache = heap::t_state.cache; HEAPWRIGHT_LIKELY(cache != nullptr)) {
+        const SizeClass size_class = heap::class_of(bytes);
+        FreeBlock* const block = cache->take_at_hand(size_class);
+        return HEAPWRIGHT_LIKELY(block != nullptr) ? block : refill(*cache, size_class);
+    }
+    if (HEAPWRIGHT_LIKELY(heap::t_state.planned != nullptr)) {
+        return heap::allocate_by_plan(bytes, reinterpret_cast<std::uintptr_t>(caller));
+    }
+    return allocate_first_slow(bytes, caller);
+}
+
+HEAPWRIGHT_NOINLINE void* allocate_zeroed_slow(std::size_t bytes, const void* caller) noexcept {
     bool is_zero = false;
     if (bytes > heap::kSmallBytes) {
         void* const block = heap::allocate_large(heap::g_default_core, bytes, 1, is_zero);
@@ -154,51 +203,34 @@ void* allocate_zeroed(std::size_t bytes) noexcept {
         }
         return block;
     }
-    void* const block = bytes <= heap::kDirectBytes ? allocate(bytes) : allocate_class(heap::class_of(bytes), true, is_zero);
+    ThreadCache* const cache = heap::t_state.cache;
+    void* const block =
+        HEAPWRIGHT_LIKELY(cache != nullptr) ? cache->take(heap::class_of(bytes), true, is_zero) : allocate_first(bytes, caller, is_zero);
     if (block != nullptr) {
         std::memset(block, 0, is_zero ? sizeof(FreeBlock) : bytes);
     }
     return block;
 }
 
-void* allocate_aligned(std::size_t bytes, std::size_t alignment) noexcept {
-    if (alignment <= heap::kSmallestBytes || (alignment <= 16 && bytes > heap::kSmallestBytes)) {
-        return allocate(bytes);
-    }
+HEAPWRIGHT_NOINLINE void* allocate_aligned_slow(std::size_t bytes, std::size_t alignment, const void* caller) noexcept {
     bool is_zero = false;
+    if (heap::t_state.cache == nullptr) {
+        const std::uint32_t place = heap::place_for(bytes, reinterpret_cast<std::uintptr_t>(caller));
+        if (void* const block = place == 0 ? nullptr : heap::allocate_in(place, bytes, alignment, is_zero); block != nullptr) {
+            return block;
+        }
+    }
     const heap::AlignedPlace place = heap::aligned_place(bytes, alignment);
     return place.is_small ? allocate_class(place.size_class, false, is_zero)
                           : heap::allocate_large(heap::g_default_core, bytes, place.slices, is_zero);
 }
 
-std::size_t usable_bytes(const void* block) noexcept {
-    if (block == nullptr) {
-        return 0;
-    }
-    const Span* const span = span_of_block(block, "malloc_usable_size");
-    if (span->owner.load(std::memory_order_relaxed) == heap::owner::kLarge) {  // does not change while the block lives
-        return std::size_t{span->pages} * os::kPageBytes;
-    }
-    return span->block_bytes;
-}
-
-bool resize_in_place(void* block, std::size_t bytes) noexcept {
-    Span* const span = span_of_block(block, "realloc");
-    if (span->owner.load(std::memory_order_relaxed) == heap::owner::kLarge) {  // does not change while the block lives
-        return bytes > heap::kSmallBytes && heap::resize_large(span, bytes);
-    }
-    return bytes <= span->block_bytes && bytes * 2 >= span->block_bytes;
-}
-
-void* reallocate(void* block, std::size_t bytes) noexcept {
-    if (resize_in_place(block, bytes)) {
-        return block;
-    }
+void* move(void* block, std::size_t bytes, const void* caller) noexcept {
     if (void* const moved = heap::move_large(heap::find_span(block), bytes); moved != nullptr) {
         return moved;
     }
     const std::size_t before = usable_bytes(block);
-    void* const moved = allocate(bytes);
+    void* const moved = allocate_slow(bytes, caller);
     if (moved == nullptr) {
         return bytes <= before ? block : nullptr;
     }
@@ -207,11 +239,57 @@ void* reallocate(void* block, std::size_t bytes) noexcept {
     return moved;
 }
 
+HEAPWRIGHT_NOINLINE void on_countdown(Span* span) noexcept {
+    if (span->cache.load(std::memory_order_relaxed)->on_countdown(span)) {  // the caller owns the span
+        heap::note_freed_in_spans();
+    }
+}
+
+HEAPWRIGHT_NOINLINE void release_slow(void* block) noexcept {
+    const auto offset = static_cast<std::size_t>(static_cast<char*>(block) - heap::g_first_base);
+    if (HEAPWRIGHT_LIKELY(offset < heap::g_first_bytes)) {
+        Span* const span = heap::g_first_records + (offset >> heap::kSliceLog2);
+        // Does not become another kind of span while the block lives.
+        const std::uintptr_t owner = span->owner.load(std::memory_order_relaxed);
+        if (HEAPWRIGHT_LIKELY(owner != heap::owner::kInterior)) {
+            release_in(span, owner, block);
+            return;
+        }
+    }
+    release_far(block);
+}
+
+}  // namespace detail
+
+std::size_t usable_bytes(const void* block) noexcept {
+    if (block == nullptr) {
+        return 0;
+    }
+    const Span* const span = span_of_block(block, "malloc_usable_size");
+    const std::uintptr_t owner = span->owner.load(std::memory_order_relaxed);  // does not become large or bump while the block lives
+    if (heap::owner::is_unusual(owner) && owner != heap::owner::kAbandoned) {
+        return heap::owner::is_bump(owner) ? heap::BumpPlace::usable_bytes(block, "malloc_usable_size")
+                                           : std::size_t{span->pages} * os::kPageBytes;
+    }
+    return span->block_bytes;
+}
+
+bool resize_in_place(void* block, std::size_t bytes) noexcept {
+    Span* const span = span_of_block(block, "realloc");
+    const std::uintptr_t owner = span->owner.load(std::memory_order_relaxed);  // does not become large or bump while the block lives
+    if (heap::owner::is_unusual(owner) && owner != heap::owner::kAbandoned) {
+        return heap::owner::is_bump(owner) ? heap::resize_bump(span, block, bytes)
+                                           : bytes > heap::kSmallBytes && heap::resize_large(span, bytes);
+    }
+    return bytes <= span->block_bytes && bytes * 2 >= span->block_bytes;
+}
+
 std::size_t trim() noexcept {
     heap::t_state.outbox.flush();
     if (ThreadCache* const cache = heap::t_state.cache; cache != nullptr) {
         cache->shed();
     }
+    heap::shed_places();
     heap::g_default_core.sweep_abandoned();
     const std::size_t in_spans = heap::visit_all();
     return in_spans + heap::purge_regions(0, true);
@@ -226,6 +304,7 @@ void set_limit(std::size_t bytes) noexcept { heap::g_default_core.set_limit(byte
 void before_fork() noexcept {
     heap::visitor_lock().lock();
     g_shared_lock.lock();
+    heap::lock_plan();
     heap::lock_heaps();
     heap::lock_regions();
 }
@@ -233,6 +312,7 @@ void before_fork() noexcept {
 void after_fork_in_parent() noexcept {
     heap::unlock_regions();
     heap::unlock_heaps();
+    heap::unlock_plan();
     g_shared_lock.unlock();
     heap::visitor_lock().unlock();
 }
@@ -241,8 +321,10 @@ void after_fork_in_child() noexcept {
     heap::reset_visitor_after_fork();
     heap::reset_region_locks_after_fork();
     heap::reset_heap_locks_after_fork();
+    heap::reset_plan_locks_after_fork();
     g_shared_lock.reset_after_fork();
     heap::restart_clock_after_fork();
+    heap::leave_plan_after_fork();
     heap::for_each_heap([](heap::HeapCore& heap) { heap.after_fork_in_child(heap::thread_pointer()); });
 }
 

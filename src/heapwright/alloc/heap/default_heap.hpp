@@ -11,7 +11,11 @@ namespace heapwright::default_heap {
 
 namespace detail {
 
-[[nodiscard]] void* allocate_slow(std::size_t bytes) noexcept;
+// `caller`: the return address of the exported function, for the placement plan.
+[[nodiscard]] void* allocate_slow(std::size_t bytes, const void* caller) noexcept;
+[[nodiscard]] void* allocate_zeroed_slow(std::size_t bytes, const void* caller) noexcept;
+[[nodiscard]] void* allocate_aligned_slow(std::size_t bytes, std::size_t alignment, const void* caller) noexcept;
+[[nodiscard]] void* move(void* block, std::size_t bytes, const void* caller) noexcept;
 void release_slow(void* block) noexcept;
 void on_countdown(heap::Span* span) noexcept;
 
@@ -32,27 +36,45 @@ void on_countdown(heap::Span* span) noexcept;
             return block;
         }
     }
-    return detail::allocate_slow(bytes);
+    // Of the function that this is inlined into: who called malloc. No plan, no look at it.
+    return detail::allocate_slow(bytes, __builtin_return_address(0));
 }
 
 /// As allocate(); every byte is zero. Memory fresh from the kernel is not cleared again.
-[[nodiscard]] void* allocate_zeroed(std::size_t bytes) noexcept;
+[[nodiscard]] HEAPWRIGHT_ALWAYS_INLINE void* allocate_zeroed(std::size_t bytes) noexcept {
+    if (HEAPWRIGHT_LIKELY(bytes <= heap::kDirectBytes)) {
+        heap::Span* const span = heap::t_state.direct[(bytes + 7) / 8];
+        heap::FreeBlock* const block = span->free;
+        if (HEAPWRIGHT_LIKELY(block != nullptr)) {
+            span->free = block->next;
+            return __builtin_memset(block, 0, bytes);
+        }
+    }
+    return detail::allocate_zeroed_slow(bytes, __builtin_return_address(0));
+}
 
 /// As allocate(), at a multiple of `alignment`.
 ///
 /// Requires: alignment is a power of two.
-[[nodiscard]] void* allocate_aligned(std::size_t bytes, std::size_t alignment) noexcept;
-
-/// Makes the block at least `bytes` long; it may move. Large blocks grow in place or by moving their pages, not by copying.
-///
-/// Requires: block is not null and came from here.
-/// Returns:  nullptr as allocate(); then the block is as it was.
-[[nodiscard]] void* reallocate(void* block, std::size_t bytes) noexcept;
+[[nodiscard]] HEAPWRIGHT_ALWAYS_INLINE void* allocate_aligned(std::size_t bytes, std::size_t alignment) noexcept {
+    if (alignment <= heap::kSmallestBytes || (alignment <= 16 && bytes > heap::kSmallestBytes)) {
+        return allocate(bytes);
+    }
+    return detail::allocate_aligned_slow(bytes, alignment, __builtin_return_address(0));
+}
 
 /// Makes a block of any heap longer or shorter where it lies, or leaves it as it was and returns false.
 ///
 /// Requires: block is not null.
 [[nodiscard]] bool resize_in_place(void* block, std::size_t bytes) noexcept;
+
+/// Makes the block at least `bytes` long; it may move. Large blocks grow in place or by moving their pages, not by copying.
+///
+/// Requires: block is not null and came from here.
+/// Returns:  nullptr as allocate(); then the block is as it was.
+[[nodiscard]] HEAPWRIGHT_ALWAYS_INLINE void* reallocate(void* block, std::size_t bytes) noexcept {
+    return resize_in_place(block, bytes) ? block : detail::move(block, bytes, __builtin_return_address(0));
+}
 
 /// Gives the block back. Does nothing with nullptr. A pointer that no block of this heap can have stops the program with
 /// one line that names the fault.

@@ -6,6 +6,7 @@
 
 #include <heapwright/alloc/heap/default_heap.hpp>
 #include <heapwright/alloc/heap/detail/page_return.hpp>
+#include <heapwright/alloc/heap/detail/planned.hpp>
 #include <heapwright/alloc/heap/detail/regions.hpp>
 #include <heapwright/os/pages.hpp>
 
@@ -18,7 +19,8 @@ namespace {
 #if HEAPWRIGHT_UNDER_TSAN
 __attribute__((no_sanitize("thread")))
 #endif
-std::uint64_t unused_blocks(const Span& span) noexcept {
+std::uint64_t
+unused_blocks(const Span& span) noexcept {
     const std::uint64_t most = std::min(span.live(), span.capacity);
     const std::size_t bytes = std::size_t{span.carved} * span.block_bytes;
     std::uint64_t count = 0;
@@ -98,6 +100,7 @@ HeapStatistics statistics() noexcept {
     HeapStatistics sum;
     heap::for_each_region([&](heap::Region& region) { add_region(sum, region); });
     heap::add_heap(sum, heap::g_default_core);
+    heap::add_places(sum);
     sum.allocated_bytes += sum.large_bytes;
     const std::uint64_t accounted = sum.active_bytes + sum.dirty_bytes;
     sum.retained_bytes = sum.committed_bytes > accounted ? sum.committed_bytes - accounted : 0;

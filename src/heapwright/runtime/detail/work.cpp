@@ -204,7 +204,7 @@ void MonitorWork::write_files() noexcept {
 void MonitorWork::make_page(Page& text, runtime::Page page) noexcept {
     const MonitorFigures figures = monitor_.figures();
     if (page == runtime::Page::json) {
-        append_json(text, figures);
+        append_json(text, figures, monitor_.options_.append_members);
     } else if (page == runtime::Page::metrics) {
         append_openmetrics(text, figures);
         if (monitor_.options_.append_metrics != nullptr) {

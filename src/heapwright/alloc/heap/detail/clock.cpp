@@ -4,6 +4,7 @@
 #include <atomic>
 
 #include <heapwright/alloc/heap/detail/heap_core.hpp>
+#include <heapwright/alloc/heap/detail/planned.hpp>
 #include <heapwright/alloc/heap/detail/regions.hpp>
 #include <heapwright/alloc/heap/detail/visitor.hpp>
 #include <heapwright/os/clock.hpp>
@@ -45,6 +46,7 @@ std::uint64_t turn_ns() noexcept { return g_settings.delay_ns / kTurnsOfDelay; }
 void take_turn(std::uint64_t budget_ns) noexcept {
     const std::uint32_t turn = g_turn.fetch_add(1, std::memory_order_relaxed) + 1;  // a stamp, read through nothing
     g_default_core.sweep_abandoned();
+    sweep_places();
     visit_by_clock(turn, kTurnsOfDelay, budget_ns);
     purge_regions(turn - kTurnsOfDelay, is_above_ceiling(0));
 }

@@ -20,14 +20,20 @@ struct FreeBlock {
 /// Who may free into a span without asking: a thread, by its thread pointer; or nobody, for one of these reasons. Thread
 /// pointers are multiples of 16.
 namespace owner {
-inline constexpr std::uintptr_t kFree = 0;       ///< a slice in no span; fresh records are zero
-inline constexpr std::uintptr_t kAbandoned = 6;  ///< a span of blocks whose thread is gone
-inline constexpr std::uintptr_t kFullBit = 1;    ///< thread pointer | this: its owner asks before it frees into it
-inline constexpr std::uintptr_t kCountedBit = 2; ///< thread pointer | this: its owner counts the blocks that come back
-inline constexpr std::uintptr_t kInterior = 2;   ///< not the first slice of a span
-inline constexpr std::uintptr_t kLarge = 4;      ///< a span that is one block
-inline constexpr std::uintptr_t kMetadata = 8;   ///< the heap's own
-inline constexpr std::uintptr_t kNobody = 10;    ///< a span of a cache that threads share under a lock
+inline constexpr std::uintptr_t kFree = 0;        ///< a slice in no span; fresh records are zero
+inline constexpr std::uintptr_t kAbandoned = 6;   ///< a span of blocks whose thread is gone
+inline constexpr std::uintptr_t kFullBit = 1;     ///< thread pointer | this: its owner asks before it frees into it
+inline constexpr std::uintptr_t kCountedBit = 2;  ///< thread pointer | this: its owner counts the blocks that come back
+inline constexpr std::uintptr_t kInterior = 2;    ///< not the first slice of a span
+inline constexpr std::uintptr_t kLarge = 4;       ///< a span that is one block
+inline constexpr std::uintptr_t kMetadata = 8;    ///< the heap's own
+inline constexpr std::uintptr_t kNobody = 10;     ///< a span of a cache that threads share under a lock
+inline constexpr std::uintptr_t kBump = 12;       ///< a chunk of a bump place, alone: of nobody; thread pointer | this: of that thread
+
+/// Whether it is large, abandoned, or a chunk of a bump place.
+[[nodiscard]] constexpr bool is_unusual(std::uintptr_t owner) noexcept { return (owner & kLarge) != 0; }
+/// Whether the span is a chunk of a bump place (detail/bump.hpp), whose blocks have headers and no lists.
+[[nodiscard]] constexpr bool is_bump(std::uintptr_t owner) noexcept { return (owner & kBump) == kBump; }
 }  // namespace owner
 
 /// Where a span of blocks stands with its cache.
@@ -70,7 +76,7 @@ struct alignas(2 * kCacheLineBytes) Span {
     Span* cache_next = nullptr;  ///< all spans of the cache
     Span* cache_previous = nullptr;
     Span* notice_next = nullptr;
-    std::uint32_t pages = 0;          ///< OS pages that a large block may use; in a span of blocks: absent()
+    std::uint32_t pages = 0;          ///< OS pages that a large block may use; of a bump chunk, its place; in a span of blocks: absent()
     std::uint16_t head_distance = 0;  ///< of an interior slice: records back to the head
     bool is_private = false;          ///< of a Heap object: other threads' frees must not wait in an outbox
     bool is_noticed = false;          ///< in the cache's list of notices; changes under its lock

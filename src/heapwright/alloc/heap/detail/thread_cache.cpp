@@ -17,6 +17,7 @@
 namespace heapwright::heap {
 
 constinit Span g_no_blocks;
+constinit std::array<bool, kDirectSteps> g_planned_steps{};
 
 namespace {
 
@@ -38,7 +39,7 @@ void ThreadCache::set_active(SizeClass size_class, Span* span) noexcept {
     if (direct_ != nullptr) {
         const DirectSteps steps = direct_steps_of(size_class);
         for (std::size_t step = steps.first; step <= steps.last; ++step) {
-            direct_[step] = span;
+            direct_[step] = g_planned_steps[step] ? &g_no_blocks : span;
         }
     }
 }

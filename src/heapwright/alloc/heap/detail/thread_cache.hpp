@@ -16,6 +16,9 @@ class HeapCore;
 
 /// The empty span: what a class without an active span allocates from, in vain.
 extern constinit Span g_no_blocks;
+/// Sizes that a placement plan names, by (bytes + 7) / 8: malloc does not find their spans before it has asked the plan.
+/// Changes before the first of the threads that follow the plan.
+extern constinit std::array<bool, kDirectSteps> g_planned_steps;
 
 /// Spans of one thread, by class. Objects of this type are never unmapped: a thread that comes takes over what one that
 /// went left behind.

@@ -4,6 +4,7 @@
 #include <pthread.h>
 
 #include <heapwright/alloc/heap/detail/clock.hpp>
+#include <heapwright/alloc/heap/detail/planned.hpp>
 
 namespace heapwright::heap {
 
@@ -74,6 +75,9 @@ void Outbox::flush() noexcept {
 ThreadCache* cache_of_thread() noexcept {
     ThreadState& state = t_state;
     if (state.cache == nullptr && !state.has_left) {
+        if (g_routes.load(std::memory_order_relaxed) != nullptr) {  // what it leads to is not read
+            return cache_under_plan();
+        }
         state.cache = g_default_core.obtain(thread_pointer(), state.direct.data());
         if (state.cache != nullptr) {
             watch_thread_exit();
@@ -128,6 +132,7 @@ void leave_thread() noexcept {
     ThreadState& state = t_state;
     state.has_left = true;
     state.outbox.flush();
+    leave_plan();
     if (ThreadCache* const cache = state.cache; cache != nullptr) {
         state.cache = nullptr;
         g_default_core.park(cache);

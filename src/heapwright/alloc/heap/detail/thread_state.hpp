@@ -10,6 +10,8 @@
 
 namespace heapwright::heap {
 
+struct PlannedThread;
+
 /// Blocks of other threads' spans that this thread freed, on their way home: one list a span, so that many travel at the
 /// price of one atomic operation.
 class Outbox {
@@ -54,6 +56,8 @@ struct ThreadState {
     };
     std::array<Slot, 4> slots{};
     ThreadCache* caches = nullptr;
+
+    PlannedThread* planned = nullptr;  ///< under a placement plan; then `cache` is nullptr and `direct` empty, so that malloc asks it
 };
 
 /// Initial-exec: the library is loaded with the program, and a call to find the state would cost more than the state saves.

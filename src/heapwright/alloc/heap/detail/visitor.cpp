@@ -54,8 +54,8 @@ std::size_t visit_abandoned(Span* span, const Choice& choice) noexcept {
 /// Visits the span of a record, if it is one. `was_visited`: it cost something.
 std::size_t visit_record(Span* span, const Choice& choice, bool& was_visited) noexcept {
     const std::uintptr_t owner = span->owner.load(std::memory_order_relaxed);  // a hint: looked at again under a lock
-    if (owner == owner::kFree || owner == owner::kInterior || owner == owner::kLarge || owner == owner::kMetadata ||
-        owner == owner::kNobody) {
+    const bool is_of_blocks = owner == owner::kAbandoned || !owner::is_unusual(owner);
+    if (!is_of_blocks || owner == owner::kFree || owner == owner::kInterior || owner == owner::kMetadata || owner == owner::kNobody) {
         return 0;
     }
     const os::LockGuard visiting(g_visitor_lock);

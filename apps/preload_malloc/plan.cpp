@@ -1,0 +1,86 @@
+// The placement plan of the memory.toml that HEAPWRIGHT_CONFIG names, and calls that tell the place by its number.
+#include "plan.hpp"
+
+#include <cstddef>
+
+#include "family.hpp"
+
+#include <heapwright/alloc/heap/placement.hpp>
+#include <heapwright/base/platform.hpp>
+#include <heapwright/base/text.hpp>
+#include <heapwright/config/reader.hpp>
+#include <heapwright/os/report.hpp>
+
+namespace heapwright::preload {
+
+HEAPWRIGHT_NOINLINE void begin_plan() noexcept {
+    bool has_room = true;
+    std::uint32_t sites = 0;
+    auto take = [&](const PlannedSite& site) {
+        has_room = placement::add_site(site) && has_room;
+        ++sites;
+    };
+    MemoryConfig config;
+    if (!config::read_memory_config_of_process(config, take) || sites == 0) {
+        return;
+    }
+    Text<512> line;
+    if (!has_room) {
+        line.append("heapwright: the placement plan has too many places: more than ").append_decimal(placement::kMostPlaces);
+        line.append("; give entries that may share one the same name; the rest has no effect");
+        os::write_stderr_line(line.view());
+        line.clear();
+    }
+    placement::resolve();
+    placement::begin();
+    placement::append_absent(line);
+    if (!line.view().empty()) {
+        os::write_stderr_line(line.view());
+    }
+}
+
+}  // namespace heapwright::preload
+
+namespace {
+
+using heapwright::placement::PlaceId;
+using heapwright::preload::refuse;
+
+PlaceId place_of(unsigned place) noexcept { return static_cast<PlaceId>(place); }
+void* or_refuse(void* block) noexcept { return block != nullptr ? block : refuse(); }
+
+}  // namespace
+
+extern "C" {
+
+HEAPWRIGHT_EXPORT unsigned heapwright_add_place(int kind, const char* name) {
+    constexpr int kLast = static_cast<int>(heapwright::SitePlace::heap);
+    const bool is_known = kind >= 0 && kind <= kLast;
+    const auto place = is_known ? static_cast<heapwright::SitePlace>(kind) : heapwright::SitePlace::by_default;
+    return static_cast<unsigned>(heapwright::placement::add_place(place, name == nullptr ? "" : name));
+}
+
+HEAPWRIGHT_EXPORT int heapwright_follow_plan() { return heapwright::placement::begin() ? 1 : 0; }
+
+HEAPWRIGHT_EXPORT void* heapwright_malloc_at(unsigned place, std::size_t bytes) {
+    return or_refuse(heapwright::placement::allocate_at(place_of(place), bytes));
+}
+
+HEAPWRIGHT_EXPORT void* heapwright_calloc_at(unsigned place, std::size_t count, std::size_t bytes_each) {
+    std::size_t bytes = 0;
+    if (__builtin_mul_overflow(count, bytes_each, &bytes)) {
+        return refuse();
+    }
+    return or_refuse(heapwright::placement::allocate_zeroed_at(place_of(place), bytes));
+}
+
+HEAPWRIGHT_EXPORT void* heapwright_realloc_at(unsigned place, void* block, std::size_t bytes) {
+    return block == nullptr ? heapwright_malloc_at(place, bytes)
+                            : or_refuse(heapwright::placement::reallocate_at(place_of(place), block, bytes));
+}
+
+HEAPWRIGHT_EXPORT void* heapwright_memalign_at(unsigned place, std::size_t alignment, std::size_t bytes) {
+    return or_refuse(heapwright::placement::allocate_aligned_at(place_of(place), bytes, alignment));
+}
+
+}  // extern "C"

@@ -1,0 +1,368 @@
+// A plan's threads, and what they allocate.
+#include <heapwright/alloc/heap/detail/planned.hpp>
+
+#include <algorithm>
+#include <new>
+
+#include <heapwright/alloc/heap/detail/large.hpp>
+#include <heapwright/alloc/heap/detail/regions.hpp>
+#include <heapwright/alloc/heap/detail/thread_state.hpp>
+
+namespace heapwright::heap {
+
+constinit std::atomic<RouteTable*> g_routes{nullptr};
+constinit std::array<Place*, placement::kMostPlaces + 1> g_places{};
+constinit std::atomic<std::uint32_t> g_place_count{0};
+constinit os::SpinLock g_plan_lock;
+
+namespace {
+
+constinit PlannedThread* g_threads = nullptr;
+constinit PlannedThread* g_parked_threads = nullptr;
+
+/// The class of each size up to kDirectBytes, by (bytes + 7) / 8.
+struct ClassOfStep {
+    std::array<SizeClass, kDirectSteps> of{};
+    consteval ClassOfStep() {
+        for (std::size_t step = 0; step < kDirectSteps; ++step) {
+            of[step] = class_of(step * 8);
+        }
+    }
+};
+constexpr ClassOfStep kClassOfStep;
+
+HEAPWRIGHT_ALWAYS_INLINE SizeClass class_for(std::size_t bytes) noexcept {
+    return HEAPWRIGHT_LIKELY(bytes <= kDirectBytes) ? kClassOfStep.of[(bytes + 7) / 8] : class_of(bytes);
+}
+
+void reset_parts(PlannedThread& thread) noexcept {
+    for (std::uint32_t place = 1; place <= g_place_count.load(std::memory_order_relaxed); ++place) {  // fixed since the plan began
+        PlacePart& part = thread.part(place);
+        part.bump.chunk = nullptr;
+        part.bump.cursor = nullptr;
+        part.bump.end = nullptr;
+        part.cache = nullptr;
+    }
+    thread.cache = nullptr;
+    thread.thread = 0;
+}
+
+PlannedThread* make_thread() noexcept {
+    const std::uint32_t places = g_place_count.load(std::memory_order_relaxed);  // fixed since the plan began
+    void* const room = allocate_metadata(sizeof(PlannedThread) + places * sizeof(PlacePart));
+    if (room == nullptr) {
+        return nullptr;
+    }
+    auto* const thread = new (room) PlannedThread;
+    for (std::uint32_t place = 1; place <= places; ++place) {
+        auto* const part = new (&thread->part(place)) PlacePart;
+        part->kind = g_places[place]->kind;
+        part->bump.place = &g_places[place]->bump;
+    }
+    return thread;
+}
+
+/// A parked thread's parts, or new ones.
+PlannedThread* obtain_thread() noexcept {
+    {
+        const os::LockGuard guard(g_plan_lock);
+        if (PlannedThread* const thread = g_parked_threads; thread != nullptr) {
+            g_parked_threads = thread->parked_next;
+            thread->thread = thread_pointer();
+            return thread;
+        }
+    }
+    PlannedThread* const thread = make_thread();
+    if (thread != nullptr) {
+        const os::LockGuard guard(g_plan_lock);
+        thread->thread = thread_pointer();
+        thread->next = g_threads;
+        g_threads = thread;
+    }
+    return thread;
+}
+
+void park_thread(PlannedThread& thread) noexcept {
+    reset_parts(thread);
+    thread.parked_next = g_parked_threads;
+    g_parked_threads = &thread;
+}
+
+/// Of a pool or a heap.
+HEAPWRIGHT_ALWAYS_INLINE void* take_small(PlacePart& part, std::uint32_t place, SizeClass size_class, bool may_borrow,
+                                          bool& is_zero) noexcept {
+    if (HEAPWRIGHT_UNLIKELY(part.cache == nullptr)) {
+        part.cache = cache_of_thread(g_places[place]->core);
+        if (part.cache == nullptr) {
+            return nullptr;
+        }
+    }
+    return part.cache->take(size_class, may_borrow, is_zero);
+}
+
+HEAPWRIGHT_ALWAYS_INLINE void* take_in(PlannedThread& self, std::uint32_t place, std::size_t bytes, bool& is_zero) noexcept {
+    PlacePart& part = self.part(place);
+    part.count(bytes);
+    if (part.kind == SitePlace::bump) {
+        void* const block = part.bump.take(bytes);
+        return HEAPWRIGHT_LIKELY(block != nullptr) ? block : part.bump.place->take_slow(part.bump, bytes);
+    }
+    return take_small(part, place, class_for(bytes), part.kind == SitePlace::heap, is_zero);
+}
+
+/// Where nothing says where the block goes.
+HEAPWRIGHT_NOINLINE void* take_watched(PlannedThread& self, std::size_t bytes, std::uintptr_t code, bool& is_zero) noexcept {
+    look_at(code);
+    const RouteTable::Slot* const slot = g_routes.load(std::memory_order_acquire)->find(code, bytes);  // pairs with publish()
+    return slot == nullptr ? self.cache->take(class_of(bytes), true, is_zero)
+                           : take_in(self, slot->place.load(std::memory_order_relaxed), bytes, is_zero);  // valid by itself
+}
+
+}  // namespace
+
+void* allocate_by_plan(std::size_t bytes, std::uintptr_t code, bool& is_zero) noexcept {
+    PlannedThread& self = *t_state.planned;
+    const RouteTable* const routes = g_routes.load(std::memory_order_acquire);  // pairs with publish()
+    const RouteTable::Slot* const slot = routes->find(code, bytes);
+    if (slot == nullptr && routes->watches()) {
+        return take_watched(self, bytes, code, is_zero);
+    }
+    const std::uint32_t place = slot == nullptr ? 0 : slot->place.load(std::memory_order_relaxed);  // valid by itself
+    return place == 0 ? self.cache->take(class_for(bytes), true, is_zero) : take_in(self, place, bytes, is_zero);
+}
+
+namespace {
+
+HEAPWRIGHT_NOINLINE void* take_slowly(std::size_t bytes, std::uintptr_t code) noexcept {
+    bool is_zero = false;
+    return allocate_by_plan(bytes, code, is_zero);
+}
+
+}  // namespace
+
+// What the other form does in most cases, without a frame: all else is left to that.
+void* allocate_by_plan(std::size_t bytes, std::uintptr_t code) noexcept {
+    PlannedThread& self = *t_state.planned;
+    const RouteTable* const routes = g_routes.load(std::memory_order_acquire);  // pairs with publish()
+    const RouteTable::Slot* const slot = routes->find(code, bytes);
+    if (HEAPWRIGHT_LIKELY(slot == nullptr)) {
+        if (HEAPWRIGHT_LIKELY(!routes->watches())) {
+            if (FreeBlock* const block = self.cache->take_at_hand(class_for(bytes)); HEAPWRIGHT_LIKELY(block != nullptr)) {
+                return block;
+            }
+        }
+        return take_slowly(bytes, code);
+    }
+    const std::uint32_t place = slot->place.load(std::memory_order_relaxed);  // valid by itself
+    if (HEAPWRIGHT_LIKELY(place != 0)) {
+        PlacePart& part = self.part(place);
+        if (part.kind == SitePlace::bump) {
+            if (void* const block = part.bump.take(bytes); HEAPWRIGHT_LIKELY(block != nullptr)) {
+                part.count(bytes);
+                return block;
+            }
+        } else if (HEAPWRIGHT_LIKELY(part.cache != nullptr)) {
+            if (void* const block = part.cache->take_at_hand(class_for(bytes)); HEAPWRIGHT_LIKELY(block != nullptr)) {
+                part.count(bytes);
+                return block;
+            }
+        }
+    }
+    return take_slowly(bytes, code);
+}
+
+std::uint32_t place_for(std::size_t bytes, std::uintptr_t code) noexcept {
+    const RouteTable* const routes = g_routes.load(std::memory_order_acquire);  // pairs with publish()
+    const RouteTable::Slot* const slot = routes == nullptr ? nullptr : routes->find(code, bytes);
+    return slot == nullptr ? 0 : slot->place.load(std::memory_order_relaxed);  // valid by itself
+}
+
+void* allocate_in(std::uint32_t place, std::size_t bytes, std::size_t alignment, bool& is_zero) noexcept {
+    if (t_state.planned == nullptr) {
+        static_cast<void>(cache_of_thread());  // joins the plan
+    }
+    PlannedThread* const self = t_state.planned;
+    if (self == nullptr || place == 0 || place > g_place_count.load(std::memory_order_relaxed)) {  // fixed since the plan began
+        return nullptr;
+    }
+    PlacePart& part = self->part(place);
+    const bool is_bump = part.kind == SitePlace::bump;
+    if (bytes > (is_bump ? placement::kMostBumpBytes : kSmallBytes) || (is_bump && alignment > kBumpUnit)) {
+        return nullptr;
+    }
+    if (is_bump || alignment <= kSmallestBytes) {
+        return take_in(*self, place, bytes, is_zero);
+    }
+    const AlignedPlace aligned = aligned_place(bytes, alignment);
+    if (!aligned.is_small) {
+        return nullptr;
+    }
+    part.count(bytes);
+    return take_small(part, place, aligned.size_class, false, is_zero);
+}
+
+ThreadCache* cache_under_plan() noexcept {
+    ThreadState& state = t_state;
+    if (state.planned != nullptr) {
+        return state.planned->cache;
+    }
+    PlannedThread* const thread = obtain_thread();
+    if (thread == nullptr) {
+        return nullptr;
+    }
+    thread->cache = g_default_core.obtain(thread_pointer(), state.direct.data());
+    if (thread->cache == nullptr) {
+        const os::LockGuard guard(g_plan_lock);
+        park_thread(*thread);
+        return nullptr;
+    }
+    state.planned = thread;
+    watch_thread_exit();
+    return thread->cache;
+}
+
+void leave_plan() noexcept {
+    PlannedThread* const thread = t_state.planned;
+    if (thread == nullptr) {
+        return;
+    }
+    t_state.planned = nullptr;
+    for (std::uint32_t place = 1; place <= g_place_count.load(std::memory_order_relaxed); ++place) {  // fixed since the plan began
+        if (thread->part(place).bump.chunk != nullptr) {
+            g_places[place]->bump.leave(thread_pointer(), false);
+        }
+    }
+    g_default_core.park(thread->cache);
+    const os::LockGuard guard(g_plan_lock);
+    park_thread(*thread);
+}
+
+bool resize_bump(Span* chunk, void* block, std::size_t bytes) noexcept {
+    const std::size_t usable = BumpPlace::usable_bytes(block, "realloc");
+    if (bytes <= usable && bytes * 2 >= usable) {
+        return true;
+    }
+    PlannedThread* const self = t_state.planned;
+    if (self == nullptr) {
+        return false;
+    }
+    BumpHome& home = self->part(chunk->pages).bump;
+    return home.chunk == chunk && BumpPlace::resize(home, block, bytes);
+}
+
+void shed_places() noexcept {
+    if (PlannedThread* const self = t_state.planned; self != nullptr) {
+        self->cache->shed();
+        for (std::uint32_t place = 1; place <= g_place_count.load(std::memory_order_relaxed); ++place) {  // fixed since the plan began
+            PlacePart& part = self->part(place);
+            if (part.kind == SitePlace::bump) {
+                part.bump.place->shed(part.bump);
+            } else if (part.cache != nullptr) {
+                part.cache->shed();
+            }
+        }
+    }
+    sweep_places();
+}
+
+void sweep_places() noexcept {
+    for (std::uint32_t place = 1; place <= g_place_count.load(std::memory_order_acquire); ++place) {  // pairs with add_place()
+        if (g_places[place]->kind != SitePlace::bump) {
+            g_places[place]->core.sweep_abandoned();
+        }
+    }
+}
+
+void add_places(HeapStatistics& sum) noexcept {
+    const std::uint64_t threads = sum.threads;
+    for (std::uint32_t number = 1; number <= g_place_count.load(std::memory_order_acquire); ++number) {  // pairs with add_place()
+        Place& place = *g_places[number];
+        if (place.kind != SitePlace::bump) {
+            add_heap(sum, place.core);
+            continue;
+        }
+        BumpFigures figures;
+        place.bump.add_figures(figures);
+        sum.spans += figures.chunks;
+        sum.active_bytes += figures.chunks * kSliceBytes;
+        sum.small_blocks += figures.live_blocks;
+        sum.allocated_bytes += figures.live_bytes;
+    }
+    sum.threads = threads;  // each was counted by its cache of the default heap
+}
+
+/// Looks at parts that their threads change meanwhile: the sums lag, nothing else depends on them.
+#if HEAPWRIGHT_UNDER_TSAN
+__attribute__((no_sanitize("thread")))
+#endif
+void add_place(placement::PlaceStatistics& statistics, std::uint32_t number) noexcept {
+    Place& place = *g_places[number];
+    statistics = {.name = place.name, .kind = place.kind};
+    {
+        const os::LockGuard guard(g_plan_lock);
+        statistics.sites = place.sites;
+        statistics.sites_found = place.sites_found;
+        for (PlannedThread* thread = g_threads; thread != nullptr; thread = thread->next) {
+            statistics.blocks += thread->part(number).blocks;
+            statistics.bytes += thread->part(number).bytes;
+        }
+    }
+    if (place.kind == SitePlace::bump) {
+        BumpFigures figures;
+        place.bump.add_figures(figures);
+        statistics.live_blocks = figures.live_blocks;
+        statistics.live_bytes = figures.live_bytes;
+        statistics.chunks = figures.chunks;
+        statistics.chunk_bytes = figures.chunks * kSliceBytes;
+        statistics.chunks_held_back = figures.held_back;
+        statistics.bets_won = figures.won;
+        statistics.bets_lost = figures.lost;
+        return;
+    }
+    HeapStatistics sum;
+    add_heap(sum, place.core);
+    statistics.live_blocks = sum.small_blocks;
+    statistics.live_bytes = sum.allocated_bytes;
+    statistics.chunks = sum.spans;
+    statistics.chunk_bytes = sum.active_bytes;
+}
+
+void lock_plan() noexcept {
+    g_plan_lock.lock();
+    for (std::uint32_t place = 1; place <= g_place_count.load(std::memory_order_relaxed); ++place) {  // under the lock
+        g_places[place]->bump.lock().lock();
+    }
+}
+
+void unlock_plan() noexcept {
+    for (std::uint32_t place = 1; place <= g_place_count.load(std::memory_order_relaxed); ++place) {  // under the lock
+        g_places[place]->bump.lock().unlock();
+    }
+    g_plan_lock.unlock();
+}
+
+void reset_plan_locks_after_fork() noexcept {
+    for (std::uint32_t place = 1; place <= g_place_count.load(std::memory_order_relaxed); ++place) {  // no other thread exists
+        g_places[place]->bump.lock().reset_after_fork();
+    }
+    g_plan_lock.reset_after_fork();
+}
+
+void leave_plan_after_fork() noexcept {
+    const std::uint32_t places = g_place_count.load(std::memory_order_relaxed);  // no other thread exists
+    for (std::uint32_t place = 1; place <= places; ++place) {
+        if (g_places[place]->kind == SitePlace::bump) {
+            g_places[place]->bump.leave(thread_pointer(), true);
+        }
+    }
+    const os::LockGuard guard(g_plan_lock);
+    for (PlannedThread* thread = g_threads; thread != nullptr; thread = thread->next) {
+        if (thread->thread != 0 && thread->thread != thread_pointer()) {
+            park_thread(*thread);
+        }
+    }
+}
+
+BumpPlace* bump_place(std::uint32_t number) noexcept { return &g_places[number]->bump; }
+
+}  // namespace heapwright::heap
