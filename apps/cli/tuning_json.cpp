@@ -75,6 +75,15 @@ std::string tuning_json(const Tuning& tuning) {
     json["best"] = outcome == Outcome::worth_it ? Json(tuning.candidates[tuning.chosen].label) : Json(nullptr);
     json["verdict"] = sentence_of(outcome, tuning);
     json["config"] = tuning.config_path;
+    json["replay"] = Json::object();
+    for (std::size_t i = 0; tuning.comparison && i < tuning.comparison->trials.size(); ++i) {
+        const study::TrialSummary& trial = tuning.comparison->trials[i];
+        if (trial.good_runs() != 0) {
+            json["replay"][trial.spec.label] = {{"cpu_ns", trial.spread(study::Metric::cpu).median},
+                                                {"peak_rss_bytes", trial.spread(study::Metric::peak_rss).median},
+                                                {"retained_bytes", trial.spread(study::Metric::retained).median}};
+        }
+    }
     json["suggestions"] = Json::array();
     for (const study::Suggestion& suggestion : tuning.suggestions) {
         json["suggestions"].push_back({{"id", suggestion.experiment.id},

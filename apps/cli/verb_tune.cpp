@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #include "outfit.hpp"
+#include "plan_candidates.hpp"
 #include "progress.hpp"
 #include "proving.hpp"
 #include "record_options.hpp"
@@ -294,6 +295,13 @@ void Tune::add_trial(const std::string& spec) {
 void Tune::choose_candidates() {
     using Kind = study::Experiment::Kind;
     add_trial("heapwright");
+    // A replay shows what a plan does to memory; what the caches make of it only the program itself shows.
+    for (const study::Verdict verdict : {study::Verdict::proved, study::Verdict::refuted}) {
+        if (auto plan = plan_candidate(tuning_.suggestions, verdict)) {
+            add_candidate(std::move(*plan));
+            break;
+        }
+    }
     for (const study::Suggestion& suggestion : tuning_.suggestions) {
         const Kind kind = suggestion.experiment.kind;
         if (suggestion.verdict == study::Verdict::proved && (kind == Kind::allocator || kind == Kind::setting)) {

@@ -124,7 +124,8 @@ const study::Suggestion* best_code_change(const Tuning& tuning) {
     const study::Suggestion* best = nullptr;
     for (const study::Suggestion& suggestion : tuning.suggestions) {
         const auto kind = suggestion.experiment.kind;
-        const bool from_outside = kind == study::Experiment::Kind::allocator || kind == study::Experiment::Kind::setting;
+        const bool from_outside =
+            kind == study::Experiment::Kind::allocator || kind == study::Experiment::Kind::setting || kind == study::Experiment::Kind::plan;
         if (!from_outside && suggestion.verdict == study::Verdict::proved && best == nullptr) {
             best = &suggestion;  // they come ranked
         }

@@ -11,10 +11,10 @@ namespace heapwright::study {
 
 namespace {
 
-constexpr std::array<advice::Rule, 11> kRules = {
+constexpr std::array<advice::Rule, 12> kRules = {
     advice::suggest_leak,           advice::suggest_arena,        advice::suggest_stack,     advice::suggest_pool,
     advice::suggest_reserve,        advice::suggest_sizes,        advice::suggest_give_back, advice::suggest_glibc_settings,
-    advice::suggest_other_settings, advice::suggest_cross_thread, advice::suggest_allocator};
+    advice::suggest_other_settings, advice::suggest_cross_thread, advice::suggest_allocator, advice::suggest_plan};
 
 /// How much of the program's memory, or of its time, is promised: bytes and seconds in one unit.
 double promise(const Findings& findings, const Suggestion& suggestion) {

@@ -124,6 +124,14 @@ std::string where_of(const Frame& frame) {
     return name + " (" + (slash == std::string::npos ? frame.file : frame.file.substr(slash + 1)) + ":" + std::to_string(frame.line) + ")";
 }
 
+Site sum_of(const Findings& findings, const std::vector<SiteId>& sites) {
+    Site sum;
+    for (const SiteId site : sites) {
+        add(sum, findings.sites[static_cast<std::size_t>(site)]);
+    }
+    return sum;
+}
+
 std::vector<Place> places_of(const Findings& findings) {
     std::vector<Place> places;
     std::unordered_map<std::uint32_t, std::size_t> by_frame;

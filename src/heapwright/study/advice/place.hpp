@@ -23,6 +23,9 @@ struct Place {
     [[nodiscard]] bool one_size() const { return sum.min_size == sum.max_size; }
 };
 
+/// The counters of these sites added up, as in Place::sum.
+[[nodiscard]] Site sum_of(const Findings& findings, const std::vector<SiteId>& sites);
+
 /// By allocations, the busiest first. Sites without a stack belong to no place.
 [[nodiscard]] std::vector<Place> places_of(const Findings& findings);
 

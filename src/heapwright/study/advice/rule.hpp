@@ -43,6 +43,7 @@ std::vector<Suggestion> suggest_cross_thread(const Case& program);
 std::vector<Suggestion> suggest_allocator(const Case& program);
 std::vector<Suggestion> suggest_glibc_settings(const Case& program);
 std::vector<Suggestion> suggest_other_settings(const Case& program);
+std::vector<Suggestion> suggest_plan(const Case& program);
 
 /// A suggestion about this place, with its sites in the experiment.
 [[nodiscard]] Suggestion about(const Case& program, const char* rule, const Place& place, Experiment::Kind kind, Gain gain);

@@ -24,6 +24,7 @@ const char* name_of(Experiment::Kind kind) {
         case Experiment::Kind::resize_at_site: return "other size at site";
         case Experiment::Kind::remove_at_site: return "without the site";
         case Experiment::Kind::trim: return "give back";
+        case Experiment::Kind::plan: return "placement plan";
     }
     return "";
 }

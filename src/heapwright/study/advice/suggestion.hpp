@@ -6,6 +6,7 @@
 #include <string>
 #include <vector>
 
+#include <heapwright/config/memory_config.hpp>
 #include <heapwright/study/analysis/findings.hpp>
 
 namespace heapwright::study {
@@ -39,6 +40,7 @@ struct Experiment {
         resize_at_site,  ///< other sizes or alignment
         remove_at_site,  ///< the blocks are never made: what a leak costs
         trim,            ///< the allocator is told to give memory back when half of what was live is gone
+        plan,            ///< under `target`, with and without the entries: the sites\' blocks go to a place of their own
     };
 
     std::string id;  ///< "A1-pool-site-12": first by rank, then rule and site
@@ -52,6 +54,7 @@ struct Experiment {
     std::uint64_t from_size = 0;         ///< resize_at_site: requests of this size become ...
     std::uint64_t to_size = 0;           ///< ... requests of this size; 0: sizes stay
     bool usual_alignment = false;        ///< resize_at_site: over-alignment is dropped
+    std::vector<PlannedSite> entries;    ///< plan: for a memory.toml; all of one place
 };
 [[nodiscard]] const char* name_of(Experiment::Kind kind);
 

@@ -30,6 +30,10 @@ inline constexpr double kLeakedShare = 0.1;      ///< of the place's blocks
 inline constexpr double kLeakSpread = 0.5;       ///< of the run, from the first to the last of them
 inline constexpr double kHeldForNothing = 0.15;  ///< of the heap's resident memory, before an allocator is blamed
 inline constexpr std::uint64_t kManyThreads = 4;
+inline constexpr double kLastsShare = 0.25;          ///< of the run: a block that lives so long lasts
+inline constexpr double kBriefShare = 1.0 / 1024;    ///< of the run: a block that lives no longer is brief
+inline constexpr double kBriefNearlyAll = 0.99;      ///< of a site's blocks; the rest hold chunks back
+inline constexpr std::size_t kMostPlanEntries = 64;  ///< of one suggestion: those that make up nearly all of its bytes
 
 // ---- what things cost, in ns (glibc 2.36 and this library, one thread; bench/ has the figures)
 
@@ -40,5 +44,6 @@ inline constexpr double kRemoteFreeNs = 30;  ///< what a free from another threa
 inline constexpr double kFaultNs = 250;      ///< first touch of an OS page
 inline constexpr double kCopyByteNs = 0.1;
 inline constexpr double kGoodPairNs = 8;  ///< the pair in the fastest general allocators
+inline constexpr double kBumpPairNs = 5;  ///< in a bump place of our own heap, whose chunks stay in the cache
 
 }  // namespace heapwright::study::advice

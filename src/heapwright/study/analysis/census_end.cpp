@@ -73,8 +73,8 @@ std::vector<Amount> Census::attribute(const Snapshot& moment, bool is_peak) {
     return by_site;
 }
 
-Fragmentation Census::fragmentation_of(const Snapshot& moment, const LiveTotals& totals, const TouchedShares& touched,
-                                       trace::Tick tick, std::uint64_t resident) const {
+Fragmentation Census::fragmentation_of(const Snapshot& moment, const LiveTotals& totals, const TouchedShares& touched, trace::Tick tick,
+                                       std::uint64_t resident) const {
     const std::uint64_t recorder = std::min(resident, facts_.number("recorder_resident_bytes"));
     // Maps leave the recorder's own pages out, samples cannot.
     Fragmentation result = measure_fragmentation(moment, totals, touched, usable_, scale_, resident - recorder);
@@ -127,8 +127,7 @@ void Census::finish(Findings& findings) {
     const auto leaked = attribute(end, false);
     const TouchedShares touched_at_peak(peak_map.get(), peak, usable_);
     const TouchedShares touched_at_end(end_map.get(), end, usable_);
-    findings.at_peak = fragmentation_of(peak, peak_.totals(), touched_at_peak, peak_.tick(),
-                                        resident_around(facts_.samples, peak_.tick()));
+    findings.at_peak = fragmentation_of(peak, peak_.totals(), touched_at_peak, peak_.tick(), resident_around(facts_.samples, peak_.tick()));
     findings.at_end = fragmentation_of(end, totals_, touched_at_end, now_, resident_at_end(facts_.samples));
     const auto pinned_at_peak = measure_pinning(peak, touched_at_peak, usable_, sites_.size());
     const auto pinned_at_end = measure_pinning(end, touched_at_end, usable_, sites_.size());

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <array>
+#include <compare>
 #include <cstdint>
 #include <map>
 #include <string>
@@ -25,9 +26,26 @@ struct Amount {
 inline constexpr std::size_t kLifetimeBuckets = 48;  ///< bucket b: lifetimes in [2^b, 2^(b+1)) ns
 inline constexpr std::size_t kSizeBuckets = 48;      ///< bucket b: requested bytes in [2^b, 2^(b+1)); 0 goes to bucket 0
 
+/// A program or library that code of some site lies in.
+struct CodeModule {
+    std::string path;
+    std::vector<std::uint8_t> build_id;  ///< empty: the file has none
+};
+
+/// A place in code that any later run of the same build has again, wherever it is loaded.
+struct CodeAddress {
+    std::uint32_t module = 0;  ///< index into Findings::modules, or kNoModule
+    std::uint64_t offset = 0;  ///< of a return address, from where the module is loaded
+    friend bool operator==(const CodeAddress&, const CodeAddress&) = default;
+    friend auto operator<=>(const CodeAddress&, const CodeAddress&) = default;
+};
+inline constexpr std::uint32_t kNoModule = UINT32_MAX;  ///< code that was made at run time
+inline constexpr unsigned kReturnsKept = 4;             ///< of a site's return addresses
+
 /// Everything known about one call stack.
 struct Site {
-    std::vector<FrameId> frames;  ///< innermost first
+    std::vector<FrameId> frames;       ///< innermost first
+    std::vector<CodeAddress> returns;  ///< the innermost kReturnsKept return addresses; the first is that of the call of malloc
     trace::StackId stack{};
     std::array<std::uint64_t, trace::kCallCount> calls{};  ///< how often, by Call
     std::uint64_t allocations = 0;                         ///< blocks ever; a block that was resized here counts as a new one
@@ -174,6 +192,7 @@ struct Findings {
     TraceHealth health;
     Totals totals;
     std::vector<Frame> frames;
+    std::vector<CodeModule> modules;  ///< that Site::returns names
     std::vector<Site> sites;
     std::vector<SizeRow> sizes;  ///< by allocations, largest first
     std::vector<ThreadRow> threads;

@@ -2,8 +2,10 @@
 #include <heapwright/study/analysis/naming.hpp>
 
 #include <cstddef>
+#include <map>
 #include <string>
 #include <unordered_map>
+#include <utility>
 #include <vector>
 
 #include <heapwright/base/text.hpp>
@@ -74,9 +76,51 @@ void for_each_node(const StackTree& tree, trace::StackId stack, unsigned depth, 
     }
 }
 
+/// Return addresses as any run of the same builds has them.
+class Returns {
+public:
+    Returns(Findings& findings, const StackTree& tree) : findings_(findings), tree_(tree) {}
+
+    void add(Site& site) {
+        for_each_node(tree_, site.stack, kReturnsKept, [&](std::uint32_t node) { site.returns.push_back(address_of(tree_[node])); });
+    }
+
+private:
+    CodeAddress address_of(const StackTree::Node& node) {
+        const trace::ModuleInfo* const module = tree_.module_of(node);
+        if (module == nullptr) {
+            return {.module = kNoModule, .offset = node.pc};
+        }
+        const auto [known, is_new] = by_entry_.try_emplace(module, 0);
+        if (is_new) {
+            known->second = number_of(*module);
+        }
+        return {.module = known->second, .offset = node.pc - module->bias};
+    }
+
+    /// The same file stands in each list of modules that was in force.
+    std::uint32_t number_of(const trace::ModuleInfo& module) {
+        const auto next = static_cast<std::uint32_t>(findings_.modules.size());
+        const auto [known, is_new] = by_file_.emplace(std::pair(module.path, module.build_id), next);
+        if (is_new) {
+            findings_.modules.push_back({.path = module.path, .build_id = module.build_id});
+        }
+        return known->second;
+    }
+
+    Findings& findings_;
+    const StackTree& tree_;
+    std::map<std::pair<std::string, std::vector<std::uint8_t>>, std::uint32_t> by_file_;
+    std::unordered_map<const trace::ModuleInfo*, std::uint32_t> by_entry_;
+};
+
 }  // namespace
 
 void name_sites(Findings& findings, const StackTree& tree, const AnalysisOptions& options) {
+    Returns returns(findings, tree);
+    for (Site& site : findings.sites) {
+        returns.add(site);
+    }
     if (!options.symbolize) {
         PlainNames names(tree);
         for (Site& site : findings.sites) {

@@ -29,6 +29,7 @@ PlacementKind placement_of(Experiment::Kind kind) {
         case Experiment::Kind::resize_at_site: return PlacementKind::resize;
         case Experiment::Kind::remove_at_site: return PlacementKind::remove;
         case Experiment::Kind::trim: return PlacementKind::trim;
+        case Experiment::Kind::plan: return PlacementKind::planned;
         default: return PlacementKind::none;
     }
 }
@@ -105,13 +106,24 @@ std::string no_answer(const Suggestion& suggestion, const TrialSummary& trial) {
     return trial.failure();
 }
 
+/// Returns: the index of this trial among the specs, to which it is added where it is missing.
+std::size_t add_trial(std::vector<TrialSpec>& specs, TrialSpec spec) {
+    const auto same = std::find_if(specs.begin(), specs.end(), [&spec](const TrialSpec& known) { return known.label == spec.label; });
+    const auto index = static_cast<std::size_t>(same - specs.begin());
+    if (same == specs.end()) {
+        specs.push_back(std::move(spec));
+    }
+    return index;
+}
+
 }  // namespace
 
 TrialSpec trial_of(const Experiment& experiment, const std::string& own) {
     if (experiment.kind == Experiment::Kind::allocator || experiment.kind == Experiment::Kind::setting) {
         return parse_trial(experiment.target);
     }
-    TrialSpec spec = parse_trial(own);
+    const bool is_plan = experiment.kind == Experiment::Kind::plan;
+    TrialSpec spec = parse_trial(is_plan ? experiment.target : own);
     spec.label = experiment.id;
     spec.placement.kind = placement_of(experiment.kind);
     spec.placement.stacks = experiment.stacks;
@@ -120,6 +132,11 @@ TrialSpec trial_of(const Experiment& experiment, const std::string& own) {
     spec.placement.from_size = experiment.from_size;
     spec.placement.to_size = experiment.to_size;
     spec.placement.usual_alignment = experiment.usual_alignment;
+    if (is_plan && !experiment.entries.empty()) {
+        spec.placement.place = experiment.entries.front().place;
+        spec.placement.min_bytes = experiment.entries.front().min_bytes;
+        spec.placement.max_bytes = experiment.entries.front().max_bytes;
+    }
     return spec;
 }
 
@@ -167,17 +184,15 @@ Result<Comparison> prove(const std::string& trace_path, const std::map<std::stri
     const std::string own = allocator_in_use(provenance).spec;
     std::vector<TrialSpec> specs{parse_trial(own)};
     std::vector<std::size_t> trial_of_suggestion(suggestions.size(), 0);
+    std::vector<std::size_t> baseline_of_suggestion(suggestions.size(), 0);
     for (std::size_t i = 0; i < suggestions.size(); ++i) {
         const Experiment& experiment = suggestions[i].experiment;
         if (experiment.kind == Experiment::Kind::none) {
             continue;
         }
-        TrialSpec spec = trial_of(experiment, own);
-        const auto same =
-            std::find_if(specs.begin() + 1, specs.end(), [&spec](const TrialSpec& known) { return known.label == spec.label; });
-        trial_of_suggestion[i] = static_cast<std::size_t>(same - specs.begin());
-        if (same == specs.end()) {
-            specs.push_back(std::move(spec));
+        trial_of_suggestion[i] = add_trial(specs, trial_of(experiment, own));
+        if (experiment.kind == Experiment::Kind::plan) {
+            baseline_of_suggestion[i] = add_trial(specs, parse_trial(experiment.target));
         }
     }
     Result<Comparison> comparison;
@@ -197,9 +212,11 @@ Result<Comparison> prove(const std::string& trace_path, const std::map<std::stri
         if (trial_of_suggestion[i] == 0) {
             refuse(suggestions[i], "there is no replay for it");
         } else {
+            comparison->baseline = baseline_of_suggestion[i];
             judge(suggestions[i], *comparison, trial_of_suggestion[i]);
         }
     }
+    comparison->baseline = 0;
     return comparison;
 }
 

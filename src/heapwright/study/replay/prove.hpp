@@ -12,7 +12,7 @@
 namespace heapwright::study {
 
 /// The trial of an experiment on a program that uses `own` (a replay spec): its own allocator with the placement, or
-/// another allocator or setting. The label is the experiment's id for placements, else its target.
+/// another allocator or setting; a plan is tried on its target. The label is the experiment's id for placements, else its target.
 [[nodiscard]] TrialSpec trial_of(const Experiment& experiment, const std::string& own);
 
 /// A suggestion is refuted when it really costs more than this share in the other dimension (time for memory, memory for
@@ -24,6 +24,7 @@ inline constexpr double kLeastGain = 0.005;
 
 /// Replays the recording as it was and under every experiment, and fills in verdict, proof and measured figures.
 ///
+/// A plan is judged against its target without the plan, everything else against the program's own allocator.
 /// `provenance` is that of the findings: it says which allocator is the program's own. Suggestions without an experiment,
 /// or whose trial cannot run, stay not_tried and say why.
 ///

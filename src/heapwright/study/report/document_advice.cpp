@@ -20,6 +20,7 @@ std::string_view word_of(Experiment::Kind kind) {
         case Experiment::Kind::resize_at_site: return "resize_at_site";
         case Experiment::Kind::remove_at_site: return "remove_at_site";
         case Experiment::Kind::trim: return "trim";
+        case Experiment::Kind::plan: return "plan";
     }
     return {};
 }
