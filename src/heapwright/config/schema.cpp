@@ -30,7 +30,7 @@ void append_quoted(TextBuffer& text, std::string_view content) noexcept {
             text.append_char('\\').append_char(letter);
         } else if (code < 0x20 || code == 0x7F) {
             constexpr std::string_view kDigits = "0123456789ABCDEF";
-            text.append("\\u00"sv).append_char(kDigits[code >> 4U]).append_char(kDigits[code & 15U]);
+            text.append(R"(\u00)").append_char(kDigits[code >> 4U]).append_char(kDigits[code & 15U]);
         } else {
             text.append_char(letter);
         }
@@ -61,10 +61,11 @@ bool set_number(const Field& field, std::uint64_t& place, const Scalar& value) n
             return false;
         }
         number = static_cast<std::uint64_t>(value.integer);
-    } else if (value.kind != ScalarKind::text || field.kind == FieldKind::count || field.kind == FieldKind::offsets) {
-        return false;
-    } else if (!(field.kind == FieldKind::duration ? read_duration(value.text, number) : read_size(value.text, number))) {
-        return false;
+    } else {
+        const bool may_be_text = value.kind == ScalarKind::text && field.kind != FieldKind::count && field.kind != FieldKind::offsets;
+        if (!may_be_text || !(field.kind == FieldKind::duration ? read_duration(value.text, number) : read_size(value.text, number))) {
+            return false;
+        }
     }
     if (number < field.least || number > field.most) {
         return false;
@@ -273,7 +274,7 @@ bool is_whole(const MemoryConfig& config, TextBuffer& mistake) noexcept {
     if (config.allocator.largest_chunk_bytes < config.allocator.arena_size_bytes) {
         mistake.append("allocator.largest_chunk is less than allocator.arena_size; make it at least as much"sv);
     } else if (config.heap.reserve_bytes % kGib != 0) {
-        mistake.append("heap.reserve is no whole number of GiB; write it as in \"64GiB\""sv);
+        mistake.append(R"(heap.reserve is no whole number of GiB; write it as in "64GiB")");
     } else {
         return true;
     }

@@ -37,7 +37,7 @@ bool TomlScanner::take_scalar() noexcept {
         scalar_.flag = true;
         return true;
     }
-    return take_word("false"sv) || fails(at_, "expected a \"text\", a number, true, false or an [array]"sv);
+    return take_word("false"sv) || fails(at_, R"(expected a "text", a number, true, false or an [array])"sv);
 }
 
 bool TomlScanner::take_literal_text() noexcept {
@@ -93,7 +93,7 @@ bool TomlScanner::take_escape(std::size_t& used) noexcept {
         std::uint64_t code = 0;
         for (unsigned i = 0; i < digits; ++i, ++at_) {
             if (is_over() || hex_value(*at_) == 16) {
-                return fails(at_, "expected hexadecimal digits after \\u or \\U"sv);
+                return fails(at_, R"(expected hexadecimal digits after \u or \U)"sv);
             }
             code = code * 16 + hex_value(*at_);
         }
@@ -101,7 +101,7 @@ bool TomlScanner::take_escape(std::size_t& used) noexcept {
     }
     const std::size_t which = kLetters.find(letter);
     if (is_over() || which == std::string_view::npos || used == kLettersMax) {
-        return fails(at_, "expected b, t, n, f, r, u, \" or \\ after a backslash"sv);
+        return fails(at_, R"(expected b, t, n, f, r, u, " or \ after a backslash)"sv);
     }
     room_[used++] = kMeanings[which];
     ++at_;
@@ -113,7 +113,7 @@ bool TomlScanner::take_text() noexcept {
     std::size_t used = 0;
     while (!is_over() && *at_ != '"') {
         if (is_control(*at_)) {
-            return fails(at_, "expected the closing \" on the same line"sv);
+            return fails(at_, R"(expected the closing " on the same line)"sv);
         }
         if (*at_ == '\\') {
             ++at_;
@@ -128,7 +128,7 @@ bool TomlScanner::take_text() noexcept {
         room_[used++] = *at_++;
     }
     if (is_over()) {
-        return fails(at_, "expected the closing \" on the same line"sv);
+        return fails(at_, R"(expected the closing " on the same line)"sv);
     }
     ++at_;
     scalar_ = {.kind = ScalarKind::text, .text = {room_.data(), used}};
@@ -213,7 +213,7 @@ bool TomlScanner::take_number() noexcept {
         return false;
     }
     const bool goes_on = is_bare(peek()) || peek() == '.' || peek() == ':' || peek() == '+';
-    return !goes_on || fails(begin, "expected a number; put values with a unit in quotes, as in \"64KiB\""sv);
+    return !goes_on || fails(begin, R"(expected a number; put values with a unit in quotes, as in "64KiB")"sv);
 }
 
 }  // namespace heapwright::config

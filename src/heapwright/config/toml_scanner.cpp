@@ -9,7 +9,6 @@ using namespace std::string_view_literals;
 using detail::between;
 using detail::is_bare;
 using detail::is_control;
-using detail::is_digit;
 
 TomlScanner::TomlScanner(std::string_view text) noexcept
     : begin_(text.data()), at_(begin_), end_(begin_ + text.size()), key_at_(begin_), value_at_(begin_) {

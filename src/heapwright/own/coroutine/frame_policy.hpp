@@ -40,7 +40,7 @@ template <class Note>
 struct NotedFrame {
     [[nodiscard]] static constexpr std::size_t note_at(std::size_t frame_bytes) noexcept { return align_up(frame_bytes, alignof(Note)); }
     [[nodiscard]] static constexpr Layout layout(std::size_t frame_bytes) noexcept {
-        return frame_layout(note_at(frame_bytes) + sizeof(Note));
+        return frame_layout(note_at(frame_bytes) + sizeof(Note));  // NOLINT(bugprone-sizeof-expression): of the pointer
     }
     [[nodiscard]] static Note& note(void* frame, std::size_t frame_bytes) noexcept {
         return *reinterpret_cast<Note*>(static_cast<std::byte*>(frame) + note_at(frame_bytes));

@@ -65,8 +65,16 @@ inline constexpr bool kDebugBorrows = true;
 /// How often a value is lent: -1 to a writer, else to so many readers.
 class Loans {
 public:
-    [[nodiscard]] bool try_read() noexcept { return count_ >= 0 && (++count_, true); }
-    [[nodiscard]] bool try_write() noexcept { return count_ == 0 && (--count_, true); }
+    [[nodiscard]] bool try_read() noexcept {
+        const bool is_free = count_ >= 0;
+        count_ += is_free ? 1 : 0;
+        return is_free;
+    }
+    [[nodiscard]] bool try_write() noexcept {
+        const bool is_free = count_ == 0;
+        count_ -= is_free ? 1 : 0;
+        return is_free;
+    }
     void end_read() noexcept { --count_; }
     void end_write() noexcept { ++count_; }
     [[nodiscard]] std::int32_t count() const noexcept { return count_; }
@@ -92,9 +100,9 @@ public:
 ///
 /// Example:  `Rc<RefCell<Account>> account = ...; account->borrow_mut()->balance += 5;`
 /// Thread safety: none; a lock is the RefCell of threads.
-template <class T, BorrowCheck check = BorrowCheck::debug>
+template <class T, BorrowCheck Check = BorrowCheck::debug>
 class RefCell {
-    static constexpr bool kChecks = check == BorrowCheck::always || detail::kDebugBorrows;
+    static constexpr bool kChecks = Check == BorrowCheck::always || detail::kDebugBorrows;
     using Loans = std::conditional_t<kChecks, detail::Loans, detail::NoLoans>;
 
 public:
@@ -146,13 +154,13 @@ public:
     /// Requires: it is not lent (checked where loans are).
     ~RefCell() { HEAPWRIGHT_CHECK(loans_.count() == 0, detail::kLentAtEnd); }
 
-    /// Requires: it is not lent to a writer (checked as `check` says).
+    /// Requires: it is not lent to a writer (checked as `Check` says).
     [[nodiscard]] Ref borrow() const noexcept {
         const bool is_allowed = loans_.try_read();
         HEAPWRIGHT_CHECK(is_allowed, detail::kLentToWriter);
         return Ref(this);
     }
-    /// Requires: it is not lent (checked as `check` says).
+    /// Requires: it is not lent (checked as `Check` says).
     [[nodiscard]] RefMut borrow_mut() const noexcept {
         const bool is_allowed = loans_.try_write();
         if (HEAPWRIGHT_UNLIKELY(!is_allowed)) {

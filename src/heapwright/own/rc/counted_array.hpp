@@ -46,7 +46,7 @@ public:
             Lifetime::end(first_);
         }
     }
-    Counted& operator=(const Counted& other) noexcept {
+    Counted& operator=(const Counted& other) noexcept {  // NOLINT(*-unhandled-self-assignment,cert-oop54-cpp): a copy is made first
         Counted(other).swap(*this);
         return *this;
     }
@@ -171,7 +171,10 @@ struct ArrayHandles {
             return {};
         }
         const Layout layout{.size = bytes, .alignment = Shape::alignment()};
-        void* const block = !layout.is_valid() ? nullptr : source ? source.try_allocate(layout) : Policy::Blocks::try_allocate(layout);
+        if (!layout.is_valid()) {
+            return {};
+        }
+        void* const block = source ? source.try_allocate(layout) : Policy::Blocks::try_allocate(layout);
         if (block == nullptr) {
             return {};
         }

@@ -13,6 +13,8 @@ namespace heapwright {
 ///       Session(CountedToken token, int number) : CountedFromThis(token), number(number) {}
 ///   };
 ///   Rc<Session> session = make_rc<Session>(7);   // a Session on the stack does not compile
+// Its constructor wants a token that only make_counted() has, and a friend could not pass it on.
+// NOLINTNEXTLINE(bugprone-crtp-constructor-accessibility)
 template <class Derived, class Policy>
 class CountedFromThis {
 public:

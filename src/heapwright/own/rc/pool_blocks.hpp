@@ -11,20 +11,20 @@
 
 namespace heapwright {
 
-/// One pool in the program for each `Tag`, of blocks of `kBytes`, for any thread. Never destroyed, so that handles in static
+/// One pool in the program for each `Tag`, of blocks of `Bytes`, for any thread. Never destroyed, so that handles in static
 /// objects may end last. Requests that do not fit are refused; a collector, whose lists grow, wants other Blocks.
 ///
 /// Example:
 ///   struct OrderPolicy : SingleThread { using Blocks = PoolBlocks<sizeof(Order) + 8, Order>; };
 ///   auto order = make_counted<Order, OrderPolicy>();   // PoolBlocks<...>::pool().stats() says how many are alive
 /// Cost:     about 55 instructions for a pair, against 22 of HeapBlocks.
-template <std::size_t kBytes, class Tag = void>
+template <std::size_t Bytes, class Tag = void>
 struct PoolBlocks {
     static constexpr bool kFindsLayout = true;
 
     [[nodiscard]] static SharedPool& pool() noexcept {
         alignas(SharedPool) static std::byte memory[sizeof(SharedPool)];
-        static SharedPool* const made = ::new (static_cast<void*>(memory)) SharedPool(Layout{.size = kBytes, .alignment = 16}, os::kPages);
+        static auto* const made = ::new (static_cast<void*>(memory)) SharedPool(Layout{.size = Bytes, .alignment = 16}, os::kPages);
         return *made;
     }
     [[nodiscard]] static void* try_allocate(Layout layout) noexcept { return pool().try_allocate(layout); }

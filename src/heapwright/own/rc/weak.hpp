@@ -34,7 +34,7 @@ public:
             detail::Lifetime<detail::ObjectEnds<T, Policy>>::drop_weak(object_);
         }
     }
-    WeakCounted& operator=(const WeakCounted& other) noexcept {
+    WeakCounted& operator=(const WeakCounted& other) noexcept {  // NOLINT(*-unhandled-self-assignment,cert-oop54-cpp): a copy is made first
         WeakCounted(other).swap(*this);
         return *this;
     }

@@ -54,8 +54,8 @@ bool wait_for(int descriptor, short events, std::uint64_t deadline_ns) noexcept 
         }
         const std::uint64_t left = deadline_ns - now;
         constexpr std::uint64_t kSecond = 1'000'000'000;
-        timespec timeout{static_cast<time_t>(left / kSecond), static_cast<long>(left % kSecond)};
-        pollfd wanted{descriptor, events, 0};
+        timespec timeout{.tv_sec = static_cast<time_t>(left / kSecond), .tv_nsec = static_cast<long>(left % kSecond)};
+        pollfd wanted{.fd = descriptor, .events = events, .revents = 0};
         const long ready = raw_syscall(SYS_ppoll, &wanted, 1, &timeout, nullptr, 0);
         if (ready > 0) {
             return true;
@@ -100,7 +100,10 @@ Page page_of(std::string_view head, bool& wants_body) noexcept {
     if (method != "GET"sv && method != "HEAD"sv) {
         return Page::not_allowed;
     }
-    return target == "/metrics"sv ? Page::metrics : target == "/metrics.json"sv ? Page::json : Page::none;
+    if (target == "/metrics"sv) {
+        return Page::metrics;
+    }
+    return target == "/metrics.json"sv ? Page::json : Page::none;
 }
 
 }  // namespace
@@ -193,9 +196,8 @@ void answer(const os::File& connection, Page page, std::string_view body, bool w
     std::string_view status = "200 OK"sv;
     std::string_view type = page == Page::json ? "application/json"sv : "application/openmetrics-text; version=1.0.0; charset=utf-8"sv;
     if (page == Page::none || page == Page::not_allowed || page == Page::broken) {
-        status = page == Page::none     ? "404 Not Found"sv
-                 : page == Page::broken ? "400 Bad Request"sv
-                                        : "405 Method Not Allowed\r\nAllow: GET, HEAD"sv;
+        const std::string_view refused = page == Page::broken ? "400 Bad Request"sv : "405 Method Not Allowed\r\nAllow: GET, HEAD"sv;
+        status = page == Page::none ? "404 Not Found"sv : refused;
         type = "text/plain; charset=utf-8"sv;
         body = "ask for /metrics or /metrics.json\n"sv;
     }
