@@ -125,7 +125,8 @@ TEST_CASE("a mistake leads to the defaults, whatever came before it, and one lin
          "memory.toml:2:12: strategy cannot be \"jemaloc\"; expected the name of an allocator, as in \"heapwright\"; did you mean "
          "'jemalloc'?"},
         {"[gc]\nthreads = 2",
-         "memory.toml:2:1: no key of [gc] is called 'threads'; known are enabled, threshold, interval, enable_compaction"},
+         "memory.toml:2:1: no key of [gc] is called 'threads'; known are enabled, threshold, interval, enable_compaction, "
+         "growth, pause, limit"},
         {"[gc]\nhttp_port = 2", "memory.toml:2:1: no key of [gc] is called 'http_port'; it is one of [monitor]"},
         {"[gc]\nthreshold = 64KiB", "memory.toml:2:13: expected a number; put values with a unit in quotes, as in \"64KiB\""},
         {"[heap]\nreserve = \"5MiB\"", "memory.toml: heap.reserve is no whole number of GiB; write it as in \"64GiB\""},

@@ -89,6 +89,11 @@ constexpr Field kGcFields[] = {
      "the longest time between collections while the program allocates", kCollectors, 0, kDay},
     {"enable_compaction", FieldKind::flag, in<kGc, &CollectorConfig::enable_compaction>, kFlag,
      "whether a collection may move objects together", kCollectors},
+    {"growth", FieldKind::share, in<kGc, &CollectorConfig::growth>, "a share, as in \"50%\" or 0.5",
+     "the share of what survived by which a heap grows before everything in it is looked at again", kCollectors},
+    {"pause", FieldKind::duration, in<kGc, &CollectorConfig::pause_ns>, kTime, "how long a step of marking may take", kCollectors, kMs / 10,
+     10'000 * kMs},
+    {"limit", FieldKind::size, in<kGc, &CollectorConfig::limit_bytes>, kSizeOrNone, "memory that a collected heap may have", kCollectors},
 };
 
 constexpr Field kFragmentationFields[] = {

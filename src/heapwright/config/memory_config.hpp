@@ -110,6 +110,9 @@ struct CollectorConfig {
     std::uint64_t threshold_bytes = std::uint64_t{4} << 20;
     std::uint64_t interval_ns = 0;  ///< 0: by bytes only
     bool enable_compaction = false;
+    Share growth{Share::kWhole / 2};     ///< of what survived: allocated before everything is looked at again
+    std::uint64_t pause_ns = 3'000'000;  ///< what a step of marking may take
+    std::uint64_t limit_bytes = 0;       ///< of each heap; 0: no limit
     friend bool operator==(const CollectorConfig&, const CollectorConfig&) noexcept = default;
 };
 

@@ -210,6 +210,39 @@ TEST_CASE("[gc] enable_compaction lets full collections move objects out of spar
     }
 }
 
+TEST_CASE("[gc] growth, pause and limit reach a collected heap") {
+    CollectorConfig config;
+    config.enabled = true;
+    config.threshold_bytes = std::uint64_t{256} << 10;
+    const auto collected_fully = [&](std::uint32_t percent) {
+        config.growth = {Share::kWhole / 100 * percent};
+        gc::GcConfig made = collector_config(config);
+        made.incremental = false;  // so that it does not matter how long a step takes
+        made.nursery_bytes = made.nursery_most_bytes = 100'000;
+        gc::Heap heap(made);
+        gc::Root<Movable> list(heap);
+        for (int i = 0; i < 100'000; ++i) {
+            const auto next = gc::make<Movable>(heap);
+            next->next = list.ptr();
+            list = next;
+        }
+        return heap.stats().full_collections;
+    };
+    CHECK(collected_fully(10) > collected_fully(100));
+
+    CHECK(collector_config(config).pause_budget_ns == 3'000'000);
+    CHECK(collector_config(config).step_bytes == gc::GcConfig{}.step_bytes);
+    config.pause_ns = 500'000;
+    CHECK(collector_config(config).pause_budget_ns == 500'000);
+    CHECK(collector_config(config).step_bytes == gc::GcConfig::short_pauses().step_bytes);
+
+    config.limit_bytes = std::uint64_t{1} << 20;
+    gc::Heap heap(collector_config(config));
+    const auto refused = gc::try_make_array<std::uint64_t>(heap, std::size_t{1} << 20);
+    REQUIRE_FALSE(refused);
+    CHECK(refused.error().kind == Errc::limit_reached);
+}
+
 TEST_CASE("[heap] the limit reaches the heap behind malloc, and the monitor starts when it is wanted") {
     MemoryConfig config;
     config.heap.limit_bytes = std::uint64_t{64} << 20;
@@ -294,7 +327,10 @@ TEST_CASE("each key has a test of its effect") {
                                         "gc.enabled",
                                         "gc.threshold",
                                         "gc.interval",
-                                        "gc.enable_compaction"};
+                                        "gc.enable_compaction",
+                                        "gc.growth",
+                                        "gc.pause",
+                                        "gc.limit"};
     const std::set<std::string> by_running_programs = {
         // tests/system/run_test.py
         "allocator.enable_custom_allocator", "allocator.strategy", "allocator.settings", "heap.limit", "heap.statistics_at_exit",

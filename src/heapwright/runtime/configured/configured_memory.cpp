@@ -50,6 +50,16 @@ ArenaOptions arena_options(const AllocatorConfig& config) noexcept {
 gc::GcConfig collector_config(const CollectorConfig& config) noexcept {
     gc::GcConfig made;
     made.compaction = config.enable_compaction;
+    made.limit_bytes = config.limit_bytes == 0 ? gc::GcConfig::kUnlimited : static_cast<std::size_t>(config.limit_bytes);
+    made.growth = 1.0 + static_cast<double>(config.growth.millionths) / Share::kWhole;
+    made.pause_budget_ns = config.pause_ns;
+    if (config.pause_ns < gc::GcConfig{}.pause_budget_ns / 2) {
+        // Steps alone do not keep pauses short: what is looked at in one go has to be small as well.
+        constexpr gc::GcConfig kShort = gc::GcConfig::short_pauses();
+        made.nursery_bytes = kShort.nursery_bytes;
+        made.nursery_most_bytes = kShort.nursery_most_bytes;
+        made.step_bytes = kShort.step_bytes;
+    }
     if (!config.enabled) {
         made.nursery_bytes = gc::GcConfig::kUnlimited;
         made.threshold_bytes = gc::GcConfig::kUnlimited;
