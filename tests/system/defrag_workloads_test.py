@@ -1,0 +1,81 @@
+"""The workloads of bench/defrag at a tiny scale, before libheapwright.so and before the C library's malloc, and the script around them."""
+import json
+import os
+import subprocess
+import sys
+import tempfile
+import unittest
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[2]
+BUILD = Path(os.environ["HEAPWRIGHT_BUILD"])
+os.environ["HEAPWRIGHT_BENCH_BUILD"] = str(BUILD)
+sys.path.insert(0, str(ROOT / "bench"))
+sys.dont_write_bytecode = True
+
+import defrag  # noqa: E402
+
+LIBRARY = BUILD / "lib" / "libheapwright.so"
+SCALE = "0.01"
+
+
+def stages(name: str, scale: str, preload: str = "") -> dict[str, dict[str, int]]:
+    done = subprocess.run([str(defrag.WORKLOADS / name), scale, "10"], capture_output=True, text=True, timeout=120, check=False,
+                          env={**os.environ, "LD_PRELOAD": preload})
+    assert done.returncode == 0, f"{name}: exit status {done.returncode}: {done.stderr}"
+    return defrag.stages_of(done.stdout)
+
+
+class Workloads(unittest.TestCase):
+    def test_there_are_six_and_each_keeps_its_data(self) -> None:
+        names = defrag.workload_names()
+        self.assertGreaterEqual(len(names), 6)
+        for name in names:
+            with self.subTest(name):
+                ours, plain = stages(name, SCALE, str(LIBRARY)), stages(name, SCALE)
+                self.assertEqual(list(ours), list(plain))
+                self.assertEqual(ours["freed"]["live_kib"], 0)
+                for stage in ours:
+                    self.assertEqual(ours[stage]["live_kib"], plain[stage]["live_kib"], stage)
+
+    def test_after_a_trim_little_more_is_in_memory_than_the_pages_of_live_objects(self) -> None:
+        for name in ("growing_arrays", "sessions", "random_survivors"):
+            for stage, figures in stages(name, "0.1", str(LIBRARY)).items():
+                # Active spans and the heap's own are what may be above.
+                self.assertLess(figures["trimmed_kib"], figures["page_floor_kib"] * 1.05 + 1500, f"{name} {stage}: {figures}")
+
+    def test_a_scale_of_nothing_is_refused(self) -> None:
+        done = subprocess.run([str(defrag.WORKLOADS / "sessions"), "0"], capture_output=True, text=True, check=False)
+        self.assertEqual(done.returncode, 1)
+        self.assertIn("heapwright: the workload failed: the scale is not above 0", done.stderr)
+
+
+class Script(unittest.TestCase):
+    def test_a_tiny_run_prints_the_tables_and_writes_the_figures(self) -> None:
+        with tempfile.TemporaryDirectory() as folder:
+            done = subprocess.run([sys.executable, str(ROOT / "bench" / "defrag.py"), "--no-build", "--quick", "--only", "sessions", "--allocators",
+                                   "glibc,heapwright", "--json", f"{folder}/figures.json"], capture_output=True, text=True, check=False)
+            self.assertEqual(done.returncode, 0, done.stderr)
+            self.assertIn("after each one's own trim", done.stdout)
+            rows = json.loads(Path(folder, "figures.json").read_text(encoding="utf-8"))["rows"]
+            self.assertEqual([row["stage"] for row in rows], ["served", "expired", "other_mix", "freed"])
+
+    def test_verdicts_are_against_the_best_peer_and_the_fixed_targets(self) -> None:
+        def stage(settled: int, trimmed: int) -> dict:
+            return {"live_kib": 1000, "page_floor_kib": 1200, "settled_kib": settled, "trimmed_kib": trimmed, "longest_us": 1, "trim_us": 1, "work_cpu_ms": 1}
+
+        runs = {"glibc": [{"stages": {"other_mix": stage(3000, 2000), "freed": stage(9000, 10)}}],
+                "heapwright": [{"stages": {"other_mix": stage(3000, 1100), "freed": stage(9000, 20)}}], "jemalloc": [{"failure": "crashed"}]}
+        rows = defrag.rows_for("sessions", runs)
+        self.assertEqual(rows[0]["failures"], {"jemalloc": "crashed"})
+        self.assertEqual([line["reached"] for line in defrag.verdicts(rows)], ["yes", "yes", "NO"])
+
+    def test_an_unknown_workload_is_one_sentence(self) -> None:
+        done = subprocess.run([sys.executable, str(ROOT / "bench" / "defrag.py"), "--no-build", "--only", "sesions", "--allocators", "glibc"],
+                              capture_output=True, text=True, check=False)
+        self.assertNotEqual(done.returncode, 0)
+        self.assertIn("heapwright: no workload is called sesions", done.stderr)
+
+
+if __name__ == "__main__":
+    unittest.main()
