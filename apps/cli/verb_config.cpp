@@ -59,7 +59,7 @@ std::optional<config::ConfigFile> file_or_defaults(const ConfigCommand& command,
 int print_command(const ConfigCommand& command) {
     int status = 0;
     if (const auto file = file_or_defaults(command, status)) {
-        std::fputs(config::print_config(*file).c_str(), stdout);
+        static_cast<void>(std::fputs(config::print_config(*file).c_str(), stdout));
     }
     return status;
 }
@@ -67,7 +67,7 @@ int print_command(const ConfigCommand& command) {
 int explain_command(const ConfigCommand& command) {
     int status = 0;
     if (const auto file = file_or_defaults(command, status)) {
-        std::fputs(config::explain_config(*file).c_str(), stdout);
+        static_cast<void>(std::fputs(config::explain_config(*file).c_str(), stdout));
     }
     return status;
 }

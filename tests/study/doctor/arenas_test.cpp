@@ -54,7 +54,7 @@ struct Process {
         main.top = main_chunks.back();
         main.system_bytes = main.most_system_bytes = 16 * kPageBytes;
 
-        other = kOther + head_bytes;
+        other = kOther + head_bytes;  // NOLINT(*-prefer-member-initializer): beside what uses it
         const std::uint64_t begin = (other + sizeof(Arena) + 15) & ~std::uint64_t{15};
         memory.touch(kOther, kOther + 8 * kPageBytes);
         other_chunks = lay_out(memory, begin, chunks, kOther + 8 * kPageBytes - 32);

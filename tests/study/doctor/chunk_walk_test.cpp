@@ -69,7 +69,9 @@ ChunkFigures counted_slowly(ImageMemory& memory, const Segment& segment, std::sp
             const bool is_given = is_given_back(page_down(at), run, to, is_top);
             const bool is_kept = is_top && !is_given && page_down(at) >= run + kFreeRecordBytes;
             if (pages.is_resident(at)) {
-                (is_given ? figures.trimmable_bytes : is_kept ? figures.kept_bytes : figures.pinned_bytes) += 1;
+                figures.trimmable_bytes += is_given ? 1 : 0;
+                figures.kept_bytes += !is_given && is_kept ? 1 : 0;
+                figures.pinned_bytes += !is_given && !is_kept ? 1 : 0;
             }
         }
     }
@@ -206,7 +208,8 @@ TEST_CASE("random heaps are counted as byte by byte") {
             const bool may_be_freed = chunks.empty() || chunks.back().state != State::freed;
             const std::uint64_t bytes = random.next() % 8 == 0 ? 32 + random.next() % 2000 * 16 : 32 + random.next() % 12 * 16;
             const std::uint64_t kind = random.next() % 4;
-            chunks.push_back({bytes, kind == 0 && may_be_freed ? State::freed : kind == 1 ? State::fast : State::used});
+            const State kept = kind == 1 ? State::fast : State::used;
+            chunks.push_back({bytes, kind == 0 && may_be_freed ? State::freed : kept});
         }
         // A chunk that lies before the top is merged with it, unless it is in use.
         chunks.push_back({64, State::used});

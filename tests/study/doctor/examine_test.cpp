@@ -61,8 +61,8 @@ doctor::SpanFigures figures_of_self() {
 TEST_CASE("the parts of this process are its RSS, however often it is examined") {
     std::vector<std::unique_ptr<char[]>> blocks;
     for (int round = 0; round < 20; ++round) {
-        for (int block = 0; block < 200; ++block) {
-            blocks.push_back(std::make_unique<char[]>(static_cast<std::size_t>(1 + block * 37)));
+        for (std::size_t block = 0; block < 200; ++block) {
+            blocks.push_back(std::make_unique<char[]>(1 + block * 37));
         }
         const auto look = examine(getpid());
         REQUIRE(look.has_value());
@@ -115,7 +115,7 @@ TEST_CASE("what a heap of heapwright's holds is found by its descriptor") {
     const doctor::SpanFigures holes = figures_of_self();
     CHECK(holes.broken_invariant() == nullptr);
     CHECK(holes.live_blocks - before.live_blocks == 2'000);
-    CHECK(holes.pinned_bytes + holes.cached_bytes + holes.kept_bytes > before.pinned_bytes + 10'000 * 200);
+    CHECK(holes.pinned_bytes + holes.cached_bytes + holes.kept_bytes > before.pinned_bytes + std::uint64_t{10'000} * 200);
     for (std::size_t block = 0; block < blocks.size(); block += 10) {
         owned.release(blocks[block]);
     }

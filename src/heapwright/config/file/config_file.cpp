@@ -50,7 +50,7 @@ std::size_t find_stray_letter(std::string_view text) {
 }
 
 ConfigMistake mistake_at(const toml::source_region& region, std::string sentence) {
-    return {region.begin.line, region.begin.column, std::move(sentence)};
+    return {.line = region.begin.line, .column = region.begin.column, .sentence = std::move(sentence)};
 }
 
 /// A value of toml++ as the schema takes it; what it has no word for, such as dates, is none.
