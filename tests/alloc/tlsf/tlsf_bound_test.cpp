@@ -66,8 +66,7 @@ TEST_CASE("holes between the smallest blocks there are leave room for the larges
         // As many blocks as are allowed at a time, and of all that were ever made one in `apart` stays: the holes are as large as can be.
         for (const std::size_t apart : {std::size_t{2}, std::size_t{8}, bounds.largest_bytes / 16 + 2}) {
             std::vector<void*> kept;
-            for (std::size_t made = 0; kept.size() + 1 < bounds.live_blocks && kept.size() + bounds.largest_bytes < bounds.live_bytes;
-                 ++made) {
+            while (kept.size() + 1 < bounds.live_blocks && kept.size() + bounds.largest_bytes < bounds.live_bytes) {
                 void* const block = bounded.heap.try_allocate({.size = 1, .alignment = 1});
                 REQUIRE(block != nullptr);
                 void* const filler =

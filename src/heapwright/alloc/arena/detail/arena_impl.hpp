@@ -32,6 +32,10 @@ HEAPWRIGHT_COLD inline void* Arena::allocate_slow(Layout layout, void* (Arena::*
     return block;
 }
 
+HEAPWRIGHT_COLD inline void* Arena::allocate_low_slow(std::size_t size, std::size_t alignment) noexcept {
+    return allocate_slow({.size = size, .alignment = alignment}, &Arena::take_low);
+}
+
 inline void Arena::leave() noexcept {
     if (current_ != nullptr) {
         current_->low = low_;
