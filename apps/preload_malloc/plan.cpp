@@ -2,6 +2,7 @@
 #include "plan.hpp"
 
 #include <cstddef>
+#include <cstdint>
 
 #include "family.hpp"
 
@@ -9,15 +10,43 @@
 #include <heapwright/base/platform.hpp>
 #include <heapwright/base/text.hpp>
 #include <heapwright/config/reader.hpp>
+#include <heapwright/os/maps.hpp>
 #include <heapwright/os/report.hpp>
+#include <heapwright/trace/stack/rule_cache.hpp>
 
 namespace heapwright::preload {
 
+namespace {
+
+using trace::stack::Rule;
+using trace::stack::RuleCache;
+using trace::stack::RuleKind;
+
+/// Rules of the return addresses that the plan names; learnt when their module is found, one at a time.
+constinit RuleCache rules;
+constinit char maps_buffer[os::kMapsBufferBytes];
+
+bool find_step(std::uintptr_t code, placement::FrameStep& step) noexcept {
+    const Rule rule = rules.lookup(code, maps_buffer).rule;
+    if (rule.kind() != RuleKind::from_rsp && rule.kind() != RuleKind::from_rbp) {
+        return false;
+    }
+    step = {.by_rbp = rule.kind() == RuleKind::from_rbp,
+            .saves_rbp = rule.saves_rbp(),
+            .cfa_offset = static_cast<std::int32_t>(rule.cfa_offset()),
+            .rbp_offset = static_cast<std::int32_t>(rule.rbp_offset())};
+    return true;
+}
+
+}  // namespace
+
 HEAPWRIGHT_NOINLINE void begin_plan() noexcept {
     bool has_room = true;
+    bool has_contexts = false;
     std::uint32_t sites = 0;
     auto take = [&](const PlannedSite& site) {
         has_room = placement::add_site(site) && has_room;
+        has_contexts = has_contexts || site.returns.count > 1;
         ++sites;
     };
     MemoryConfig config;
@@ -30,6 +59,9 @@ HEAPWRIGHT_NOINLINE void begin_plan() noexcept {
         line.append("; give entries that may share one the same name; the rest has no effect");
         os::write_stderr_line(line.view());
         line.clear();
+    }
+    if (has_contexts && rules.open(sites * OffsetList::kMost)) {
+        placement::set_step_source(find_step);
     }
     placement::resolve();
     placement::begin();

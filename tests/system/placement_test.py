@@ -64,6 +64,21 @@ class Placement(MallocTest):
                 for name, place in (("a", passing), ("b", lasting)):
                     self.assertEqual(found[name][1] if place == "bump" else 0, 0)
 
+    def test_callers_behind_a_wrapper_are_told_apart(self) -> None:
+        for mode, passing in (("wrapped", "make_wrapped_passing"), ("framed", "make_framed")):
+            with self.subTest(mode=mode):
+                plan = (site(LIFETIMES, "bump", "malloc", "make_wrapped", passing, name="passing") +
+                        site(LIFETIMES, "pool", "malloc", "make_wrapped", "make_wrapped_lasting", name="lasting"))
+                done = self.with_plan("[heap]\nstatistics_at_exit = true\n" + plan, LIFETIMES, mode)
+                planned, found = json.loads(done.stdout), self.figures(done.stderr)
+                self.assertLessEqual(planned["after"], 1.3 * planned["live"], planned)
+                self.assertGreater(found["passing"][0], 10 * found["lasting"][0])
+                self.assertGreater(found["lasting"][0], 10_000)
+                # A third frame that is not there: nothing is meant.
+                deeper = re.sub(r"(returns = .*)\]", r"\1, 1]", plan)
+                found = self.figures(self.with_plan("[heap]\nstatistics_at_exit = true\n" + deeper, LIFETIMES, mode).stderr)
+                self.assertEqual((found["passing"][0], found["lasting"][0]), (0, 0))
+
     def test_sizes_outside_the_range_are_not_meant(self) -> None:
         plan = "[heap]\nstatistics_at_exit = true\n" + site(LIFETIMES, "pool", "malloc", "make_lasting", name="small", max_bytes=100)
         found = self.figures(self.with_plan(plan, LIFETIMES, "peak").stderr)

@@ -138,10 +138,10 @@ HEAPWRIGHT_ALWAYS_INLINE void release_unusual(Span* span, std::uintptr_t owner, 
 }
 
 /// A block for a thread that has no cache at hand: its first one, under a plan, or after its exit handler.
-HEAPWRIGHT_NOINLINE void* allocate_first(std::size_t bytes, const void* caller, bool& is_zero) noexcept {
+HEAPWRIGHT_NOINLINE void* allocate_first(std::size_t bytes, const std::uintptr_t* frame, bool& is_zero) noexcept {
     ThreadCache* const cache = heap::cache_of_thread();
     if (heap::t_state.planned != nullptr) {
-        return heap::allocate_by_plan(bytes, reinterpret_cast<std::uintptr_t>(caller), is_zero);
+        return heap::allocate_by_plan(bytes, frame, is_zero);
     }
     return cache == nullptr ? allocate_shared(heap::class_of(bytes), true, is_zero) : cache->take(heap::class_of(bytes), true, is_zero);
 }
@@ -169,16 +169,16 @@ HEAPWRIGHT_NOINLINE void release_far(void* block) noexcept {
     }
 }
 
-HEAPWRIGHT_NOINLINE void* allocate_first_slow(std::size_t bytes, const void* caller) noexcept {
+HEAPWRIGHT_NOINLINE void* allocate_first_slow(std::size_t bytes, const std::uintptr_t* frame) noexcept {
     bool is_zero = false;
-    return allocate_first(bytes, caller, is_zero);
+    return allocate_first(bytes, frame, is_zero);
 }
 
 }  // namespace
 
 namespace detail {
 
-HEAPWRIGHT_NOINLINE void* allocate_slow(std::size_t bytes, const void* caller) noexcept {
+HEAPWRIGHT_NOINLINE void* allocate_slow(std::size_t bytes, const std::uintptr_t* frame) noexcept {
     // Without a frame: what needs one is apart.
     if (HEAPWRIGHT_UNLIKELY(bytes > heap::kSmallBytes)) {
         return allocate_large_slow(bytes);
@@ -189,12 +189,12 @@ HEAPWRIGHT_NOINLINE void* allocate_slow(std::size_t bytes, const void* caller) n
         return HEAPWRIGHT_LIKELY(block != nullptr) ? block : refill(*cache, size_class);
     }
     if (HEAPWRIGHT_LIKELY(heap::t_state.planned != nullptr)) {
-        return heap::allocate_by_plan(bytes, reinterpret_cast<std::uintptr_t>(caller));
+        return heap::allocate_by_plan(bytes, frame);
     }
-    return allocate_first_slow(bytes, caller);
+    return allocate_first_slow(bytes, frame);
 }
 
-HEAPWRIGHT_NOINLINE void* allocate_zeroed_slow(std::size_t bytes, const void* caller) noexcept {
+HEAPWRIGHT_NOINLINE void* allocate_zeroed_slow(std::size_t bytes, const std::uintptr_t* frame) noexcept {
     bool is_zero = false;
     if (bytes > heap::kSmallBytes) {
         void* const block = heap::allocate_large(heap::g_default_core, bytes, 1, is_zero);
@@ -205,17 +205,17 @@ HEAPWRIGHT_NOINLINE void* allocate_zeroed_slow(std::size_t bytes, const void* ca
     }
     ThreadCache* const cache = heap::t_state.cache;
     void* const block =
-        HEAPWRIGHT_LIKELY(cache != nullptr) ? cache->take(heap::class_of(bytes), true, is_zero) : allocate_first(bytes, caller, is_zero);
+        HEAPWRIGHT_LIKELY(cache != nullptr) ? cache->take(heap::class_of(bytes), true, is_zero) : allocate_first(bytes, frame, is_zero);
     if (block != nullptr) {
         std::memset(block, 0, is_zero ? sizeof(FreeBlock) : bytes);
     }
     return block;
 }
 
-HEAPWRIGHT_NOINLINE void* allocate_aligned_slow(std::size_t bytes, std::size_t alignment, const void* caller) noexcept {
+HEAPWRIGHT_NOINLINE void* allocate_aligned_slow(std::size_t bytes, std::size_t alignment, const std::uintptr_t* frame) noexcept {
     bool is_zero = false;
     if (heap::t_state.cache == nullptr) {
-        const std::uint32_t place = heap::place_for(bytes, reinterpret_cast<std::uintptr_t>(caller));
+        const std::uint32_t place = heap::place_for(bytes, frame);
         if (void* const block = place == 0 ? nullptr : heap::allocate_in(place, bytes, alignment, is_zero); block != nullptr) {
             return block;
         }
@@ -225,12 +225,12 @@ HEAPWRIGHT_NOINLINE void* allocate_aligned_slow(std::size_t bytes, std::size_t a
                           : heap::allocate_large(heap::g_default_core, bytes, place.slices, is_zero);
 }
 
-void* move(void* block, std::size_t bytes, const void* caller) noexcept {
+void* move(void* block, std::size_t bytes, const std::uintptr_t* frame) noexcept {
     if (void* const moved = heap::move_large(heap::find_span(block), bytes); moved != nullptr) {
         return moved;
     }
     const std::size_t before = usable_bytes(block);
-    void* const moved = allocate_slow(bytes, caller);
+    void* const moved = allocate_slow(bytes, frame);
     if (moved == nullptr) {
         return bytes <= before ? block : nullptr;
     }

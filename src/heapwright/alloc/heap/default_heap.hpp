@@ -11,11 +11,13 @@ namespace heapwright::default_heap {
 
 namespace detail {
 
-// `caller`: the return address of the exported function, for the placement plan.
-[[nodiscard]] void* allocate_slow(std::size_t bytes, const void* caller) noexcept;
-[[nodiscard]] void* allocate_zeroed_slow(std::size_t bytes, const void* caller) noexcept;
-[[nodiscard]] void* allocate_aligned_slow(std::size_t bytes, std::size_t alignment, const void* caller) noexcept;
-[[nodiscard]] void* move(void* block, std::size_t bytes, const void* caller) noexcept;
+/// Where the exported function that this is inlined into was called: its return address is the word below. For the placement plan.
+HEAPWRIGHT_ALWAYS_INLINE const std::uintptr_t* caller_frame() noexcept { return static_cast<const std::uintptr_t*>(__builtin_dwarf_cfa()); }
+
+[[nodiscard]] void* allocate_slow(std::size_t bytes, const std::uintptr_t* frame) noexcept;
+[[nodiscard]] void* allocate_zeroed_slow(std::size_t bytes, const std::uintptr_t* frame) noexcept;
+[[nodiscard]] void* allocate_aligned_slow(std::size_t bytes, std::size_t alignment, const std::uintptr_t* frame) noexcept;
+[[nodiscard]] void* move(void* block, std::size_t bytes, const std::uintptr_t* frame) noexcept;
 void release_slow(void* block) noexcept;
 void on_countdown(heap::Span* span) noexcept;
 
@@ -36,8 +38,7 @@ void on_countdown(heap::Span* span) noexcept;
             return block;
         }
     }
-    // Of the function that this is inlined into: who called malloc. No plan, no look at it.
-    return detail::allocate_slow(bytes, __builtin_return_address(0));
+    return detail::allocate_slow(bytes, detail::caller_frame());
 }
 
 /// As allocate(); every byte is zero. Memory fresh from the kernel is not cleared again.
@@ -50,7 +51,7 @@ void on_countdown(heap::Span* span) noexcept;
             return __builtin_memset(block, 0, bytes);
         }
     }
-    return detail::allocate_zeroed_slow(bytes, __builtin_return_address(0));
+    return detail::allocate_zeroed_slow(bytes, detail::caller_frame());
 }
 
 /// As allocate(), at a multiple of `alignment`.
@@ -60,7 +61,7 @@ void on_countdown(heap::Span* span) noexcept;
     if (alignment <= heap::kSmallestBytes || (alignment <= 16 && bytes > heap::kSmallestBytes)) {
         return allocate(bytes);
     }
-    return detail::allocate_aligned_slow(bytes, alignment, __builtin_return_address(0));
+    return detail::allocate_aligned_slow(bytes, alignment, detail::caller_frame());
 }
 
 /// Makes a block of any heap longer or shorter where it lies, or leaves it as it was and returns false.
@@ -73,7 +74,7 @@ void on_countdown(heap::Span* span) noexcept;
 /// Requires: block is not null and came from here.
 /// Returns:  nullptr as allocate(); then the block is as it was.
 [[nodiscard]] HEAPWRIGHT_ALWAYS_INLINE void* reallocate(void* block, std::size_t bytes) noexcept {
-    return resize_in_place(block, bytes) ? block : detail::move(block, bytes, __builtin_return_address(0));
+    return resize_in_place(block, bytes) ? block : detail::move(block, bytes, detail::caller_frame());
 }
 
 /// Gives the block back. Does nothing with nullptr. A pointer that no block of this heap can have stops the program with

@@ -37,11 +37,13 @@ void publish() noexcept {
     for (std::uint32_t place = 1; place <= g_place_count.load(std::memory_order_relaxed); ++place) {  // under the lock
         g_places[place]->sites_found = 0;
     }
+    std::uint32_t number = 0;
     g_plan.for_each([&](const PlanEntry& entry) {
-        if (!entry.is_found || entry.least > entry.most || entry.returns.count != 1) {
+        number += entry.context != nullptr ? 1U : 0U;
+        if (!entry.is_found || entry.least > entry.most || (entry.context != nullptr && !learn(*entry.context, entry.bias))) {
             return;
         }
-        table->add(entry.bias + entry.returns.values[0], entry.least, entry.most, entry.place, 0);
+        table->add(entry.bias + entry.first_return, entry.least, entry.most, entry.place, entry.context != nullptr ? number : 0);
         if (entry.place != 0) {
             ++g_places[entry.place]->sites_found;
         }
@@ -169,6 +171,17 @@ bool begin() noexcept {
             }
             table = new (room) heap::RouteTable;
         }
+        auto* const contexts = static_cast<heap::Context**>(heap::allocate_metadata((g_plan.size() + 1) * sizeof(heap::Context*)));
+        if (contexts == nullptr) {
+            return false;
+        }
+        std::uint32_t number = 0;
+        g_plan.for_each([&](const heap::PlanEntry& entry) {
+            if (entry.context != nullptr) {
+                contexts[number++] = entry.context;
+            }
+        });
+        heap::g_contexts.store(contexts, std::memory_order_release);  // pairs with find_route()
         g_plan.for_each([](const heap::PlanEntry& entry) {
             for (std::size_t step = 0; step < heap::kDirectSteps; ++step) {
                 const bool is_named = step * 8 >= entry.least && (step == 0 ? 0 : step * 8 - 7) <= entry.most;

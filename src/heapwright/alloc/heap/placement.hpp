@@ -37,6 +37,21 @@ struct PlaceStatistics {
 [[nodiscard]] PlaceId add_place(SitePlace kind, std::string_view name) noexcept;
 inline constexpr std::uint32_t kMostPlaces = 1024;
 
+/// How to get from a return address to the next one out: as an unwind table says it. CFA is rsp as the caller sees it after
+/// the return; the return address lies below it. Its base is the rbp of the frame, or else its rsp.
+struct FrameStep {
+    bool by_rbp = false;
+    bool saves_rbp = false;       ///< the caller's rbp lies at base + rbp_offset; otherwise it is the same
+    std::int32_t cfa_offset = 0;  ///< CFA = base + this
+    std::int32_t rbp_offset = 0;
+};
+using StepSource = bool (*)(std::uintptr_t code, FrameStep& step) noexcept;
+/// Who knows how to leave frames, for entries with several return addresses: without, they have no effect. Called while the
+/// heap's locks are held, also from inside malloc; it returns false where it does not know.
+///
+/// Requires: before begin().
+void set_step_source(StepSource source) noexcept;
+
 /// Adds an entry of the plan, and its destination. It has an effect once begin() and resolve() found its code. Where
 /// entries overlap, the first decides.
 ///

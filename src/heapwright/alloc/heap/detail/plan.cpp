@@ -28,13 +28,20 @@ std::string_view keep(std::string_view text) noexcept {
 
 bool Plan::add(const PlannedSite& site, std::uint32_t place) noexcept {
     void* const room = allocate_metadata(sizeof(PlanEntry));
-    if (room == nullptr) {
+    const bool has_context = site.returns.count > 1;
+    void* const context_room = has_context ? allocate_metadata(sizeof(Context)) : nullptr;
+    if (room == nullptr || (has_context && context_room == nullptr)) {
         return false;
+    }
+    Context* const context = has_context ? new (context_room) Context : nullptr;
+    if (has_context) {
+        context->returns = site.returns;
     }
     const std::uint64_t most = site.place == SitePlace::bump ? placement::kMostBumpBytes : kSmallBytes;
     auto* const entry =
         new (room) PlanEntry{.module = site.module,
-                             .returns = site.returns,
+                             .first_return = site.returns.values[0],
+                             .context = context,
                              .least = static_cast<std::uint32_t>(std::min(site.min_bytes, most + 1)),
                              .most = static_cast<std::uint32_t>(std::min(site.max_bytes, most)),
                              .place = place,

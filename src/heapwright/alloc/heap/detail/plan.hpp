@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <string_view>
 
+#include <heapwright/alloc/heap/detail/context.hpp>
 #include <heapwright/base/text.hpp>
 #include <heapwright/config/memory_config.hpp>
 #include <heapwright/os/modules.hpp>
@@ -13,7 +14,8 @@ namespace heapwright::heap {
 /// An entry of the plan, without the room that a PlannedSite has for its texts.
 struct PlanEntry {
     BuildId module;
-    OffsetList returns;
+    std::uint64_t first_return = 0;
+    Context* context = nullptr;  ///< with more than one return address
     std::uint32_t least = 0;
     std::uint32_t most = 0;
     std::uint32_t place = 0;

@@ -13,6 +13,7 @@ namespace heapwright::heap {
 constinit std::atomic<RouteTable*> g_routes{nullptr};
 constinit std::array<Place*, placement::kMostPlaces + 1> g_places{};
 constinit std::atomic<std::uint32_t> g_place_count{0};
+constinit std::atomic<Context* const*> g_contexts{nullptr};
 constinit os::SpinLock g_plan_lock;
 
 namespace {
@@ -110,48 +111,67 @@ HEAPWRIGHT_ALWAYS_INLINE void* take_in(PlannedThread& self, std::uint32_t place,
     return take_small(part, place, class_for(bytes), part.kind == SitePlace::heap, is_zero);
 }
 
-/// Where nothing says where the block goes.
-HEAPWRIGHT_NOINLINE void* take_watched(PlannedThread& self, std::size_t bytes, std::uintptr_t code, bool& is_zero) noexcept {
-    look_at(code);
-    const RouteTable::Slot* const slot = g_routes.load(std::memory_order_acquire)->find(code, bytes);  // pairs with publish()
-    return slot == nullptr ? self.cache->take(class_of(bytes), true, is_zero)
-                           : take_in(self, slot->place.load(std::memory_order_relaxed), bytes, is_zero);  // valid by itself
+/// The first route for this call and size. `rbp`: what the caller has there, or 0 where that is not known.
+const RouteTable::Slot* find_route(const RouteTable& routes, std::size_t bytes, const std::uintptr_t* frame, std::uintptr_t rbp) noexcept {
+    const std::uintptr_t code = frame[-1];
+    const RouteTable::Slot* slot = routes.find(code, bytes);
+    while (slot != nullptr) {
+        const std::uint32_t context = slot->context.load(std::memory_order_relaxed);                          // valid by itself
+        if (context == 0 || came_by(*g_contexts.load(std::memory_order_acquire)[context - 1], frame, rbp)) {  // pairs with begin()
+            break;
+        }
+        slot = RouteTable::find_from(slot + 1, code, bytes);
+    }
+    return slot;
 }
 
-}  // namespace
-
-void* allocate_by_plan(std::size_t bytes, std::uintptr_t code, bool& is_zero) noexcept {
+void* allocate_by_route(std::size_t bytes, const std::uintptr_t* frame, std::uintptr_t rbp, bool& is_zero) noexcept {
     PlannedThread& self = *t_state.planned;
-    const RouteTable* const routes = g_routes.load(std::memory_order_acquire);  // pairs with publish()
-    const RouteTable::Slot* const slot = routes->find(code, bytes);
-    if (slot == nullptr && routes->watches()) {
-        return take_watched(self, bytes, code, is_zero);
+    const RouteTable::Slot* slot = find_route(*g_routes.load(std::memory_order_acquire), bytes, frame, rbp);  // pairs with publish()
+    if (slot == nullptr && g_routes.load(std::memory_order_acquire)->watches()) {                             // as above
+        look_at(frame[-1]);
+        slot = find_route(*g_routes.load(std::memory_order_acquire), bytes, frame, rbp);  // as above
     }
     const std::uint32_t place = slot == nullptr ? 0 : slot->place.load(std::memory_order_relaxed);  // valid by itself
     return place == 0 ? self.cache->take(class_for(bytes), true, is_zero) : take_in(self, place, bytes, is_zero);
 }
 
-namespace {
-
-HEAPWRIGHT_NOINLINE void* take_slowly(std::size_t bytes, std::uintptr_t code) noexcept {
+HEAPWRIGHT_NOINLINE void* take_slowly(std::size_t bytes, const std::uintptr_t* frame) noexcept {
     bool is_zero = false;
-    return allocate_by_plan(bytes, code, is_zero);
+    return allocate_by_route(bytes, frame, 0, is_zero);
 }
 
 }  // namespace
 
+// By heapwright_allocate_in_context, which adds rbp.
+extern "C" __attribute__((visibility("hidden"), used)) void* heapwright_allocate_by_frames(std::size_t bytes, const std::uintptr_t* frame,
+                                                                                           std::uintptr_t /*unused*/,
+                                                                                           std::uintptr_t rbp) noexcept {
+    bool is_zero = false;
+    return allocate_by_route(bytes, frame, rbp, is_zero);
+}
+extern "C" __attribute__((visibility("hidden"))) void* heapwright_allocate_in_context(std::size_t bytes,
+                                                                                      const std::uintptr_t* frame) noexcept;
+
+void* allocate_by_plan(std::size_t bytes, const std::uintptr_t* frame, bool& is_zero) noexcept {
+    return allocate_by_route(bytes, frame, 0, is_zero);
+}
+
 // What the other form does in most cases, without a frame: all else is left to that.
-void* allocate_by_plan(std::size_t bytes, std::uintptr_t code) noexcept {
+void* allocate_by_plan(std::size_t bytes, const std::uintptr_t* frame) noexcept {
     PlannedThread& self = *t_state.planned;
     const RouteTable* const routes = g_routes.load(std::memory_order_acquire);  // pairs with publish()
-    const RouteTable::Slot* const slot = routes->find(code, bytes);
+    const RouteTable::Slot* const slot = routes->find(frame[-1], bytes);
     if (HEAPWRIGHT_LIKELY(slot == nullptr)) {
         if (HEAPWRIGHT_LIKELY(!routes->watches())) {
             if (FreeBlock* const block = self.cache->take_at_hand(class_for(bytes)); HEAPWRIGHT_LIKELY(block != nullptr)) {
                 return block;
             }
         }
-        return take_slowly(bytes, code);
+        return take_slowly(bytes, frame);
+    }
+    if (slot->context.load(std::memory_order_relaxed) != 0) {  // valid by itself
+        return heapwright_allocate_in_context(bytes, frame);
     }
     const std::uint32_t place = slot->place.load(std::memory_order_relaxed);  // valid by itself
     if (HEAPWRIGHT_LIKELY(place != 0)) {
@@ -168,12 +188,12 @@ void* allocate_by_plan(std::size_t bytes, std::uintptr_t code) noexcept {
             }
         }
     }
-    return take_slowly(bytes, code);
+    return take_slowly(bytes, frame);
 }
 
-std::uint32_t place_for(std::size_t bytes, std::uintptr_t code) noexcept {
+std::uint32_t place_for(std::size_t bytes, const std::uintptr_t* frame) noexcept {
     const RouteTable* const routes = g_routes.load(std::memory_order_acquire);  // pairs with publish()
-    const RouteTable::Slot* const slot = routes == nullptr ? nullptr : routes->find(code, bytes);
+    const RouteTable::Slot* const slot = routes == nullptr ? nullptr : find_route(*routes, bytes, frame, 0);
     return slot == nullptr ? 0 : slot->place.load(std::memory_order_relaxed);  // valid by itself
 }
 

@@ -8,6 +8,7 @@
 #include <string_view>
 
 #include <heapwright/alloc/heap/detail/bump.hpp>
+#include <heapwright/alloc/heap/detail/context.hpp>
 #include <heapwright/alloc/heap/detail/heap_core.hpp>
 #include <heapwright/alloc/heap/detail/route_table.hpp>
 #include <heapwright/alloc/heap/placement.hpp>
@@ -55,18 +56,20 @@ static_assert(sizeof(PlannedThread) % alignof(PlacePart) == 0);
 
 /// The routes of the plan in force; nullptr: none is.
 extern constinit std::atomic<RouteTable*> g_routes;
+/// Of entries with several return addresses, by RouteTable::Slot::context - 1.
+extern constinit std::atomic<Context* const*> g_contexts;
 /// Places by number, from 1.
 extern constinit std::array<Place*, placement::kMostPlaces + 1> g_places;
 extern constinit std::atomic<std::uint32_t> g_place_count;
 
-/// A block for this code: of a place, or else of the default heap.
+/// A block for who called, whose return address stands below `frame`: of a place, or else of the default heap.
 ///
 /// Requires: bytes <= kSmallBytes, and the thread is under a plan.
 /// Returns:  nullptr when memory is exhausted. `is_zero`: but for its first word, the block reads as zero.
-[[nodiscard]] void* allocate_by_plan(std::size_t bytes, std::uintptr_t code) noexcept;
-[[nodiscard]] void* allocate_by_plan(std::size_t bytes, std::uintptr_t code, bool& is_zero) noexcept;
-/// The number of the place for this code and size; 0: the default heap.
-[[nodiscard]] std::uint32_t place_for(std::size_t bytes, std::uintptr_t code) noexcept;
+[[nodiscard]] void* allocate_by_plan(std::size_t bytes, const std::uintptr_t* frame) noexcept;
+[[nodiscard]] void* allocate_by_plan(std::size_t bytes, const std::uintptr_t* frame, bool& is_zero) noexcept;
+/// The number of the place for this call and size; 0: the default heap.
+[[nodiscard]] std::uint32_t place_for(std::size_t bytes, const std::uintptr_t* frame) noexcept;
 /// A block of a place; nullptr where the place cannot hold it, or this thread is under no plan, or memory is exhausted.
 [[nodiscard]] void* allocate_in(std::uint32_t place, std::size_t bytes, std::size_t alignment, bool& is_zero) noexcept;
 
