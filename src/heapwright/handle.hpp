@@ -2,6 +2,7 @@
 #pragma once
 
 #include <heapwright/os/report_by_default.hpp>  // IWYU pragma: export
+#include <heapwright/own/handle/block.hpp>      // IWYU pragma: export
 #include <heapwright/own/handle/box.hpp>        // IWYU pragma: export
 #include <heapwright/own/handle/handle.hpp>     // IWYU pragma: export
 #include <heapwright/own/handle/heap.hpp>       // IWYU pragma: export

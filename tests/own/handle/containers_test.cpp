@@ -1,10 +1,11 @@
-#include <numeric>
+#include <algorithm>
 #include <string>
 #include <utility>
 #include <vector>
 
 #include <doctest/doctest.h>
 
+#include <heapwright/own/handle/block.hpp>
 #include <heapwright/own/handle/box.hpp>
 #include <heapwright/own/handle/string.hpp>
 #include <heapwright/own/handle/vector.hpp>
@@ -91,6 +92,40 @@ TEST_CASE("vectors of vectors are moved as bytes") {
     const Borrow borrow(heap);
     CHECK(rows.in(borrow)[49].in(borrow)[48] == 49 * 48);
     CHECK(rows.in(borrow)[0].in(borrow).empty());
+}
+
+TEST_CASE("a block is bytes with one owner, which may be moved itself") {
+    MovableHeapOptions options;
+    options.stress = 1;
+    MovableHeap heap(options);
+    std::vector<MovableBlock> blocks;
+    for (std::size_t i = 0; i < 200; ++i) {
+        blocks.push_back(*make_block(heap, i * 7));
+        CHECK(static_cast<bool>(blocks.back()) == (i != 0));
+        const Borrow borrow(heap);
+        std::ranges::fill(blocks.back().in(borrow), static_cast<std::byte>(i));
+    }
+    std::swap(blocks[3], blocks[4]);
+    std::swap(blocks[3], blocks[4]);
+    auto pin = blocks[100].pin();
+    const std::byte* const place = pin.get();
+    REQUIRE(heap.move_everything());
+    CHECK(pin.get() == place);
+    CHECK(heap.broken_invariant() == nullptr);
+    {
+        const Borrow borrow(heap);
+        for (std::size_t i = 0; i < blocks.size(); ++i) {
+            const auto bytes = blocks[i].in(borrow);
+            REQUIRE(bytes.size() == i * 7);
+            REQUIRE(std::ranges::count(bytes, static_cast<std::byte>(i)) == static_cast<std::ptrdiff_t>(bytes.size()));
+        }
+    }
+    pin = {};
+    CHECK(blocks[5].emplace(heap, 0));
+    CHECK_FALSE(blocks[5]);
+    CHECK(blocks[6].emplace(heap, SIZE_MAX).error().kind == Errc::overflow);
+    blocks.clear();
+    CHECK(heap.stats().live_objects == 0);
 }
 
 TEST_CASE("what is refused leaves a vector and a string as they were") {

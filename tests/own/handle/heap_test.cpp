@@ -265,6 +265,10 @@ TEST_CASE("renamed handles leave a short name table") {
     for (auto& block : blocks) {
         heap.rename(block);
     }
+    MovableVector<int> last;
+    REQUIRE(last.push_back(heap, 5));
+    heap.rename(last);
+    CHECK(last.pin()[0] == 5);
     REQUIRE(heap.compact());
     CHECK(heap.stats().name_bytes * 8 < before);
     CHECK(are_whole(heap, blocks));

@@ -24,10 +24,12 @@ bool Compaction::step() noexcept {
         if (size_class.chunks == 0 || work_on(size_class)) {
             ++store_.next_class_;
         }
-    } while (store_.next_class_ < kClassCount && pending_count_ < kPendingMost && !is_late());
+    } while (store_.next_class_ < kClassCount && !is_full() && !is_late());
     store_.gate.reopen();
     ++result.steps;
-    result.longest_step_ns = std::max(result.longest_step_ns, os::monotonic_ns() - asked_ns);
+    const std::uint64_t step_ns = os::monotonic_ns() - asked_ns;
+    result.moving_ns += step_ns;
+    result.longest_step_ns = std::max(result.longest_step_ns, step_ns);
     store_.gate.let_through(store_.options.step_ns);
     return true;
 }
@@ -43,7 +45,7 @@ bool Compaction::work_on(SizeClass& size_class) noexcept {
             return false;
         }
         finish(size_class, *source);
-        if (pending_count_ == kPendingMost || is_late()) {
+        if (is_full() || is_late()) {
             return false;
         }
     }
@@ -192,6 +194,9 @@ Compaction::Left Compaction::evacuate(SizeClass& size_class, Chunk& source) noex
         }
     }
     store_.relist(size_class, source);
+    if (target != nullptr && target->pass == pass_) {
+        defer(*target);  // it had been done with before it was filled
+    }
     return cursor_ < source.touched ? Left::no_room : Left::chunk_done;
 }
 
@@ -223,11 +228,16 @@ Compaction::Left Compaction::slide(Chunk& chunk) noexcept {
     return Left::chunk_done;
 }
 
+/// Something is to be given back of it when the gate is open again.
+void Compaction::defer(const Chunk& chunk) noexcept {
+    pending_[pending_count_++] = {
+        .chunk = store_.chunks.index_of(chunk), .size_class = static_cast<std::uint16_t>(chunk.size_class()), .is_empty = chunk.live == 0};
+}
+
 void Compaction::finish(SizeClass& size_class, Chunk& chunk) noexcept {
     chunk.pass = pass_;
     evacuated_ = kNoChunk;
-    pending_[pending_count_++] = {
-        .chunk = store_.chunks.index_of(chunk), .size_class = static_cast<std::uint16_t>(chunk.size_class()), .is_empty = chunk.live == 0};
+    defer(chunk);
     if (chunk.live == 0) {
         store_.unlist(size_class, chunk);
         --size_class.chunks;
@@ -245,7 +255,7 @@ void Compaction::move_class(std::size_t index) noexcept {
     SizeClass& size_class = store_.classes_[index];
     Chunk* target = nullptr;
     const std::uint32_t end = store_.chunks.used_end();
-    for (std::uint32_t number = 0; number < end && pending_count_ < kPendingMost; ++number) {
+    for (std::uint32_t number = 0; number < end && !is_full(); ++number) {
         Chunk& chunk = store_.chunks[number];
         if (chunk.state() != ChunkState::slots || chunk.size_class() != index || chunk.pass == pass_) {
             continue;
@@ -280,7 +290,7 @@ bool Compaction::move_everything() noexcept {
         ++result.refused_steps;
         return false;
     }
-    for (std::size_t index = 0; index < kClassCount && pending_count_ < kPendingMost; ++index) {
+    for (std::size_t index = 0; index < kClassCount && !is_full(); ++index) {
         const os::LockGuard guard(store_.classes_[index].lock);
         if (store_.classes_[index].chunks != 0) {
             move_class(index);

@@ -10,8 +10,8 @@ namespace heapwright::movable {
 
 namespace {
 
-constexpr std::uint64_t kPauseNs = 100'000;           // after a step that Borrows did not let begin
-constexpr std::uint64_t kCreditMostNs = 500'000'000;  // what ticks that had nothing to do may save up
+constexpr std::uint64_t kPauseNs = 100'000;          // after a step that Borrows did not let begin
+constexpr std::int64_t kCreditMostNs = 500'000'000;  // what ticks that had nothing to do may save up
 constexpr unsigned kRefusalsInARow = 8;
 
 /// Whether no bit from `begin` to `end` is set.
@@ -41,19 +41,22 @@ void Compaction::shrink(Chunk& chunk) noexcept {
         chunk.granted_pages = pages;
         chunk.touched = end;
     }
-    // Between live slots, once: hole_pages says that it has been done.
-    for (std::uint32_t page = chunk.pages_for(0); chunk.hole_pages == 0 && page < pages; ++page) {
+    // Between live slots, which pins have kept. What was given back before is given back again, which is cheap: hole_pages
+    // says how many they were, and taking a slot makes them count again.
+    std::uint32_t holes = 0;
+    for (std::uint32_t page = chunk.pages_for(0); page < pages; ++page) {
         std::uint32_t last = page;
         while (last < pages &&
                is_vacant(bits, chunk.slot_at(last * os::kPageBytes), std::min(end, chunk.slot_at((last + 1) * os::kPageBytes - 1) + 1))) {
             ++last;
         }
         if (last > page && os::discard(start + page * os::kPageBytes, (last - page) * os::kPageBytes)) {
-            returned += last - page;
-            chunk.hole_pages += last - page;
-            break;  // one run a time: it is the longest in all but odd cases
+            holes += last - page;
         }
+        page = last;
     }
+    returned += holes > chunk.hole_pages ? holes - chunk.hole_pages : 0;
+    chunk.hole_pages = std::max(chunk.hole_pages, holes);
     store_.chunks.revoke(returned);
     result.returned_bytes += returned * os::kPageBytes;
 }
@@ -128,26 +131,27 @@ Result<DefragmentationResult> Store::compact(std::uint64_t budget_ns) noexcept {
 
 void Store::tick() noexcept {
     const std::uint64_t now_ns = os::monotonic_ns();
-    std::uint64_t budget_ns = 0;
+    std::int64_t budget_ns = 0;
     {
         const os::LockGuard guard(totals_lock_);
         if (ticked_ns_ != 0) {
-            credit_ns_ = std::min(kCreditMostNs, credit_ns_ + (now_ns - ticked_ns_) / 1000 * options.cpu_millionths / 1000);
+            const std::uint64_t earned_ns = (now_ns - ticked_ns_) / 1000 * options.cpu_millionths / 1000;
+            credit_ns_ = std::min(kCreditMostNs, credit_ns_ + static_cast<std::int64_t>(earned_ns));
         }
         ticked_ns_ = now_ns;
         budget_ns = credit_ns_;
     }
-    if (!options.auto_compaction || budget_ns == 0) {
+    if (!options.auto_compaction || budget_ns <= 0) {
         return;
     }
     const std::uint64_t begin_ns = os::thread_cpu_ns();
     static_cast<void>(chunks.trim(0));
     if (stats().vacant_millionths() > options.threshold_millionths) {
-        static_cast<void>(compact(budget_ns));  // what it could not do, the next tick may
+        static_cast<void>(compact(static_cast<std::uint64_t>(budget_ns)));  // what it could not do, the next tick may
     }
     const std::uint64_t spent_ns = os::thread_cpu_ns() - begin_ns;
     const os::LockGuard guard(totals_lock_);
-    credit_ns_ -= std::min(credit_ns_, spent_ns);
+    credit_ns_ -= static_cast<std::int64_t>(spent_ns);  // a debt is paid by the ticks that follow
 }
 
 bool Store::move_everything() noexcept {

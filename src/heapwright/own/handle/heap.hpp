@@ -18,6 +18,8 @@ template <class T>
 class HandleRef;
 template <class T>
 class MovableBox;
+template <class T>
+class MovableVector;
 
 /// A heap of objects that may move: fragmentation is undone by moving what is alive together and giving the rest back.
 ///
@@ -80,6 +82,8 @@ public:
     /// to the object end.
     template <class T>
     void rename(Handle<T>& handle) noexcept;
+    template <class T>
+    void rename(MovableVector<T>& vector) noexcept;
 
     /// Cost:     O(sizes of slots).
     [[nodiscard]] MovableHeapStats stats() const noexcept { return store_->stats(); }

@@ -115,6 +115,21 @@ std::size_t Names::trim() noexcept {
             page = end - 1;
         }
     }
+    // Bits of names that are all free are zeros, which is what pages hold that were given back. The first has kNone's.
+    constexpr std::size_t kPagesPerPageOfBits = os::kPageBytes * 8 / kPerPage;
+    const std::size_t end_of_bits = committed_ / kPerPage / kPagesPerPageOfBits;
+    for (std::size_t page = 1; page < end_of_bits; ++page) {
+        std::size_t end = page;
+        while (end < end_of_bits && std::all_of(
+                                        counts_ + end * kPagesPerPageOfBits, counts_ + (end + 1) * kPagesPerPageOfBits,
+                                        [](std::uint16_t count) { return count == kUntouched; })) {
+            ++end;
+        }
+        if (end > page) {
+            static_cast<void>(os::discard(reinterpret_cast<std::byte*>(bits_) + page * os::kPageBytes, (end - page) * os::kPageBytes));
+            page = end;
+        }
+    }
     return (before - pages_used_) * os::kPageBytes;
 }
 
@@ -125,7 +140,7 @@ std::size_t Names::live() const noexcept {
 
 std::size_t Names::resident_bytes() const noexcept {
     const os::LockGuard guard(lock_);
-    return pages_used_ * os::kPageBytes + os::round_to_pages(committed_ / 8);
+    return pages_used_ * os::kPageBytes;
 }
 
 const char* Names::broken_invariant() const noexcept {

@@ -10,7 +10,7 @@
 
 namespace heapwright {
 
-/// Letters in a heap of movable objects, always with a zero behind them; eight bytes that may be moved as bytes.
+/// Letters in a heap of movable objects, always with a zero behind them; sixteen bytes that may be moved as bytes.
 ///
 /// Thread safety: one thread at a time, as any owner.
 /// Example:

@@ -21,21 +21,30 @@ namespace heapwright {
 
 namespace movable {
 
-/// What lies before the elements of a block.
+/// A vector's block. What is moved as bytes has nothing before its elements; else how many are to be moved stands there.
 template <class T>
 struct Elements {
-    std::size_t count;
-
-    static constexpr std::size_t kOffset = align_up(sizeof(std::size_t), alignof(T));
-    [[nodiscard]] T* data() noexcept { return reinterpret_cast<T*>(reinterpret_cast<std::byte*>(this) + kOffset); }
-
-    static void relocate_all(void* to, void* from) noexcept {
-        auto* const source = static_cast<Elements*>(from);
-        auto* const target = static_cast<Elements*>(to);
-        target->count = source->count;
-        for (std::size_t i = 0; i < source->count; ++i) {
-            relocate(target->data() + i, source->data() + i);
+    [[nodiscard]] static constexpr bool is_counted() noexcept { return !is_trivially_relocatable_v<T>; }
+    [[nodiscard]] static constexpr std::size_t offset() noexcept { return is_counted() ? align_up(sizeof(std::size_t), alignof(T)) : 0; }
+    [[nodiscard]] static T* data(std::byte* block) noexcept { return reinterpret_cast<T*>(block + offset()); }
+    static void set_count(std::byte* block, std::size_t count) noexcept {
+        if constexpr (is_counted()) {
+            *reinterpret_cast<std::size_t*>(block) = count;
         }
+    }
+    static void relocate_some(T* to, T* from, std::size_t count) noexcept {
+        if constexpr (is_trivially_relocatable_v<T>) {
+            std::memcpy(static_cast<void*>(to), static_cast<const void*>(from), count * sizeof(T));
+        } else {
+            for (std::size_t i = 0; i < count; ++i) {
+                relocate(to + i, from + i);
+            }
+        }
+    }
+    static void relocate_all(void* to, void* from) noexcept {
+        const std::size_t count = *static_cast<std::size_t*>(from);
+        *static_cast<std::size_t*>(to) = count;
+        relocate_some(data(static_cast<std::byte*>(to)), data(static_cast<std::byte*>(from)), count);
     }
     [[nodiscard]] static std::uint32_t type() noexcept {
         static_assert(is_movable_v<T>, "a movable object needs a move constructor and a destructor that do not throw");
@@ -50,22 +59,24 @@ struct Elements {
 
 }  // namespace movable
 
-/// The elements of a MovableVector, held where they are.
+/// The elements of a MovableVector, held where they are. It does not see elements that come or go later.
 template <class T>
 class [[nodiscard]] PinnedSpan {
 public:
-    [[nodiscard]] std::span<T> span() const noexcept { return pin_ ? std::span<T>(pin_->data(), pin_->count) : std::span<T>(); }
-    [[nodiscard]] T* begin() const noexcept { return span().data(); }
-    [[nodiscard]] T* end() const noexcept { return span().data() + span().size(); }
-    [[nodiscard]] T& operator[](std::size_t index) const noexcept { return span()[index]; }
+    [[nodiscard]] std::span<T> span() const noexcept { return span_; }
+    [[nodiscard]] T* begin() const noexcept { return span_.data(); }
+    [[nodiscard]] T* end() const noexcept { return span_.data() + span_.size(); }
+    [[nodiscard]] T& operator[](std::size_t index) const noexcept { return span_[index]; }
 
-    explicit PinnedSpan(Pin<movable::Elements<T>> pin) noexcept : pin_(std::move(pin)) {}
+    PinnedSpan() noexcept = default;
+    PinnedSpan(Pin<std::byte> pin, std::span<T> span) noexcept : pin_(std::move(pin)), span_(span) {}
 
 private:
-    Pin<movable::Elements<T>> pin_;
+    Pin<std::byte> pin_;
+    std::span<T> span_;
 };
 
-/// A growing array of values, handles, boxes or other movable things; itself eight bytes that may be moved as bytes.
+/// A growing array of values, handles, boxes or other movable things; itself sixteen bytes that may be moved as bytes.
 ///
 /// Elements are reached inside a Borrow or through a PinnedSpan. An empty one has no memory. Elements are moved when it grows,
 /// by their move constructors or as bytes, and when the heap compacts.
@@ -84,10 +95,11 @@ public:
     static constexpr bool trivially_relocatable = true;
 
     constexpr MovableVector() noexcept = default;
-    MovableVector(MovableVector&& other) noexcept : entry_(std::exchange(other.entry_, nullptr)) {}
+    MovableVector(MovableVector&& other) noexcept : entry_(std::exchange(other.entry_, nullptr)), count_(std::exchange(other.count_, 0)) {}
     MovableVector& operator=(MovableVector&& other) noexcept {
         MovableVector gone(std::move(*this));
         entry_ = std::exchange(other.entry_, nullptr);
+        count_ = std::exchange(other.count_, 0);
         return *this;
     }
     MovableVector(const MovableVector&) = delete;
@@ -96,28 +108,31 @@ public:
 
     /// Requires: the heap that it grows in (checked in debug builds).
     [[nodiscard]] std::span<T> in(const Borrow& borrow) const noexcept {
+        return entry_ == nullptr ? std::span<T>() : std::span<T>(Block::data(borrow.follow(entry_)), count_);
+    }
+    /// Requires: fewer than 1022 pins on it (checked).
+    [[nodiscard]] PinnedSpan<T> pin() const noexcept {
         if (entry_ == nullptr) {
             return {};
         }
-        auto* const block = reinterpret_cast<Block*>(borrow.follow(entry_));
-        return {block->data(), block->count};
+        Pin<std::byte> block = hold();
+        const std::span<T> elements(Block::data(block.get()), count_);
+        return PinnedSpan<T>(std::move(block), elements);
     }
-    /// Requires: fewer than 1022 pins on it (checked).
-    [[nodiscard]] PinnedSpan<T> pin() const noexcept { return PinnedSpan<T>(entry_ == nullptr ? Pin<Block>() : hold()); }
 
-    [[nodiscard]] std::size_t size() const noexcept { return entry_ == nullptr ? 0 : hold()->count; }
-    [[nodiscard]] bool empty() const noexcept { return size() == 0; }
-    [[nodiscard]] std::size_t capacity() const noexcept { return entry_ == nullptr ? 0 : room_of(*hold()); }
+    [[nodiscard]] std::size_t size() const noexcept { return count_; }
+    [[nodiscard]] bool empty() const noexcept { return count_ == 0; }
+    [[nodiscard]] std::size_t capacity() const noexcept { return entry_ == nullptr ? 0 : room_of(hold().get()); }
 
     /// Fails:    as make_handle(); then it is unchanged, and the value is gone. overflow where the bytes exceed any address.
     /// Cost:     O(1) on average; growing moves all elements.
     [[nodiscard]] Result<void> push_back(MovableHeap& heap, T value) {
-        auto block = room_for(heap, 1);
+        const auto block = room_for(heap, 1);
         if (!block) {
             return std::unexpected(block.error());
         }
-        ::new (static_cast<void*>((*block)->data() + (*block)->count)) T(std::move(value));
-        ++(*block)->count;
+        ::new (static_cast<void*>(Block::data(block->get()) + count_)) T(std::move(value));
+        Block::set_count(block->get(), ++count_);
         return {};
     }
     /// As push_back, for many that are copied as bytes. `values` must not lie in the vector itself.
@@ -127,27 +142,27 @@ public:
         if (values.empty()) {
             return {};
         }
-        auto block = room_for(heap, values.size());
+        const auto block = room_for(heap, values.size());
         if (!block) {
             return std::unexpected(block.error());
         }
-        std::memcpy((*block)->data() + (*block)->count, values.data(), values.size_bytes());
-        (*block)->count += values.size();
+        std::memcpy(Block::data(block->get()) + count_, values.data(), values.size_bytes());
+        count_ += values.size();
         return {};
     }
     /// Elements that come are value-initialised.
     [[nodiscard]] Result<void> resize(MovableHeap& heap, std::size_t count) {
-        const std::size_t now = size();
-        if (count <= now) {
+        if (count <= count_) {
             truncate(count);
             return {};
         }
-        auto block = room_for(heap, count - now);
+        const auto block = count_ == 0 && entry_ == nullptr ? exact_room(heap, count) : room_for(heap, count - count_);
         if (!block) {
             return std::unexpected(block.error());
         }
-        for (; (*block)->count < count; ++(*block)->count) {
-            ::new (static_cast<void*>((*block)->data() + (*block)->count)) T();
+        while (count_ < count) {
+            ::new (static_cast<void*>(Block::data(block->get()) + count_)) T();
+            Block::set_count(block->get(), ++count_);
         }
         return {};
     }
@@ -156,27 +171,25 @@ public:
     }
     /// Gives room back that is not needed. Fails: as push_back; then it is unchanged.
     [[nodiscard]] Result<void> shrink_to_fit(MovableHeap& heap) {
-        const std::size_t count = size();
-        if (count == 0) {
+        if (count_ == 0) {
             reset();
             return {};
         }
-        return grow(heap, count);
+        return grow(heap, count_);
     }
     /// Requires: not empty (checked).
     void pop_back() noexcept {
-        const std::size_t count = size();
-        HEAPWRIGHT_CHECK(count != 0, "the last element of an empty vector is removed");
-        truncate(count - 1);
+        HEAPWRIGHT_CHECK(count_ != 0, "the last element of an empty vector is removed");
+        truncate(count_ - 1);
     }
     void truncate(std::size_t count) noexcept {
-        if (entry_ == nullptr) {
+        if (count >= count_) {
             return;
         }
-        const Pin<Block> block = hold();
-        while (block->count > count) {
-            --block->count;
-            (block->data() + block->count)->~T();
+        const Pin<std::byte> block = hold();
+        while (count_ > count) {
+            Block::set_count(block.get(), --count_);
+            (Block::data(block.get()) + count_)->~T();
         }
     }
     /// Ends all elements and gives the room back.
@@ -192,29 +205,31 @@ public:
     }
 
 private:
-    [[nodiscard]] Pin<Block> hold() const noexcept {
+    friend class MovableHeap;
+
+    [[nodiscard]] Pin<std::byte> hold() const noexcept {
         const auto pinned = movable::pin_named(entry_);
         HEAPWRIGHT_CHECK(pinned.has_value(), "a vector has as many pins as can be counted, 1022; share one, or use a Borrow");
-        return Pin<Block>::adopt(*pinned);
+        return Pin<std::byte>::adopt(*pinned);
     }
-    [[nodiscard]] static std::size_t room_of(const Block& block) noexcept {
-        const auto* const payload = reinterpret_cast<const std::byte*>(&block);
-        return (movable::Store::of(payload).capacity_of(payload) - Block::kOffset) / sizeof(T);
+    [[nodiscard]] static std::size_t room_of(const std::byte* block) noexcept {
+        return (movable::Store::of(block).capacity_of(block) - Block::offset()) / sizeof(T);
     }
     /// The block, with room for so many more.
-    [[nodiscard]] Result<Pin<Block>> room_for(MovableHeap& heap, std::size_t more) {
-        std::size_t count = 0;
+    [[nodiscard]] Result<Pin<std::byte>> room_for(MovableHeap& heap, std::size_t more) {
         if (entry_ != nullptr) {
-            Pin<Block> block = hold();
-            count = block->count;
-            if (room_of(*block) - count >= more) {
+            Pin<std::byte> block = hold();
+            if (room_of(block.get()) - count_ >= more) {
                 return block;
             }
         }
         std::size_t wanted = 0;
-        if (add_overflows(count, std::max(more, count / 2), &wanted)) {
+        if (add_overflows(count_, std::max(more, count_ / 2), &wanted)) {
             return fail_with(Errc::overflow, more);
         }
+        return exact_room(heap, wanted);
+    }
+    [[nodiscard]] Result<Pin<std::byte>> exact_room(MovableHeap& heap, std::size_t wanted) {
         if (const auto grown = grow(heap, wanted); !grown) {
             return std::unexpected(grown.error());
         }
@@ -223,33 +238,39 @@ private:
     /// To a block for exactly so many, or a few more. Requires: not fewer than there are.
     [[nodiscard]] Result<void> grow(MovableHeap& heap, std::size_t wanted) {
         std::size_t bytes = 0;
-        if (multiply_overflows(wanted, sizeof(T), &bytes) || add_overflows(bytes, Block::kOffset, &bytes)) {
+        if (multiply_overflows(wanted, sizeof(T), &bytes) || add_overflows(bytes, Block::offset(), &bytes)) {
             return fail_with(Errc::overflow, wanted);
         }
         movable::Store& store = store_of(heap);
-        const auto room = movable::allocate_named(store, bytes, std::max(alignof(T), alignof(Block)), Block::type());
+        const auto room = movable::allocate_named(store, bytes, std::max(alignof(T), alignof(std::size_t)), Block::type());
         if (!room) {
             return std::unexpected(room.error());
         }
         movable::Unmade unmade(store, room->payload, room->name);
-        auto* const target = ::new (static_cast<void*>(room->payload)) Block{.count = 0};
+        Block::set_count(room->payload, count_);
+        const std::size_t count = count_;
         if (entry_ != nullptr) {
-            const Pin<Block> source = hold();
-            if constexpr (is_trivially_relocatable_v<T>) {
-                std::memcpy(static_cast<void*>(target->data()), static_cast<const void*>(source->data()), source->count * sizeof(T));
-                target->count = source->count;
-            } else {
-                Block::relocate_all(target, source.get());
-            }
-            source->count = 0;
+            const Pin<std::byte> source = hold();
+            Block::relocate_some(Block::data(room->payload), Block::data(source.get()), count);
+            Block::set_count(source.get(), 0);
         }
+        count_ = 0;  // they are in the new block
         reset();
+        count_ = count;
         entry_ = unmade.name_it();
         return {};
     }
 
     movable::Names::Entry* entry_ = nullptr;
+    std::size_t count_ = 0;
 };
+
+template <class T>
+void MovableHeap::rename(MovableVector<T>& vector) noexcept {
+    if (vector.entry_ != nullptr) {
+        movable::rename(*store_, vector.entry_);
+    }
+}
 
 /// Bytes that may move.
 using MovableBuffer = MovableVector<std::byte>;

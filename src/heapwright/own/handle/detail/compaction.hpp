@@ -46,6 +46,9 @@ private:
     [[nodiscard]] std::uint32_t take_place(SizeClass& size_class, const Chunk& source, Chunk*& target) noexcept;
     [[nodiscard]] Left evacuate(SizeClass& size_class, Chunk& source) noexcept;
     [[nodiscard]] Left slide(Chunk& chunk) noexcept;
+    void defer(const Chunk& chunk) noexcept;
+    /// Whether no room is left for what one more source may leave to do.
+    [[nodiscard]] bool is_full() const noexcept { return pending_count_ + 2 > kPendingMost; }
     void finish(SizeClass& size_class, Chunk& chunk) noexcept;
     [[nodiscard]] std::size_t movable_slots(const Chunk& chunk, std::uint32_t& cursor, std::uint32_t end, std::uint32_t* slots,
                                             std::size_t most) noexcept;

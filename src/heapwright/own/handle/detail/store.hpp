@@ -111,7 +111,7 @@ private:
     mutable os::SpinLock totals_lock_;
     MovableHeapStats totals_;  // what compactions did; behind totals_lock_, as what follows
     std::uint64_t ticked_ns_ = 0;
-    std::uint64_t credit_ns_ = 0;  // time that tick() may take
+    std::int64_t credit_ns_ = 0;  // processor time that tick() may take
 };
 
 inline constexpr std::uint32_t kNoSlot = UINT32_MAX;
