@@ -31,6 +31,8 @@ constexpr std::uint8_t kBorrowed = 8;
 constexpr std::size_t kBorrowedBytes = 1024;
 /// So many spans of a list are compared before one is taken.
 constexpr unsigned kLookedAt = 3;
+/// So many spans that others freed into are looked at in one malloc or free.
+constexpr unsigned kAnsweredAtOnce = 4;
 
 }  // namespace
 
@@ -51,7 +53,7 @@ FreeBlock* ThreadCache::refill(SizeClass size_class, bool may_borrow, bool& is_z
         return pop(active);
     }
     const os::LockGuard guard(visit_lock_);
-    answer_notices();
+    answer_notices(kAnsweredAtOnce);
     Span* span = take_partial(size_class);
     if (span == nullptr) {
         if (active == &g_no_blocks && may_borrow) {
@@ -217,7 +219,7 @@ bool ThreadCache::on_countdown(Span* span) noexcept {
     if (span->state != SpanState::active) {
         unlist(span);
         place(span);
-        answer_notices();
+        answer_notices(kAnsweredAtOnce);
         return true;
     }
     // Every block that was handed out has come back.
@@ -249,7 +251,7 @@ void ThreadCache::shed() noexcept {
             place(span);
         }
     }
-    answer_notices();
+    answer_notices(~0U);
 }
 
 bool ThreadCache::adopt(Span* span) noexcept {
@@ -263,8 +265,10 @@ bool ThreadCache::adopt(Span* span) noexcept {
     return true;
 }
 
-void ThreadCache::answer_notices() noexcept {
-    while (has_notices_.load(std::memory_order_relaxed)) {  // a hint; the lock orders
+/// Takes home what other threads freed into spans that were put aside. The first blocks of such a span may be in no cache of
+/// the processor: a call answers few, so that no malloc lasts long when others freed much.
+void ThreadCache::answer_notices(unsigned most) noexcept {
+    for (; most != 0 && has_notices_.load(std::memory_order_relaxed); --most) {  // a hint; the lock orders
         Span* span = nullptr;
         {
             const os::LockGuard guard(lock_);

@@ -122,7 +122,7 @@ private:
     [[nodiscard]] Span* take_partial(SizeClass size_class) noexcept;
     [[nodiscard]] FreeBlock* borrow(SizeClass size_class) noexcept;
     [[nodiscard]] Span* take_new(SizeClass size_class) noexcept;
-    void answer_notices() noexcept;
+    void answer_notices(unsigned most) noexcept;
     void release(Span* span) noexcept;
 
     HeapCore* heap_ = nullptr;
