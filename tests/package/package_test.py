@@ -48,6 +48,8 @@ class Package(unittest.TestCase):
         self.assertIn("heapwright: double free: block 0x", misuse.stderr)
 
     def test_the_headers_are_quiet_under_a_users_own_warnings(self):
+        for door in (SOURCE / "src/heapwright").glob("*.hpp"):
+            self.assertIn(f"#include <heapwright/{door.name}>", (STRANGER / "quiet.cpp").read_text())
         warnings = ("-Wall", "-Wextra", "-Wpedantic", "-Wconversion", "-Wshadow", "-Werror")
         for level in ("-O0", "-O2"):  # g++ finds other things where it inlines
             run("g++", "-std=c++23", level, *warnings, "-I", self.prefix / "include", "-c", STRANGER / "quiet.cpp",

@@ -12,6 +12,7 @@
 #include <heapwright/error.hpp>
 #include <heapwright/gc.hpp>
 #include <heapwright/graph.hpp>
+#include <heapwright/handle.hpp>
 #include <heapwright/heap.hpp>
 #include <heapwright/image.hpp>
 #include <heapwright/layout.hpp>
