@@ -25,76 +25,16 @@
 #include <heapwright/own/handle/handle.hpp>
 #include <heapwright/own/handle/vector.hpp>
 
+#include <bench/defrag/population.hpp>
+
 namespace {
 
 using namespace heapwright;
+using bench::ByBox;
+using bench::ByHandle;
 using bench::Figures;
+using bench::Population;
 using bench::Random;
-
-/// Run-time sizes under a handle: a MovableBuffer. Under a box: a MovableBlock.
-struct ByHandle {
-    MovableBuffer owner;
-    bool make(MovableHeap& heap, std::size_t bytes) {
-        owner.reset();
-        return owner.resize(heap, bytes).has_value();
-    }
-    std::span<std::byte> in(const Borrow& borrow) const { return owner.in(borrow); }
-    void end() { owner.reset(); }
-    void rename(MovableHeap& heap) { heap.rename(owner); }
-};
-struct ByBox {
-    MovableBlock owner;
-    bool make(MovableHeap& heap, std::size_t bytes) { return owner.emplace(heap, bytes).has_value(); }
-    std::span<std::byte> in(const Borrow& borrow) const { return owner.in(borrow); }
-    void end() { owner.reset(); }
-    void rename(MovableHeap&) {}
-};
-
-/// Owners in a fixed place, which is there before memory is measured, and what their objects should hold.
-template <class Owner>
-struct Population {
-    explicit Population(std::size_t count) : owners(count), sizes(count, 0) {}
-
-    void make(MovableHeap& heap, std::size_t index, std::size_t bytes) {
-        if (!owners[index].make(heap, bytes)) {
-            std::fprintf(stderr, "handles: refused %zu bytes\n", bytes);
-            std::exit(1);
-        }
-        live += bytes - sizes[index];
-        sizes[index] = static_cast<std::uint32_t>(bytes);
-        const Borrow borrow(heap);
-        bench::stamp(owners[index].in(borrow), index);
-    }
-    void end(std::size_t index) {
-        owners[index].end();
-        live -= sizes[index];
-        sizes[index] = 0;
-    }
-    void verify(MovableHeap& heap) const {
-        for (std::size_t index = 0; index < owners.size(); ++index) {
-            const Borrow borrow(heap);
-            const auto bytes = owners[index].in(borrow);
-            if (bytes.size() != sizes[index] || !bench::is_stamped(bytes, index)) {
-                std::fprintf(stderr, "handles: object %zu is damaged\n", index);
-                std::exit(1);
-            }
-        }
-    }
-    void end_all() {
-        for (Owner& owner : owners) {
-            owner.end();
-        }
-    }
-    void rename(MovableHeap& heap) {
-        for (Owner& owner : owners) {
-            owner.rename(heap);
-        }
-    }
-
-    std::vector<Owner> owners;
-    std::vector<std::uint32_t> sizes;
-    std::size_t live = 0;
-};
 
 /// In the workload with pins every so manieth object has one, and none is replaced.
 constexpr std::size_t kPinnedEvery = 2000;

@@ -47,6 +47,7 @@ constexpr std::string_view kRun = "heapwright run";
 constexpr std::string_view kArenas = "arenas made by ConfiguredMemory";
 constexpr std::string_view kPoolSets = "pools made by ConfiguredMemory";
 constexpr std::string_view kCollectors = "collected heaps made by ConfiguredMemory";
+constexpr std::string_view kMovables = "heaps of movable objects, by movable_heap_options() and duty_of()";
 constexpr std::string_view kMonitors = "the monitor, in libheapwright.so and in C++";
 constexpr std::string_view kMalloc = "libheapwright.so, and in C++ apply()";
 constexpr std::string_view kPreload = "libheapwright.so";
@@ -105,6 +106,10 @@ constexpr Field kFragmentationFields[] = {
      "time between two measurements", kMonitors, 10 * kMs, kDay},
     {"enable_auto_defragmentation", FieldKind::flag, in<kFragmentation, &FragmentationConfig::enable_auto_defragmentation>, kFlag,
      "whether memory is given back, and what can be compacted is, when it is too much", kMonitors},
+    {"defragmentation_cpu", FieldKind::share, in<kFragmentation, &FragmentationConfig::defragmentation_cpu>,
+     "a share, as in \"5%\" or 0.05", "the part of a core that compacting movable objects in the background may take", kMovables},
+    {"defragmentation_step", FieldKind::duration, in<kFragmentation, &FragmentationConfig::defragmentation_step_ns>, kTime,
+     "for how long, about, threads wait for movable objects to be moved", kMovables, kMs / 100, 100 * kMs},
 };
 
 constexpr Field kHeapFields[] = {

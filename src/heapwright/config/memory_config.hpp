@@ -122,6 +122,8 @@ struct FragmentationConfig {
     Share defragmentation_threshold{Share::kWhole / 2};
     std::uint64_t analysis_interval_ns = 10'000'000'000;
     bool enable_auto_defragmentation = false;
+    Share defragmentation_cpu{Share::kWhole / 20};    ///< of a core, in the background
+    std::uint64_t defragmentation_step_ns = 200'000;  ///< nobody reaches a movable object for so long
     friend bool operator==(const FragmentationConfig&, const FragmentationConfig&) noexcept = default;
 };
 

@@ -10,6 +10,7 @@
 #include <heapwright/config/schema.hpp>
 #include <heapwright/own/gc/make.hpp>
 #include <heapwright/own/gc/root.hpp>
+#include <heapwright/own/handle/block.hpp>
 
 #include <tests/support/death.hpp>
 #include <tests/support/failing_source.hpp>
@@ -243,6 +244,41 @@ TEST_CASE("[gc] growth, pause and limit reach a collected heap") {
     CHECK(refused.error().kind == Errc::limit_reached);
 }
 
+TEST_CASE("[fragmentation] decides whether, from when on and how much a heap of movable objects is compacted by the monitor") {
+    FragmentationConfig config;
+    config.defragmentation_cpu = {.millionths = 700'000};
+    config.defragmentation_threshold = {.millionths = 300'000};
+    config.defragmentation_step_ns = 50'000;
+    for (const bool acts : {false, true}) {
+        config.enable_auto_defragmentation = acts;
+        const MovableHeapOptions options = movable_heap_options(config);
+        CHECK(options.step_ns == 50'000);
+        CHECK(options.cpu_millionths == 700'000);
+        MovableHeap heap(options);
+        std::vector<MovableBlock> blocks(20'000);
+        for (std::size_t i = 0; i < blocks.size(); ++i) {
+            REQUIRE(blocks[i].emplace(heap, 250));
+        }
+        for (std::size_t i = 0; i < blocks.size(); ++i) {
+            if (i % 8 != 0) {
+                blocks[i].reset();
+            }
+        }
+        Monitor monitor;
+        REQUIRE(monitor.add_duty(duty_of(heap)));
+        for (int look = 0; look < (acts ? 100'000 : 20) && heap.stats().vacant_millionths() > 300'000; ++look) {
+            monitor.look_now({});
+        }
+        CHECK((heap.stats().moved_objects > 0) == acts);
+        CHECK((heap.stats().vacant_millionths() <= 300'000) == acts);
+        if (!acts) {
+            CHECK(duty_of(heap).compact(&heap) > 0);  // above the threshold of malloc's heap, and when it is asked for
+            CHECK(heap.stats().vacant_millionths() < 300'000);
+        }
+        monitor.remove_duty(&heap);
+    }
+}
+
 TEST_CASE("[heap] the limit reaches the heap behind malloc, and the monitor starts when it is wanted") {
     MemoryConfig config;
     config.heap.limit_bytes = std::uint64_t{64} << 20;
@@ -328,6 +364,8 @@ TEST_CASE("each key has a test of its effect") {
                                         "gc.threshold",
                                         "gc.interval",
                                         "gc.enable_compaction",
+                                        "fragmentation.defragmentation_cpu",
+                                        "fragmentation.defragmentation_step",
                                         "gc.growth",
                                         "gc.pause",
                                         "gc.limit"};

@@ -71,6 +71,15 @@ gc::GcConfig collector_config(const CollectorConfig& config) noexcept {
     return made;
 }
 
+MovableHeapOptions movable_heap_options(const FragmentationConfig& config) noexcept {
+    MovableHeapOptions made;
+    made.threshold_millionths = config.defragmentation_threshold.millionths;
+    made.cpu_millionths = config.defragmentation_cpu.millionths;
+    made.step_ns = config.defragmentation_step_ns;
+    made.auto_compaction = config.enable_auto_defragmentation;
+    return made;
+}
+
 Result<void> apply(const MemoryConfig& config, Monitor& monitor) noexcept {
     default_heap::set_clock(config.heap.purge_delay_ns, config.heap.background, config.heap.give_back);
     default_heap::set_limit(static_cast<std::size_t>(config.heap.limit_bytes));
@@ -83,6 +92,16 @@ MonitorDuty duty_of(gc::Heap& heap) noexcept {
             .compact = [](void* context) noexcept -> std::uint64_t {
                 static_cast<gc::Heap*>(context)->request_collection();
                 return 0;  // it happens later, on a thread of the heap
+            }};
+}
+
+MonitorDuty duty_of(MovableHeap& heap) noexcept {
+    return {.context = &heap,
+            .tick = [](void* context) noexcept { static_cast<MovableHeap*>(context)->tick(); },
+            .compact = [](void* context) noexcept -> std::uint64_t {
+                constexpr std::uint64_t kBudgetNs = 20'000'000;
+                const auto result = static_cast<MovableHeap*>(context)->compact(kBudgetNs);
+                return result ? result->returned_bytes : 0;  // refused: somebody else compacts, or Borrows are held; next time
             }};
 }
 

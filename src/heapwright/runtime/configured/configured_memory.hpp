@@ -15,6 +15,8 @@
 #include <heapwright/config/memory_config.hpp>
 #include <heapwright/os/page_source.hpp>
 #include <heapwright/own/gc/heap.hpp>
+#include <heapwright/own/handle/heap.hpp>
+#include <heapwright/own/handle/options.hpp>
 #include <heapwright/own/rc/rc.hpp>
 #include <heapwright/runtime/monitor.hpp>
 
@@ -27,6 +29,10 @@ namespace heapwright {
 /// Example:  gc::Heap heap(collector_config(config.gc));
 [[nodiscard]] gc::GcConfig collector_config(const CollectorConfig& config) noexcept;
 
+/// What a heap of movable objects is told: when tick() acts, how much of a core it takes, how long its steps are.
+/// Example:  MovableHeap heap(movable_heap_options(config.fragmentation));
+[[nodiscard]] MovableHeapOptions movable_heap_options(const FragmentationConfig& config) noexcept;
+
 /// Gives the settings of [heap] to the heap behind malloc of this program, and starts the monitor where the configuration
 /// wants one. Call it first in main: the purge delay is for blocks that are freed later.
 ///
@@ -37,6 +43,9 @@ namespace heapwright {
 ///
 /// Requires: remove_duty(&heap) before the heap ends.
 [[nodiscard]] MonitorDuty duty_of(gc::Heap& heap) noexcept;
+/// The same for movable objects: the heap ticks after each measurement, and compacts for 20 ms when malloc's heap is too
+/// fragmented. Between two measurements its credit grows: analysis_interval is how even the work is, defragmentation_cpu how much.
+[[nodiscard]] MonitorDuty duty_of(MovableHeap& heap) noexcept;
 
 /// Pools of the sizes that [pools] names; larger blocks come from a heap of its own, and all of them where pools are disabled.
 ///
