@@ -1,6 +1,7 @@
 // Front door: the library's allocators in the standard's containers, others' allocators under ours, and compositions.
 #pragma once
 
+#include <heapwright/alloc/adapt/affix.hpp>               // IWYU pragma: export
 #include <heapwright/alloc/adapt/compose.hpp>             // IWYU pragma: export
 #include <heapwright/alloc/adapt/description.hpp>         // IWYU pragma: export
 #include <heapwright/alloc/adapt/foreign_sources.hpp>     // IWYU pragma: export

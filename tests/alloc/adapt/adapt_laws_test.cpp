@@ -1,6 +1,9 @@
 // The laws of allocators, over every adaptor and composition.
+#include <cstdint>
+
 #include <doctest/doctest.h>
 
+#include <heapwright/alloc/adapt/affix.hpp>
 #include <heapwright/alloc/adapt/compose.hpp>
 #include <heapwright/alloc/adapt/memory_resource.hpp>
 #include <heapwright/alloc/adapt/tracked.hpp>
@@ -52,6 +55,20 @@ struct WrappedSubject : Parts {
     Synchronised<Limited<Tracked<Tlsf>>> locked{limited};
 };
 
+struct Note {
+    std::uint64_t number = 7;
+};
+struct alignas(16) Guard {
+    std::uint64_t word = 0x600D'600D'600D'600D;
+    ~Guard() { CHECK(word == 0x600D'600D'600D'600D); }
+};
+struct AffixedSubject : Parts {
+    explicit AffixedSubject(SourceRef source) : Parts(source) {}
+    void* try_allocate(Layout layout) noexcept { return affixed.try_allocate(layout); }
+    void deallocate(void* block, Layout layout) noexcept { affixed.deallocate(block, layout); }
+    Affixed<Tlsf, Note, Guard> affixed{heap};
+};
+
 /// There and back: a heap as a resource, the resource as a source.
 struct ResourceSubject : Parts {
     explicit ResourceSubject(SourceRef source) : Parts(source) {}
@@ -61,7 +78,7 @@ struct ResourceSubject : Parts {
     ResourceSource again{resource};
 };
 
-#define HEAPWRIGHT_ADAPTED FallbackSubject, SegregateSubject, WrappedSubject, ResourceSubject
+#define HEAPWRIGHT_ADAPTED FallbackSubject, SegregateSubject, WrappedSubject, AffixedSubject, ResourceSubject
 
 TEST_CASE_TEMPLATE("blocks are aligned, apart and whole, and all bytes come home", Subject, HEAPWRIGHT_ADAPTED) {
     blocks_are_sound_and_bytes_come_home<Subject>();
