@@ -74,20 +74,20 @@ void append_openmetrics(TextBuffer& text, const MonitorFigures& figures) noexcep
 void append_json(TextBuffer& text, const MonitorFigures& figures, void (*append_members)(TextBuffer& text) noexcept) noexcept {
     const Measurement& latest = figures.latest;
     const auto append = [&text](std::string_view before, std::uint64_t number) { text.append(before).append_decimal(number); };
-    append("{\"time_ms\":"sv, latest.wall_ms);
+    append(R"({"time_ms":)"sv, latest.wall_ms);
     append(",\n\"process\":{\"resident_bytes\":"sv, latest.resident_bytes);
-    append(",\"peak_resident_bytes\":"sv, latest.peak_resident_bytes);
+    append(R"(,"peak_resident_bytes":)"sv, latest.peak_resident_bytes);
     text.append("},\n\"heap\":"sv);
     append_statistics_json(text, latest.heap);
-    append(",\"vacant_bytes\":"sv, latest.vacant_bytes());
-    text.append(",\"fragmentation\":"sv);
+    append(R"(,"vacant_bytes":)"sv, latest.vacant_bytes());
+    text.append(R"(,"fragmentation":)"sv);
     append_share(text, latest.fragmentation());
     append(",\n\"monitor\":{\"measurements\":"sv, figures.measurements);
-    append(",\"exceeded\":"sv, figures.exceeded);
-    append(",\"defragmentations\":"sv, figures.defragmentations);
-    append(",\"given_back_bytes\":"sv, figures.given_back_bytes);
-    append(",\"requests\":"sv, figures.requests);
-    append(",\"failed_exports\":"sv, figures.failed_exports);
+    append(R"(,"exceeded":)"sv, figures.exceeded);
+    append(R"(,"defragmentations":)"sv, figures.defragmentations);
+    append(R"(,"given_back_bytes":)"sv, figures.given_back_bytes);
+    append(R"(,"requests":)"sv, figures.requests);
+    append(R"(,"failed_exports":)"sv, figures.failed_exports);
     text.append_char('}');
     if (append_members != nullptr) {
         append_members(text);

@@ -239,6 +239,7 @@ bool MonitorWork::stops() const noexcept {
 }
 
 /// Answers requests until it is time. Returns: false when the monitor is to stop.
+// NOLINTNEXTLINE(readability-function-cognitive-complexity): one loop over three places, each of which may be silent
 bool MonitorWork::wait_until(std::uint64_t due_ns) noexcept {
     while (!stops()) {
         const std::uint64_t now = os::monotonic_ns();
@@ -248,8 +249,10 @@ bool MonitorWork::wait_until(std::uint64_t due_ns) noexcept {
         std::uint64_t left = due_ns - now;
         left = can_be_woken_ || left < kLookNs ? left : kLookNs;
         // A descriptor of -1 is passed over.
-        pollfd places[] = {{wake_.fd(), POLLIN, 0}, {port_.fd(), POLLIN, 0}, {socket_.fd(), POLLIN, 0}};
-        timespec timeout{static_cast<time_t>(left / kSecondNs), static_cast<long>(left % kSecondNs)};
+        pollfd places[] = {{.fd = wake_.fd(), .events = POLLIN, .revents = 0},
+                           {.fd = port_.fd(), .events = POLLIN, .revents = 0},
+                           {.fd = socket_.fd(), .events = POLLIN, .revents = 0}};
+        timespec timeout{.tv_sec = static_cast<time_t>(left / kSecondNs), .tv_nsec = static_cast<long>(left % kSecondNs)};
         const long ready = raw_syscall(SYS_ppoll, places, 3, &timeout, nullptr, 0);
         if (is_failure(ready)) {
             os::sleep_ns(os::errno_of(ready) == EINTR ? 0 : kLookNs);
