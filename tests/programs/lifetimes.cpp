@@ -1,6 +1,6 @@
 // Blocks that live long between many that do not: what pins pages. Prints what stayed resident, for a plan to improve.
 //
-// usage: lifetimes peak|wrapped|framed|threads|plugin LIBRARY
+// usage: lifetimes peak|wrapped|framed|threads|hold|plugin LIBRARY
 #include <cstddef>
 #include <cstdint>
 #include <cstdio>
@@ -158,6 +158,26 @@ int threads() {
     return waitpid(child, &status, 0) == child && status == 0 ? 0 : 1;
 }
 
+/// Stands still with blocks of both kinds until a line comes, to be looked at from outside.
+int hold() {
+    Link* passing_list = nullptr;
+    Link* lasting_list = nullptr;
+    for (std::uint64_t number = 0; number < 40'000; ++number) {
+        push(number % 4 == 0 ? lasting_list : passing_list, number % 4 == 0 ? make_lasting(200) : make_passing(200), 200);
+    }
+    for (unsigned number = 0; number < 20'000; ++number) {
+        Link* const link = passing_list;
+        passing_list = link->next;
+        std::free(link);
+    }
+    std::puts("ready");
+    std::fflush(stdout);
+    static_cast<void>(std::getchar());
+    release_all(passing_list);
+    release_all(lasting_list);
+    return 0;
+}
+
 /// Blocks that code of a library asks for, which is loaded late.
 int plugin(const char* path) {
     void* const library = dlopen(path, RTLD_NOW);
@@ -185,9 +205,12 @@ int main(int count, char** words) {
     if (mode == "threads") {
         return threads();
     }
+    if (mode == "hold") {
+        return hold();
+    }
     if (mode == "plugin" && count > 2) {
         return plugin(words[2]);
     }
-    std::fputs("usage: lifetimes peak|wrapped|framed|threads|plugin LIBRARY\n", stderr);
+    std::fputs("usage: lifetimes peak|wrapped|framed|threads|hold|plugin LIBRARY\n", stderr);
     return 2;
 }

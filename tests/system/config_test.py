@@ -40,7 +40,7 @@ class Config(RunTest):
         done = self.tool("config", "check", path)
         self.assertEqual(done.returncode, 0)
         self.assertEqual(done.stdout.decode().count("note: "), 3)
-        path = self.config('[allocator]\nstrategy = "heapwright_secure"\n[[site]]\nmodule = "00"\nreturns = [1]\n')
+        path = self.config('[allocator]\nstrategy = "heapwright-secure"\n[[site]]\nmodule = "00"\nreturns = [1]\n')
         done = self.tool("config", "check", path)
         self.assertIn("note: the plan has no effect: the hardened heap does not look at call sites\n", done.stdout.decode())
 

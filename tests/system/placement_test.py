@@ -1,5 +1,6 @@
 """Placement plans on unmodified programs: less memory is held back, and nothing else changes."""
 import json
+import os
 import re
 import shutil
 import subprocess
@@ -10,6 +11,7 @@ from malloc_support import HEAP, MallocTest, environment, program, run
 from plan_support import every_site, returns, site
 
 LIFETIMES = program("lifetimes")
+HEAPWRIGHT = str(Path(os.environ["HEAPWRIGHT_BIN"]) / "heapwright")
 PYTHON = "/usr/bin/python3"
 SQL = """create table t(id integer primary key, name text);
 with recursive n(i) as (select 1 union all select i + 1 from n where i < 20000) insert into t select i, 'name ' || (i * 7919 % 10007) from n;
@@ -129,6 +131,21 @@ class Placement(MallocTest):
             return every_site(file, places)
         except AssertionError:  # nothing in it calls malloc
             return ""
+
+    def test_doctor_knows_the_blocks_of_a_plan_from_outside(self) -> None:
+        path = self.folder / "memory.toml"
+        path.write_text(site(LIFETIMES, "bump", "malloc", "make_passing", name="a") + site(LIFETIMES, "pool", "malloc", "make_lasting", name="b"))
+        with subprocess.Popen([LIFETIMES, "hold"], stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+                              env=environment("heapwright", HEAPWRIGHT_CONFIG=str(path))) as victim:
+            self.assertEqual(victim.stdout.readline(), b"ready\n")
+            done = subprocess.run([HEAPWRIGHT, "doctor", "--json", str(victim.pid)], capture_output=True, check=False, timeout=60)
+            victim.communicate(b"\n", timeout=60)
+            self.assertEqual(victim.returncode, 0)
+        found = json.loads(done.stdout)
+        live = 20_000 * 208  # 10000 in a bump place, 10000 in spans
+        self.assertTrue(live * 0.95 < found["live"] < live * 1.1 + (1 << 20), found)
+        # 20000 freed blocks of 208 bytes lie together in chunks, which went back to the heap whole.
+        self.assertGreater(found["trimmable"] + found["pinned_free"] + found["thread_cached"], 20_000 * 208 * 0.8, found)
 
     def test_a_program_tells_the_place_itself(self) -> None:
         source = self.folder / "told.py"

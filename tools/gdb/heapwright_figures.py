@@ -24,7 +24,11 @@ def statistics(heap):
         if is_large:
             sums["large_blocks"] += 1
             sums["large_bytes"] += span.pages * PAGE_BYTES
-        elif span.is_of_blocks and not span.is_private:
+        elif span.is_bump:
+            blocks, bytes_in_them = span.weight
+            sums["small_blocks"] += blocks
+            sums["allocated_bytes"] += bytes_in_them
+        elif span.is_of_blocks and (not span.is_private or heap.is_of_place(span)):
             sums["small_blocks"] += span.held
             sums["allocated_bytes"] += span.held * span.block_bytes
             sums["absent_bytes"] += bin(span.pages).count("1") * unit_bytes(span)
@@ -78,5 +82,7 @@ def by_class(heap):
     yield f"{'block bytes':>11} {'spans':>8} {'held':>11} {'capacity':>9} {'full':>5}"
     for bytes_each, (spans, held, capacity) in sorted(classes.items()):
         yield f"{bytes_each:11} {spans:8} {held:11} {capacity:9} {100 * held // max(capacity, 1):4}%"
+    if chunks := [span.weight for span in heap.spans() if span.is_bump]:
+        yield f"bump chunks: {len(chunks)}, with {sum(blocks for blocks, _ in chunks)} blocks of {sum(held for _, held in chunks)} bytes"
     for owner, name in ((LARGE, "large blocks"), (FREE, "free runs"), (METADATA, "of the heap's own")):
         yield f"{name}: {runs[owner]} in {slices[owner]} slices of 64 KiB"

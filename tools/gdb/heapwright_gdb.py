@@ -76,6 +76,8 @@ class SpanPrinter:
             return f"large block of {span.pages} pages at {span.start:#x}"
         if span.owner == METADATA:
             return f"metadata of {span.slices} slices at {span.start:#x}"
+        if span.is_bump:
+            return f"bump chunk at {span.start:#x} of place {span.pages}: {span.weight[0]} live blocks"
         if not span.is_of_blocks:
             return "interior of a span"
         return f"span of blocks of {span.block_bytes} bytes at {span.start:#x}: {span.live} of {span.capacity} handed out, {STATES[span.state]}"

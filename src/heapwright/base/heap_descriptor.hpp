@@ -35,10 +35,16 @@ struct HeapDescriptor {
     } in_slice;
     std::uint32_t units;  ///< of a span, at most; each is of whole OS pages and a power of two
 
-    /// What `owner` says of a slice; anything else is a span of blocks.
+    /// What `owner` says of a slice; anything else is a span of blocks. A chunk of a bump place has all bits of `bump` set.
     struct Owners {
-        std::uint32_t free, interior, large, metadata;
+        std::uint32_t free, interior, large, metadata, bump;
     } owners;
+
+    /// In a chunk: before each block two words of 32 bits, its tag and its units in the lower half; the first block begins one
+    /// unit behind the chunk's start, the next ones a block's units further. Any other tag: nothing was given from there on.
+    struct Bump {
+        std::uint32_t unit_bytes, live_tag, freed_tag;
+    } bump;
 };
 
 }  // namespace heapwright

@@ -68,6 +68,8 @@ private:
         } else if (owner == form_.owners.interior) {
             ++figures_.damaged;  // its head changed while the table was read
             figures_.live_bytes += resident;
+        } else if ((owner & form_.owners.bump) == form_.owners.bump) {
+            count_chunk(from, to);
         } else {
             count_span(record, from, to);
         }
@@ -87,6 +89,38 @@ private:
             blocks_[index] = as;
             block = field<std::uint64_t>(memory_of_span_, static_cast<std::uint32_t>(block - from));
         }
+    }
+
+    /// Blocks of a bump place: from header to header, neighbours of one kind together.
+    void count_chunk(std::uint64_t from, std::uint64_t to) {
+        constexpr std::uint32_t kHeaderBytes = 8;
+        constexpr std::uint32_t kUnitsMask = 0xFFFF;
+        memory_of_span_.resize(to - from);
+        memory_.read(from, memory_of_span_);
+        ++figures_.spans;
+        std::uint64_t header = from + form_.bump.unit_bytes - kHeaderBytes;
+        std::uint64_t run = from;
+        Block kind = Block::free;
+        while (header + kHeaderBytes < to) {
+            const auto tag = field<std::uint32_t>(memory_of_span_, static_cast<std::uint32_t>(header - from));
+            const std::uint64_t units = field<std::uint32_t>(memory_of_span_, static_cast<std::uint32_t>(header - from) + 4) & kUnitsMask;
+            const bool is_live = tag == form_.bump.live_tag;
+            if ((!is_live && tag != form_.bump.freed_tag) || units == 0 || units * form_.bump.unit_bytes > to - header) {
+                break;
+            }
+            figures_.live_blocks += is_live ? 1U : 0U;
+            if (const Block met = is_live ? Block::live : Block::free; met != kind) {
+                count_run(kind, run, header, true);
+                kind = met;
+                run = header;
+            }
+            header += units * form_.bump.unit_bytes;
+        }
+        if (kind == Block::live) {
+            count_run(kind, run, header, true);
+            run = header;
+        }
+        count_run(Block::free, run, to, true);  // trim leaves what a chunk holds back
     }
 
     void count_span(std::span<const std::byte> record, std::uint64_t from, std::uint64_t to) {

@@ -10,6 +10,7 @@
 #include <sys/resource.h>
 #include <sys/syscall.h>
 
+#include <heapwright/alloc/heap/detail/bump.hpp>
 #include <heapwright/alloc/heap/detail/page_return.hpp>
 #include <heapwright/alloc/heap/settings.hpp>
 #include <heapwright/os/process.hpp>
@@ -47,7 +48,12 @@ consteval HeapDescriptor Region::describe(const Region& first) noexcept {
                          .pages = offsetof(Span, pages),
                          .state = offsetof(Span, state)},
             .units = kUnitsOfSpan,
-            .owners = {.free = owner::kFree, .interior = owner::kInterior, .large = owner::kLarge, .metadata = owner::kMetadata}};
+            .owners = {.free = owner::kFree,
+                       .interior = owner::kInterior,
+                       .large = owner::kLarge,
+                       .metadata = owner::kMetadata,
+                       .bump = owner::kBump},
+            .bump = {.unit_bytes = kBumpUnit, .live_tag = BumpHeader::kLive, .freed_tag = BumpHeader::kFreed}};
 }
 #pragma GCC diagnostic pop
 
