@@ -11,6 +11,8 @@
 #include <vector>
 
 #include <sys/mman.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 #include <doctest/doctest.h>
 
@@ -307,5 +309,46 @@ TEST_CASE("threads keep their blocks while others visit their spans all the time
     static_cast<void>(default_heap::trim());
     check_heap();
 }
+
+#if !HEAPWRIGHT_UNDER_TSAN  // it refuses a child of fork that starts threads
+TEST_CASE("a child of fork that is born during a visit has whole lists") {
+    const std::vector<Held> left = thin_out(make_many(40'000, 200), 40, 120);
+    std::atomic<bool> is_over{false};
+    std::thread visitor([&] {
+        while (!is_over) {
+            static_cast<void>(heap::visit_all());
+        }
+    });
+    std::vector<Held> churned;
+    for (unsigned round = 0; round < 60; ++round) {
+        // Spans fill and empty, so that there is something to be visited.
+        release_all(churned);
+        churned = thin_out(make_many(4'000, 200), 20, 60);
+        default_heap::before_fork();
+        const pid_t child = ::fork();
+        if (child != 0) {
+            default_heap::after_fork_in_parent();
+            int status = -1;
+            REQUIRE(::waitpid(child, &status, 0) == child);
+            REQUIRE(status == 0);
+            continue;
+        }
+        default_heap::after_fork_in_child();
+        // Nothing of doctest here: its own memory is not ours to test.
+        const bool survived = std::all_of(left.begin(), left.end(), is_intact) && std::all_of(churned.begin(), churned.end(), is_intact);
+        const std::vector<Held> again = make_many(20'000, 200);
+        static_cast<void>(default_heap::trim());
+        const bool is_good = survived && std::all_of(left.begin(), left.end(), is_intact) &&
+                             std::all_of(again.begin(), again.end(), is_intact) && heap::g_default_core.broken_invariant() == nullptr;
+        ::_exit(is_good ? 0 : 1);
+    }
+    is_over = true;
+    visitor.join();
+    release_all(churned);
+    release_all(left);
+    static_cast<void>(default_heap::trim());
+    check_heap();
+}
+#endif
 
 }  // namespace heapwright::test
