@@ -16,7 +16,8 @@ namespace {
     ArenaSubject, PlainArenaSubject, InlineArenaSubject, FixedArenaSubject, SharedArenaSubject, ScopeSubject, PoolSubject, \
         AlignedPoolSubject, SharedPoolSubject, MultiPoolSubject, TlsfSubject, SmallTlsfSubject
 // tests/alloc/heap/limits_test.cpp lets the kernel refuse.
-#define HEAPWRIGHT_SUBJECTS HEAPWRIGHT_SUBJECTS_ON_A_SOURCE, HeapSubject, OwnHeapSubject
+#define HEAPWRIGHT_SUBJECTS \
+    HEAPWRIGHT_SUBJECTS_ON_A_SOURCE, HeapSubject, OwnHeapSubject, PoolPlaceSubject, BumpPlaceSubject, HeapPlaceSubject
 
 TEST_CASE_TEMPLATE("blocks are aligned, apart and whole, and all bytes come home", Subject, HEAPWRIGHT_SUBJECTS) {
     blocks_are_sound_and_bytes_come_home<Subject>();

@@ -8,9 +8,12 @@
 #include <heapwright/alloc/arena/plain_arena.hpp>
 #include <heapwright/alloc/arena/scope.hpp>
 #include <heapwright/alloc/arena/shared_arena.hpp>
+#include <heapwright/alloc/heap/default_heap.hpp>
+#include <heapwright/alloc/heap/detail/planned.hpp>
 #include <heapwright/alloc/heap/detail/regions.hpp>
 #include <heapwright/alloc/heap/heap.hpp>
 #include <heapwright/alloc/heap/heap_source.hpp>
+#include <heapwright/alloc/heap/placement.hpp>
 #include <heapwright/alloc/pool/multi_pool.hpp>
 #include <heapwright/alloc/pool/pool.hpp>
 #include <heapwright/alloc/pool/shared_pool.hpp>
@@ -151,5 +154,33 @@ struct OwnHeapSubject {
     const char* broken_invariant() noexcept { return allocator.broken_invariant(); }
     Heap allocator;
 };
+
+/// A place of a placement plan, told by its number. The plan stays in force: what follows in this program is under it.
+template <SitePlace Kind>
+struct PlaceSubject {
+    static constexpr Layout kLargest{.size = 16'000, .alignment = 4096};
+    static constexpr bool kReclaims = true;
+    static constexpr bool kRefusesDoubleFree = false;
+    explicit PlaceSubject(SourceRef /*source*/) {
+        static const std::array<placement::PlaceId, 3> all = [] {
+            const std::array made{placement::add_place(SitePlace::pool, "laws"), placement::add_place(SitePlace::bump, "laws"),
+                                  placement::add_place(SitePlace::heap, "laws")};
+            static_cast<void>(placement::begin());
+            return made;
+        }();
+        place = all[static_cast<std::size_t>(Kind) - 1];
+    }
+    void* try_allocate(Layout layout) const noexcept { return placement::allocate_aligned_at(place, layout.size, layout.alignment); }
+    static void deallocate(void* block, Layout /*layout*/) noexcept { default_heap::release(block); }
+    [[nodiscard]] const char* broken_invariant() const noexcept {
+        heap::Place& checked = *heap::g_places[static_cast<std::uint32_t>(place)];
+        const char* const broken = checked.bump.broken_invariant();
+        return broken == nullptr ? checked.core.broken_invariant() : broken;
+    }
+    placement::PlaceId place{};
+};
+using PoolPlaceSubject = PlaceSubject<SitePlace::pool>;
+using BumpPlaceSubject = PlaceSubject<SitePlace::bump>;
+using HeapPlaceSubject = PlaceSubject<SitePlace::heap>;
 
 }  // namespace heapwright::laws

@@ -4,6 +4,7 @@ import os
 import re
 import shutil
 import subprocess
+import time
 import unittest
 from pathlib import Path
 
@@ -146,6 +147,24 @@ class Placement(MallocTest):
         self.assertTrue(live * 0.95 < found["live"] < live * 1.1 + (1 << 20), found)
         # 20000 freed blocks of 208 bytes lie together in chunks, which went back to the heap whole.
         self.assertGreater(found["trimmable"] + found["pinned_free"] + found["thread_cached"], 20_000 * 208 * 0.8, found)
+
+    def test_the_monitor_shows_every_place(self) -> None:
+        path, figures = self.folder / "memory.toml", self.folder / "figures.json"
+        path.write_text(f'[monitor]\njson_file = "{figures}"\nmetrics_file = "{figures}.prom"\n[fragmentation]\nanalysis_interval = "20ms"\n' +
+                        site(LIFETIMES, "bump", "malloc", "make_passing", name="a") + site(LIFETIMES, "pool", "malloc", "make_lasting", name="b"))
+        with subprocess.Popen([LIFETIMES, "hold"], stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+                              env=environment("heapwright", HEAPWRIGHT_CONFIG=str(path))) as victim:
+            self.assertEqual(victim.stdout.readline(), b"ready\n")
+            end = time.monotonic() + 60
+            seen = []
+            while time.monotonic() < end and [place["live_blocks"] for place in seen] != [10_000, 10_000]:
+                time.sleep(0.02)
+                seen = json.loads(figures.read_text())["places"] if figures.exists() else []
+            metrics = Path(f"{figures}.prom").read_text()
+            victim.communicate(b"\n", timeout=60)
+        self.assertEqual([(place["name"], place["kind"], place["blocks"], place["live_blocks"]) for place in seen],
+                         [("a", "bump", 30_000, 10_000), ("b", "pool", 10_000, 10_000)])
+        self.assertRegex(metrics, r'heapwright_place_bets_won_total\{place="a",kind="bump"\} \d+\n')
 
     def test_a_program_tells_the_place_itself(self) -> None:
         source = self.folder / "told.py"
