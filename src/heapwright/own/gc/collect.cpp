@@ -1,6 +1,5 @@
 // The cycles: minor, everything in steps, everything at once.
 #include <algorithm>
-#include <cstring>
 #include <new>
 
 #include <heapwright/base/check.hpp>
@@ -80,25 +79,7 @@ void Collector::collect(Mutator& self, Cycle cycle, Reason reason) noexcept {
             if (config.generational || reason != Reason::nursery_full) {
                 minor(self);
             }
-            begins_soon = false;
-            if (reason == Reason::nursery_full && used_bytes() + external_bytes + config.nursery_bytes >= full_threshold) {
-                if (!config.incremental) {
-                    event.reason = Reason::threshold;
-                    event.cycle = Cycle::full;
-                    full(self);
-                } else if (!config.generational) {
-                    event.reason = Reason::threshold;
-                    event.cycle = Cycle::begin;
-                    minor(self);  // marking in steps begins without young objects
-                    begin_marking(self);
-                } else if (os::monotonic_ns() - begin_ns <= config.pause_budget_ns / 2) {
-                    event.reason = Reason::threshold;
-                    event.cycle = Cycle::begin;
-                    begin_marking(self);
-                } else {
-                    begins_soon = true;  // after a short while, when there are few young objects
-                }
-            }
+            begin_if_due(self, event, begin_ns);
             break;
         case Cycle::begin:
             if (is_marking) {
@@ -110,38 +91,11 @@ void Collector::collect(Mutator& self, Cycle cycle, Reason reason) noexcept {
             }
             break;
         case Cycle::step:
-        case Cycle::end:
-            // What follows marking is a pause of its own where marking took long.
-            if (mark_step(config.pause_budget_ns) && os::monotonic_ns() - begin_ns <= config.pause_budget_ns / 2) {
-                event.cycle = Cycle::end;
-                end_marking(self);
-            }
-            break;
+        case Cycle::end: step(self, event, begin_ns); break;
         case Cycle::full: full(self); break;
     }
     finish_pause(self, event, begin_ns);
     run_waiting(self);
-}
-
-/// The longer a thread may allocate, the less of it lives; but what lives then is marked in one pause.
-void Collector::size_nursery(Cycle cycle, std::uint64_t pause_ns) noexcept {
-    if (config.nursery_bytes == GcConfig::kUnlimited) {
-        return;  // only on request
-    }
-    if (cycle == Cycle::minor) {
-        if (pause_ns > config.pause_budget_ns) {
-            nursery_most = std::max(config.nursery_bytes / 4, nursery_most / 2);
-        } else if (pause_ns < config.pause_budget_ns / 2) {
-            nursery_most = std::min(std::max(config.nursery_bytes, config.nursery_most_bytes), nursery_most + nursery_most / 2);
-        }
-    }
-    // The whole room up to the next look at everything, so that the heap stays within it.
-    const std::size_t used = used_bytes() + external_bytes;
-    const std::size_t room = full_threshold > used ? full_threshold - used : 0;
-    nursery_bytes = std::min(nursery_most, std::max(room, config.nursery_bytes));
-    if (begins_soon) {
-        nursery_bytes = config.nursery_bytes / 8;
-    }
 }
 
 void Collector::finish_pause(Mutator&, GcEvent& event, std::uint64_t begin_ns) noexcept {
@@ -230,6 +184,7 @@ void Collector::begin_epoch() noexcept {
 void Collector::begin_marking(Mutator& self) noexcept {
     begin_epoch();
     begins_soon = false;
+    all_marked = false;
     is_marking = true;
     __atomic_add_fetch(&marking_heaps, 1, __ATOMIC_RELAXED);  // the world is stopped: mutators see it when they go on
     Marker& marker = team->first;
@@ -245,14 +200,15 @@ bool Collector::mark_step(std::uint64_t budget_ns) noexcept {
     marker.set(TraceMode::keep_young, epoch);
     bool done = false;
     do {
-        // Buffers of containers live until the container ends; what they hold is found through their owner.
+        // Buffers of containers live until the container ends, and there may be fewer than in the last step; what they hold is
+        // found through their owner.
         for (std::size_t count = 0; next_buffer < buffers.size() && count < 1024; ++count, ++next_buffer) {
             marker.keep(header_of(buffers[next_buffer]));
         }
         while (!overwritten.empty()) {
             marker.push_unmarked(overwritten.pop());
         }
-        done = marker.drain_until(deadline_ns) && next_buffer == buffers.size() && overwritten.empty();
+        done = marker.drain_until(deadline_ns) && next_buffer >= buffers.size() && overwritten.empty();
     } while (!done && os::monotonic_ns() < deadline_ns);
     mark_ns_now += os::monotonic_ns() - begin_ns;
     return done;

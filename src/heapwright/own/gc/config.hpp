@@ -50,20 +50,20 @@ struct GcConfig {
     // up to the second number; where they are long it shrinks, to a quarter of the first.
     std::size_t nursery_bytes = std::size_t{4} << 20;
     std::size_t nursery_most_bytes = std::size_t{32} << 20;
-    std::size_t threshold_bytes = std::size_t{8} << 20;     // in use before everything is marked for the first time
-    double growth = 1.5;                                    // and then: when this many times what survived is in use
-    std::size_t limit_bytes = kUnlimited;                   // memory that the heap may take from the system
-    std::uint64_t interval_ns = 0;                          // Heap::tick() collects when so long ago; 0: never
-    bool generational = true;                               // false: every collection looks at everything
-    bool incremental = true;                                // marks everything in steps between allocations; false: in one pause
-    std::uint64_t pause_budget_ns = 3'000'000;              // of one step
-    std::size_t step_bytes = std::size_t{256} << 10;        // allocated between two steps
-    unsigned markers = 0;                                   // threads that mark in a long pause; 0: as many cores as may be used, 2 at most
-    bool compaction = false;                                // full collections move what they may out of sparse blocks
+    std::size_t threshold_bytes = std::size_t{8} << 20;  // in use before everything is marked for the first time
+    double growth = 1.5;                                 // and then: when this many times what survived is in use
+    std::size_t limit_bytes = kUnlimited;                // memory that the heap may take from the system
+    std::uint64_t interval_ns = 0;                       // Heap::tick() collects when so long ago; 0: never
+    bool generational = true;                            // false: every collection looks at everything
+    bool incremental = true;                             // marks everything in steps between allocations; false: in one pause
+    std::uint64_t pause_budget_ns = 3'000'000;           // of one step
+    std::size_t step_bytes = std::size_t{256} << 10;     // allocated between two steps
+    unsigned markers = 0;                                // threads that mark in a long pause; 0: as many cores as may be used, 2 at most
+    bool compaction = false;                             // full collections move what they may out of sparse blocks
     // Addresses of 8 bytes, with memory where it is needed; what does not fit is found again by a look at the marks.
     std::size_t mark_stack_entries = std::size_t{1} << 20;
-    std::uint32_t stress = 0;                               // collects at every so many allocations, 0: as HEAPWRIGHT_GC_STRESS says
-    bool verify_always = false;                             // Heap::verify() after each pause; a broken invariant stops the program
+    std::uint32_t stress = 0;    // collects at every so many allocations, 0: as HEAPWRIGHT_GC_STRESS says
+    bool verify_always = false;  // Heap::verify() after each pause; a broken invariant stops the program
     /// Called when even a full collection found no memory. True: something was let go, try again.
     bool (*on_exhaustion)(Heap& heap, std::size_t wanted_bytes, void* context) noexcept = nullptr;
     /// Called after each pause, on the thread that collected; must not allocate from this heap.

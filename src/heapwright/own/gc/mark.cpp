@@ -76,8 +76,7 @@ constexpr std::size_t kUsualEntries = 8192;
 
 }  // namespace
 
-Marker::Marker(Collector& collector, std::size_t stack_entries) noexcept
-    : Tracer(TraceMode::mark), collector_(collector) {
+Marker::Marker(Collector& collector, std::size_t stack_entries) noexcept : Tracer(TraceMode::mark), collector_(collector) {
     const std::size_t entries = std::max<std::size_t>(stack_entries, 16);
     begin_ = static_cast<void**>(os::map_pages(os::round_to_pages(entries * sizeof(void*)), "heapwright gc mark stack"));
     HEAPWRIGHT_CHECK(begin_ != nullptr, "out of memory: no pages for the collector's mark stack");
@@ -303,7 +302,7 @@ void Marker::drain_some(std::size_t objects) noexcept {
 
 bool Marker::drain_until(std::uint64_t deadline_ns) noexcept {
     constexpr unsigned kBetweenLooks = 256;
-    while (os::monotonic_ns() < deadline_ns) {
+    do {  // once at least, so that every step comes closer to the end
         for (unsigned count = 0; count < kBetweenLooks; ++count) {
             if (top_ == begin_) {
                 if (trace_piece()) {
@@ -323,7 +322,7 @@ bool Marker::drain_until(std::uint64_t deadline_ns) noexcept {
             }
             process(object);
         }
-    }
+    } while (os::monotonic_ns() < deadline_ns);
     return is_empty() && !overflowed_;
 }
 

@@ -36,12 +36,12 @@ enum class TraceMode : std::uint8_t {
 template <class C>
 concept StandardContainer = std::ranges::forward_range<const C> && requires { typename C::allocator_type; };
 template <class T>
-inline constexpr bool is_exact_ptr = false;
+inline constexpr bool kIsExactPtr = false;
 template <class T>
-inline constexpr bool is_exact_ptr<Ptr<T>> = !Mixin<T>;
+inline constexpr bool kIsExactPtr<Ptr<T>> = !Mixin<T>;
 /// Refers to the start of its object.
 template <class T>
-concept ExactPtr = is_exact_ptr<T>;
+concept ExactPtr = kIsExactPtr<T>;
 template <class T>
 concept Pair = requires(const T& pair) {
     typename T::first_type;

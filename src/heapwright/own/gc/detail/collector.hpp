@@ -180,7 +180,10 @@ struct Collector {
     void collect(Mutator& self, Cycle cycle, Reason reason) noexcept HEAPWRIGHT_NO_THREAD_SAFETY_ANALYSIS;
     void minor(Mutator& self) noexcept;
     void begin_marking(Mutator& self) noexcept;
+    void begin_if_due(Mutator& self, GcEvent& event, std::uint64_t begin_ns) noexcept;
     [[nodiscard]] bool mark_step(std::uint64_t budget_ns) noexcept;
+    void step(Mutator& self, GcEvent& event, std::uint64_t begin_ns) noexcept;
+    bool all_marked = false;  // by steps; what follows is due
     void end_marking(Mutator& self) noexcept;
     void full(Mutator& self) noexcept;
     void cancel_marking() noexcept;
@@ -205,7 +208,7 @@ struct Collector {
     PageVector<void*> destructibles_after;  // of one pause
     PageVector<void*> doomed;               // their destructors wait, from `next_doomed` on
     std::size_t next_doomed = 0;
-    PageVector<void*> buffers;              // of standard containers, old
+    PageVector<void*> buffers;  // of standard containers, old
     PageVector<void*> young_buffers;
     std::size_t next_buffer = 0;  // marked in steps up to here
     // Who runs destructors. Atomic because others look; relaxed, because each only asks whether it is itself.

@@ -147,7 +147,7 @@ private:
     void** shared_ = nullptr;
     // Both are written under the lock, and looked at without it: relaxed, the lock decides.
     std::atomic<std::size_t> shared_count_{0};
-    std::atomic<unsigned> working_{0};  // markers that may have something
+    std::atomic<unsigned> working_{0};      // markers that may have something
     PageVector<Piece> shared_pieces_;       // under the lock; counted in shared_count_
     unsigned joined_ = 0;                   // helpers in the round; under the lock
     std::atomic<std::uint32_t> round_{0};   // counts rounds, and the end

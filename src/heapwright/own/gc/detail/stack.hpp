@@ -50,8 +50,6 @@ extern constinit bool first_thread_is_another;
 
 /// The end of the calling thread's stack. A thread of pthread or of os::RawThread has its thread-local storage, and the
 /// thread pointer with it, right above its stack; the first thread's stack ends where the C library says.
-[[nodiscard]] inline const void* stack_end() noexcept {
-    return is_first_thread() ? __libc_stack_end : __builtin_thread_pointer();
-}
+[[nodiscard]] inline const void* stack_end() noexcept { return is_first_thread() ? __libc_stack_end : __builtin_thread_pointer(); }
 
 }  // namespace heapwright::gc::detail
