@@ -58,11 +58,11 @@ public:
     /// What stands before the block.
     ///
     /// Requires: a live block of this allocator, here and below.
-    [[nodiscard]] static Prefix& prefix_of(void* block) noexcept {
+    [[nodiscard]] Prefix& prefix_of(void* block) const noexcept {
         return *reinterpret_cast<Prefix*>(static_cast<std::byte*>(block) - sizeof(Prefix));
     }
     /// What stands behind it: at its end, aligned.
-    [[nodiscard]] static Suffix& suffix_of(void* block, Layout layout) noexcept
+    [[nodiscard]] Suffix& suffix_of(void* block, Layout layout) const noexcept
         requires(!std::is_same_v<Suffix, NoAffix>)
     {
         return *reinterpret_cast<Suffix*>(static_cast<std::byte*>(block) + align_up(layout.size, alignof(Suffix)));

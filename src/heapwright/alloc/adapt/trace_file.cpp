@@ -85,7 +85,7 @@ void TraceFile::write(trace::ChunkKind kind, std::span<const std::uint8_t> paylo
 }
 
 void TraceFile::write_text(trace::ChunkKind kind, std::string_view allocator) noexcept {
-    std::array<std::uint8_t, kTextBytes> room;
+    std::array<std::uint8_t, kTextBytes> room{};
     trace::ByteWriter out{room};
     if (kind == trace::ChunkKind::info) {
         const os::TickPoint now = os::tick_point();
@@ -120,7 +120,7 @@ void TraceFile::write_sample() noexcept {
     sample.resident_pages = resident ? resident->resident_bytes / 4096 : 0;
     sample.file_pages = resident ? resident->shared_bytes / 4096 : 0;
     sample.cpu_ns = os::cpu_ns();
-    std::array<std::uint8_t, kTextBytes> room;
+    std::array<std::uint8_t, kTextBytes> room{};
     trace::ByteWriter out{room};
     trace::SampleWriter{}.write(out, sample);
     write(trace::ChunkKind::samples, std::span{room}.first(out.size()),

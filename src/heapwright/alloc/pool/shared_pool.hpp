@@ -10,6 +10,7 @@
 // The hosted companion of pool.hpp: it needs os for locks and for the end of threads.
 #pragma once
 
+#include <algorithm>
 #include <array>
 #include <atomic>
 #include <cstddef>

@@ -75,7 +75,7 @@ inline const char* RunSource::broken_invariant() noexcept {
 }  // namespace detail
 
 inline void SharedArena::thread_ended(os::LaneOwner& owner, os::ThreadToken thread) noexcept {
-    auto& arena = static_cast<SharedArena&>(owner);
+    auto& arena = static_cast<SharedArena&>(owner);  // NOLINT(cppcoreguidelines-pro-type-static-cast-downcast): it was given as one
     const os::LockGuard guard{arena.lanes_lock_};
     for (Lane* lane = arena.lanes_; lane != nullptr; lane = lane->next) {
         if (lane->thread == thread) {

@@ -22,7 +22,7 @@ inline SharedPool::~SharedPool() {
 }
 
 inline void SharedPool::thread_ended(os::LaneOwner& owner, os::ThreadToken thread) noexcept {
-    auto& pool = static_cast<SharedPool&>(owner);
+    auto& pool = static_cast<SharedPool&>(owner);  // NOLINT(cppcoreguidelines-pro-type-static-cast-downcast): it was given as one
     const os::LockGuard guard{pool.lock_};
     for (Lane* lane = pool.lanes_; lane != nullptr; lane = lane->next) {
         if (lane->thread == thread) {
@@ -94,7 +94,7 @@ HEAPWRIGHT_NOINLINE inline void SharedPool::put_past_magazine(std::byte* block) 
     if (lane->count() == kMagazine) {
         // The older half goes: the newer blocks are the ones still in this thread's cache.
         put(lane->blocks.data(), kBatch);
-        __builtin_memcpy(lane->blocks.data(), lane->blocks.data() + kBatch, (kMagazine - kBatch) * sizeof(std::byte*));
+        std::copy_n(lane->blocks.data() + kBatch, kMagazine - kBatch, lane->blocks.data());
         lane->set_count(kMagazine - kBatch);
     }
     lane->push(block, lane->count());
@@ -106,7 +106,7 @@ inline std::size_t SharedPool::take(std::byte** blocks, std::size_t count) noexc
     if (in_depot_ > 0) {
         const std::size_t taken = in_depot_ < count ? in_depot_ : count;
         in_depot_ -= taken;
-        __builtin_memcpy(blocks, depot_.data() + in_depot_, taken * sizeof(std::byte*));
+        std::copy_n(depot_.data() + in_depot_, taken, blocks);
         return taken;
     }
     const std::size_t room = options_.limit_blocks - store_.outstanding_blocks();
@@ -118,7 +118,7 @@ inline std::size_t SharedPool::take(std::byte** blocks, std::size_t count) noexc
 inline void SharedPool::put(std::byte* const* blocks, std::size_t count) noexcept {
     const std::size_t room = kDepot - in_depot_;
     const std::size_t kept = room < count ? room : count;
-    __builtin_memcpy(depot_.data() + in_depot_, blocks, kept * sizeof(std::byte*));
+    std::copy_n(blocks, kept, depot_.data() + in_depot_);
     in_depot_ += kept;
     put_into_slabs(blocks + kept, count - kept);
 }
