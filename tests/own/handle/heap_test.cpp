@@ -147,6 +147,28 @@ TEST_CASE("no budget moves nothing") {
     CHECK(result->moved_objects == 0);
 }
 
+TEST_CASE("everything is moved that may be, however many chunks there are") {
+    MovableHeap heap;
+    auto blocks = survivors(heap, 60'000, 1);
+    const auto pin = blocks[777].pin();
+    std::vector<const Block*> places;
+    {
+        const Borrow borrow(heap);
+        for (const auto& block : blocks) {
+            places.push_back(&borrow[block]);
+        }
+    }
+    REQUIRE(heap.move_everything());
+    const Borrow borrow(heap);
+    std::size_t stayed = 0;
+    for (std::size_t i = 0; i < blocks.size(); ++i) {
+        stayed += &borrow[blocks[i]] == places[i] ? 1U : 0U;
+    }
+    CHECK(stayed == 1);
+    CHECK(heap.stats().moved_objects == blocks.size() - 1);
+    CHECK(heap.broken_invariant() == nullptr);
+}
+
 TEST_CASE("pinned objects stay, are counted, and what lies around them goes back") {
     MovableHeap heap;
     auto blocks = survivors(heap, 16'000, 16);

@@ -53,6 +53,9 @@ struct Shared {
     std::vector<MovableBox<Careful>> boxes;
     std::atomic<bool> stops{false};
     std::atomic<std::uint64_t> torn{0};
+    std::atomic<bool> was_busy{false};  // the compactor has moved enough; until then nobody stops
+
+    [[nodiscard]] bool goes_on(int round) const { return round < kRounds || !was_busy.load(std::memory_order_relaxed); }  // a flag alone
 
     explicit Shared(const MovableHeapOptions& options) : heap(options) {
         for (std::uint64_t i = 0; i < 400; ++i) {
@@ -64,7 +67,7 @@ struct Shared {
 
 void read(Shared& shared, std::uint64_t salt) {
     Random random(salt);
-    for (int round = 0; round < kRounds; ++round) {
+    for (int round = 0; shared.goes_on(round); ++round) {
         const Borrow borrow(shared.heap);
         for (int i = 0; i < 20; ++i) {
             const std::size_t index = random.below(shared.handles.size());
@@ -77,7 +80,7 @@ void read(Shared& shared, std::uint64_t salt) {
 
 void pin(Shared& shared, std::uint64_t salt) {
     Random random(salt);
-    for (int round = 0; round < kRounds; ++round) {
+    for (int round = 0; shared.goes_on(round); ++round) {
         const std::size_t index = random.below(shared.handles.size());
         const auto handle = shared.handles[index].pin();
         const auto box = shared.boxes[index].pin();
@@ -92,7 +95,7 @@ void own(Shared& shared, std::uint64_t salt) {
     std::vector<MovableBox<Careful>> boxes(500);
     std::vector<Handle<Even>> handles(500);
     MovableVector<std::uint64_t> numbers;
-    for (int round = 0; round < kRounds; ++round) {
+    for (int round = 0; shared.goes_on(round); ++round) {
         const std::size_t index = random.below(boxes.size());
         boxes[index] = *make_box<Careful>(shared.heap, std::uint64_t{index});
         std::swap(boxes[index], boxes[random.below(boxes.size())]);
@@ -121,6 +124,7 @@ void run(const MovableHeapOptions& options, bool moves_everything) {
                 static_cast<void>(shared.heap.compact(1'000'000));
                 shared.heap.tick();
             }
+            shared.was_busy.store(shared.heap.stats().moved_objects > 100, std::memory_order_relaxed);  // as in goes_on()
             std::this_thread::yield();
         }
     });

@@ -1,5 +1,6 @@
 #include <heapwright/runtime/configured/configured_memory.hpp>
 
+#include <algorithm>
 #include <optional>
 #include <set>
 #include <string>
@@ -277,6 +278,39 @@ TEST_CASE("[fragmentation] decides whether, from when on and how much a heap of 
         }
         monitor.remove_duty(&heap);
     }
+}
+
+TEST_CASE("the monitor's own thread compacts movable objects while the program goes on") {
+    MemoryConfig config;
+    config.fragmentation.monitor_enabled = true;
+    config.fragmentation.enable_auto_defragmentation = true;
+    config.fragmentation.analysis_interval_ns = 10'000'000;
+    config.fragmentation.defragmentation_cpu = {.millionths = 500'000};
+    MovableHeap heap(movable_heap_options(config.fragmentation));
+    std::vector<MovableBlock> blocks(20'000);
+    for (std::size_t i = 0; i < blocks.size(); ++i) {
+        REQUIRE(blocks[i].emplace(heap, 100));
+        const Borrow borrow(heap);
+        std::ranges::fill(blocks[i].in(borrow), static_cast<std::byte>(i));
+    }
+    Monitor monitor;
+    REQUIRE(monitor.add_duty(duty_of(heap)));
+    REQUIRE(monitor.start(monitor_options(config)));
+    for (std::size_t i = 0; i < blocks.size(); ++i) {
+        if (i % 8 != 0) {
+            blocks[i].reset();
+        }
+    }
+    while (heap.stats().vacant_millionths() > 500'000) {  // ends, or the test does by its time limit
+        const Borrow borrow(heap);
+        for (std::size_t i = 0; i < blocks.size(); i += 800) {
+            REQUIRE(blocks[i].in(borrow)[99] == static_cast<std::byte>(i));
+        }
+    }
+    monitor.remove_duty(&heap);
+    monitor.stop();
+    CHECK(heap.stats().moved_objects > 0);
+    CHECK(heap.broken_invariant() == nullptr);
 }
 
 TEST_CASE("[heap] the limit reaches the heap behind malloc, and the monitor starts when it is wanted") {

@@ -5,6 +5,7 @@
 
 #include <heapwright/base/check.hpp>
 #include <heapwright/base/poison.hpp>
+#include <heapwright/os/clock.hpp>
 
 namespace heapwright::movable {
 
@@ -121,9 +122,9 @@ std::uint32_t Chunks::take_dirty() noexcept {
     return kNoChunk;
 }
 
-std::size_t Chunks::trim(std::size_t keep_bytes) noexcept {
+std::size_t Chunks::trim(std::size_t keep_bytes, std::uint64_t deadline_ns) noexcept {
     std::size_t returned = 0;
-    while (dirty_bytes() > keep_bytes) {
+    while (dirty_bytes() > keep_bytes && (deadline_ns == UINT64_MAX || os::monotonic_ns() < deadline_ns)) {
         const std::uint32_t index = take_dirty();
         if (index == kNoChunk) {
             break;

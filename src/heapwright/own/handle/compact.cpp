@@ -251,50 +251,54 @@ void Compaction::finish(SizeClass& size_class, Chunk& chunk) noexcept {
 
 // ---- moving everything
 
-void Compaction::move_class(std::size_t index) noexcept {
+/// Returns: whether the class is done with: all of it was moved, or there is no memory for more.
+bool Compaction::move_class(std::size_t index) noexcept {
     SizeClass& size_class = store_.classes_[index];
     Chunk* target = nullptr;
     const std::uint32_t end = store_.chunks.used_end();
-    for (std::uint32_t number = 0; number < end && !is_full(); ++number) {
+    for (std::uint32_t number = 0; number < end; ++number) {
         Chunk& chunk = store_.chunks[number];
         if (chunk.state() != ChunkState::slots || chunk.size_class() != index || chunk.pass == pass_) {
             continue;
+        }
+        if (is_full()) {
+            return false;
         }
         std::uint32_t cursor = 0;
         std::uint32_t slots[kBatch];
         while (cursor < chunk.touched) {
             const std::size_t count = movable_slots(chunk, cursor, chunk.touched, slots, kBatch);
             for (std::size_t i = 0; i < count; ++i) {
-                std::uint32_t to = target == nullptr ? kNoSlot : store_.take_slot(*target);
-                if (to == kNoSlot) {
+                std::uint32_t place = target == nullptr ? kNoSlot : store_.take_slot(*target);
+                if (place == kNoSlot) {
                     target = store_.new_chunk(index);
                     if (target == nullptr) {
-                        return;
+                        return true;
                     }
                     target->pass = pass_;
-                    to = store_.take_slot(*target);
+                    place = store_.take_slot(*target);
                 }
-                if (to == kNoSlot) {
-                    return;
+                if (place == kNoSlot) {
+                    return true;
                 }
-                move(chunk, slots[i], *target, to);
+                move(chunk, slots[i], *target, place);
                 store_.relist(size_class, *target);
             }
         }
         finish(size_class, chunk);
     }
+    return true;
 }
 
-bool Compaction::move_everything() noexcept {
+bool Compaction::move_some() noexcept {
     if (!store_.gate.close(store_.options.reader_wait_ns)) {
         ++result.refused_steps;
         return false;
     }
-    for (std::size_t index = 0; index < kClassCount && !is_full(); ++index) {
-        const os::LockGuard guard(store_.classes_[index].lock);
-        if (store_.classes_[index].chunks != 0) {
-            move_class(index);
-        }
+    for (bool goes_on = true; goes_on && class_to_move_ < kClassCount;) {
+        const os::LockGuard guard(store_.classes_[class_to_move_].lock);
+        goes_on = store_.classes_[class_to_move_].chunks == 0 || move_class(class_to_move_);
+        class_to_move_ += goes_on ? 1 : 0;
     }
     store_.gate.reopen();
     ++result.steps;

@@ -75,7 +75,7 @@ void Compaction::give_back() noexcept {
         }
     }
     pending_count_ = 0;
-    result.returned_bytes += store_.chunks.trim(0);
+    result.returned_bytes += store_.chunks.trim(0, deadline_ns_);
 }
 
 Result<DefragmentationResult> Store::compact(std::uint64_t budget_ns) noexcept {
@@ -106,9 +106,9 @@ Result<DefragmentationResult> Store::compact(std::uint64_t budget_ns) noexcept {
         }
         now_ns = os::monotonic_ns();
     }
-    result.is_finished = next_class_ == kClassCount;
-    if (result.is_finished) {
-        result.returned_bytes += chunks.trim(0) + names.trim();
+    if (next_class_ == kClassCount) {
+        result.returned_bytes += chunks.trim(0, deadline_ns) + names.trim();
+        result.is_finished = os::monotonic_ns() < deadline_ns;  // else some of what is free may have stayed
     }
     result.largest_free_run_after = chunks.largest_free_run();
     result.elapsed_ns = os::monotonic_ns() - begin_ns;
@@ -145,7 +145,7 @@ void Store::tick() noexcept {
         return;
     }
     const std::uint64_t begin_ns = os::thread_cpu_ns();
-    static_cast<void>(chunks.trim(0));
+    static_cast<void>(chunks.trim(0, now_ns + static_cast<std::uint64_t>(budget_ns)));
     if (stats().vacant_millionths() > options.threshold_millionths) {
         static_cast<void>(compact(static_cast<std::uint64_t>(budget_ns)));  // what it could not do, the next tick may
     }
@@ -164,8 +164,10 @@ bool Store::move_everything() noexcept {
     pass_.fetch_add(1, std::memory_order_relaxed);  // as relist() says
     next_class_ = kClassCount;
     Compaction compaction(*this, UINT64_MAX);
-    const bool moved = compaction.move_everything();
-    compaction.give_back();
+    while (!compaction.has_moved_everything() && compaction.move_some()) {
+        compaction.give_back();
+    }
+    const bool moved = compaction.has_moved_everything();
     {
         const os::LockGuard guard(totals_lock_);
         totals_.steps += compaction.result.steps;

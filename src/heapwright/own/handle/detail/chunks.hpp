@@ -100,8 +100,8 @@ public:
     [[nodiscard]] bool grant(std::size_t pages) noexcept;
     void revoke(std::size_t pages) noexcept;
 
-    /// Gives memory of free chunks back until at most so much is left. Returns: bytes.
-    std::size_t trim(std::size_t keep_bytes) noexcept;
+    /// Gives memory of free chunks back until at most so much is left, or until that time of the monotonic clock. Returns: bytes.
+    std::size_t trim(std::size_t keep_bytes, std::uint64_t deadline_ns = UINT64_MAX) noexcept;
 
     [[nodiscard]] std::size_t granted_bytes() const noexcept;
     [[nodiscard]] std::size_t limit_bytes() const noexcept { return limit_pages_ * os::kPageBytes; }

@@ -21,15 +21,16 @@ public:
     [[nodiscard]] bool step() noexcept;
     /// What the step made free goes back. Nobody waits meanwhile, but for the size that is just looked at.
     void give_back() noexcept;
-    /// Everything to another place, once, in one step.
-    [[nodiscard]] bool move_everything() noexcept;
+    /// A part of everything to another place, with the gate closed. Returns: false when Borrows did not let it begin.
+    [[nodiscard]] bool move_some() noexcept;
+    [[nodiscard]] bool has_moved_everything() const noexcept { return class_to_move_ == kClassCount; }
 
     DefragmentationResult result;
 
 private:
     static constexpr std::size_t kBatch = 16;          // objects whose owners are fetched together
     static constexpr std::size_t kBatchBytes = 32768;  // and between two looks at the clock
-    static constexpr std::size_t kPendingMost = 64;
+    static constexpr std::size_t kPendingMost = 24;    // chunks: their pages go back between two steps, and count against the budget
 
     /// Something to do when the gate is open again.
     struct Pending {
@@ -55,7 +56,7 @@ private:
     void fetch(Chunk& chunk, const std::uint32_t* slots, std::size_t count) noexcept;
     void move(Chunk& from, std::uint32_t from_slot, Chunk& to, std::uint32_t to_slot) noexcept;
     void shrink(Chunk& chunk) noexcept;
-    void move_class(std::size_t index) noexcept;
+    [[nodiscard]] bool move_class(std::size_t index) noexcept;
     [[nodiscard]] std::byte* payload(const Chunk& chunk, std::uint32_t slot) const noexcept {
         return store_.chunks.start_of(chunk) + chunk.offset_of(slot) + kHeaderBytes;
     }
@@ -66,6 +67,7 @@ private:
     std::uint64_t step_end_ns_ = 0;
     std::size_t pending_count_ = 0;
     std::array<Pending, kPendingMost> pending_;
+    std::size_t class_to_move_ = 0;       // in move_some()
     std::uint32_t evacuated_ = kNoChunk;  // where the last step stopped
     std::uint32_t cursor_ = 0;            // in evacuate(): the next slot
     std::uint32_t window_ = 0;            // in slide(): the end of what is left; 0: it has not begun
