@@ -187,6 +187,27 @@ TEST_CASE("threads hand blocks of every place to each other, and all comes home"
     }
 }
 
+TEST_CASE("the limit counts what places have, and what they may not have malloc gives or refuses") {
+    static_cast<void>(plan());
+    default_heap::trim();
+    std::vector<void*> blocks;
+    blocks.reserve(100'000);
+    for (const PlaceId place : {plan().bump, plan().pool, plan().heap}) {
+        default_heap::set_limit(heap::g_default_core.span_bytes() + (std::size_t{4} << 20));
+        while (void* const block = placement::allocate_at(place, 1000)) {
+            blocks.push_back(block);
+        }
+        CHECK(blocks.size() > 3000);
+        CHECK(blocks.size() < 4200);
+        default_heap::set_limit(0);
+        for (void* const block : blocks) {
+            default_heap::release(block);
+        }
+        blocks.clear();
+        default_heap::trim();
+    }
+}
+
 TEST_CASE("the figures of the heap know the places' blocks") {
     static_cast<void>(plan());
     const HeapStatistics before = default_heap::statistics();

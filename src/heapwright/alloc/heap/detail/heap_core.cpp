@@ -40,19 +40,27 @@ void spare_cache(ThreadCache* cache) noexcept {
     g_spare = cache;
 }
 
-HeapCore::HeapCore(std::size_t limit_bytes) noexcept
+HeapCore::HeapCore(std::size_t limit_bytes, HeapCore* payer) noexcept
     : id_(g_heaps.fetch_add(1, std::memory_order_relaxed) + 1),  // any number, as long as it is new
+      payer_(payer),
       limit_bytes_(limit_bytes) {}
 
 bool HeapCore::count(std::uint32_t slices) noexcept {
     const std::size_t bytes = std::size_t{slices} * kSliceBytes;
     const std::size_t after = span_bytes_.fetch_add(bytes, std::memory_order_relaxed) + bytes;  // a figure
     const std::size_t limit = limit_bytes_.load(std::memory_order_relaxed);                     // as above
-    if (limit != 0 && after > limit) {
+    if ((limit != 0 && after > limit) || (payer_ != nullptr && !payer_->count(slices))) {
         span_bytes_.fetch_sub(bytes, std::memory_order_relaxed);  // as above
         return false;
     }
     return true;
+}
+
+void HeapCore::uncount(std::uint32_t slices) noexcept {
+    span_bytes_.fetch_sub(std::size_t{slices} * kSliceBytes, std::memory_order_relaxed);  // a figure
+    if (payer_ != nullptr) {
+        payer_->uncount(slices);
+    }
 }
 
 Span* HeapCore::take(std::uint32_t slices, std::uint32_t alignment, bool& is_zero) noexcept {
@@ -62,7 +70,7 @@ Span* HeapCore::take(std::uint32_t slices, std::uint32_t alignment, bool& is_zer
     }
     Span* const span = take_slices(slices, alignment, is_zero);
     if (span == nullptr) {
-        span_bytes_.fetch_sub(std::size_t{slices} * kSliceBytes, std::memory_order_relaxed);  // a figure
+        uncount(slices);
         HEAPWRIGHT_PROBE2(refused, std::size_t{slices} * kSliceBytes, id_);
         return nullptr;
     }
@@ -72,7 +80,7 @@ Span* HeapCore::take(std::uint32_t slices, std::uint32_t alignment, bool& is_zer
 
 void HeapCore::give(Span* span) noexcept {
     HEAPWRIGHT_PROBE3(span_given, span->start, std::size_t{span->slices} * kSliceBytes, id_);
-    span_bytes_.fetch_sub(std::size_t{span->slices} * kSliceBytes, std::memory_order_relaxed);  // a figure
+    uncount(span->slices);
     give_slices(span);
 }
 
@@ -83,14 +91,14 @@ bool HeapCore::extend(Span* span, std::uint32_t wanted) noexcept {
     }
     bool is_zero = false;
     if (!extend_slices(span, wanted, is_zero)) {
-        span_bytes_.fetch_sub(std::size_t{more} * kSliceBytes, std::memory_order_relaxed);  // a figure
+        uncount(more);
         return false;
     }
     return true;
 }
 
 void HeapCore::shorten(Span* span, std::uint32_t wanted) noexcept {
-    span_bytes_.fetch_sub(std::size_t{span->slices - wanted} * kSliceBytes, std::memory_order_relaxed);  // a figure
+    uncount(span->slices - wanted);
     shorten_slices(span, wanted);
 }
 

@@ -20,7 +20,8 @@ class HeapCore {
 public:
     constexpr HeapCore() noexcept = default;
     /// Of a Heap object: at most `limit_bytes` in spans, 0 for no limit.
-    explicit HeapCore(std::size_t limit_bytes) noexcept;
+    /// `payer`: whose limit counts its spans as well, or nullptr.
+    explicit HeapCore(std::size_t limit_bytes, HeapCore* payer = nullptr) noexcept;
     HeapCore(const HeapCore&) = delete;
     HeapCore& operator=(const HeapCore&) = delete;
 
@@ -101,6 +102,7 @@ public:
 
 private:
     [[nodiscard]] bool count(std::uint32_t slices) noexcept;
+    void uncount(std::uint32_t slices) noexcept;
     void link(Span* span) noexcept;
     void unlink(Span* span) noexcept;
 
@@ -111,6 +113,7 @@ private:
     ThreadCache* parked_ = nullptr;
     ThreadCache* large_ = nullptr;
     std::uint64_t id_ = 0;
+    HeapCore* payer_ = nullptr;
     std::atomic<std::size_t> limit_bytes_{0};
     std::atomic<std::size_t> span_bytes_{0};
 };

@@ -133,7 +133,9 @@ void* allocate_by_route(std::size_t bytes, const std::uintptr_t* frame, std::uin
         slot = find_route(*g_routes.load(std::memory_order_acquire), bytes, frame, rbp);  // as above
     }
     const std::uint32_t place = slot == nullptr ? 0 : slot->place.load(std::memory_order_relaxed);  // valid by itself
-    return place == 0 ? self.cache->take(class_for(bytes), true, is_zero) : take_in(self, place, bytes, is_zero);
+    void* const block = place == 0 ? nullptr : take_in(self, place, bytes, is_zero);
+    // Where memory is short, malloc's spans may have a block all the same.
+    return block != nullptr ? block : self.cache->take(class_for(bytes), true, is_zero);
 }
 
 HEAPWRIGHT_NOINLINE void* take_slowly(std::size_t bytes, const std::uintptr_t* frame) noexcept {

@@ -23,9 +23,9 @@ struct Place {
     SitePlace kind;
     std::string_view name;
     std::uint32_t sites = 0;
-    std::uint32_t sites_found = 0;  // under the plan's lock
-    BumpPlace bump;                 // of kind bump
-    HeapCore core{0};               // of the other kinds
+    std::uint32_t sites_found = 0;      // under the plan's lock
+    BumpPlace bump;                     // of kind bump
+    HeapCore core{0, &g_default_core};  // of the other kinds
 };
 
 /// A thread's part of a place, and what it did there. Others read the counts for statistics only.
