@@ -34,6 +34,16 @@ constexpr unsigned kLookedAt = 3;
 /// So many spans that others freed into are looked at in one malloc or free.
 constexpr unsigned kAnsweredAtOnce = 4;
 
+/// Sees to it that malloc can take from an active span: what was freed first, then what was given back, then what never was a
+/// block. Returns whether it is fresh, so that its blocks read as zero but for their first word.
+bool bring_blocks(Span* span) noexcept {
+    if (span->free != nullptr || hand_out_freed(span) || (take_units_back(span) && hand_out_freed(span))) {
+        return false;
+    }
+    carve(span);
+    return span->is_fresh;
+}
+
 }  // namespace
 
 void ThreadCache::set_active(SizeClass size_class, Span* span) noexcept {
@@ -67,20 +77,21 @@ FreeBlock* ThreadCache::refill(SizeClass size_class, bool may_borrow, bool& is_z
         }
     }
     if (span != active) {
-        set_active(size_class, span);
-        span->state = SpanState::active;
-        // Only this thread compares it for equality. Where spans are long, an active one that empties must be noticed.
-        const bool is_counted = span->block_bytes > kDirectBytes;
-        span->owner.store(is_counted ? thread() | owner::kCountedBit : thread(), std::memory_order_relaxed);
-        if (active != &g_no_blocks) {
-            place(active);
-        }
+        replace_active(active, span);
     }
-    if (span->free == nullptr && !hand_out_freed(span) && !(take_units_back(span) && hand_out_freed(span))) {
-        is_zero = span->is_fresh;
-        carve(span);
-    }
+    is_zero = bring_blocks(span);
     return pop(span);
+}
+
+void ThreadCache::replace_active(Span* active, Span* span) noexcept {
+    set_active(span->size_class, span);
+    span->state = SpanState::active;
+    // Only this thread compares it for equality. Where spans are long, an active one that empties must be noticed.
+    const bool is_counted = span->block_bytes > kDirectBytes;
+    span->owner.store(is_counted ? thread() | owner::kCountedBit : thread(), std::memory_order_relaxed);
+    if (active != &g_no_blocks) {
+        place(active);
+    }
 }
 
 /// A block of a class up to twice as large, for the first few of a class that has no span yet: many small programs need
@@ -191,10 +202,14 @@ bool ThreadCache::place(Span* span, std::uintptr_t manner) noexcept {
 
 Span** ThreadCache::list_of(SizeClass size_class, SpanState state) noexcept {
     Lists& lists = lists_[size_class];
-    return state == SpanState::carving ? &lists.carving
-           : state == SpanState::dense ? &lists.dense
-           : state == SpanState::airy  ? &lists.airy
-                                       : nullptr;
+    switch (state) {
+        case SpanState::carving: return &lists.carving;
+        case SpanState::dense: return &lists.dense;
+        case SpanState::airy: return &lists.airy;
+        case SpanState::active:
+        case SpanState::full: break;
+    }
+    return nullptr;
 }
 
 void ThreadCache::enlist(Span* span, SpanState state, std::uint32_t floor, std::uintptr_t manner) noexcept {

@@ -114,6 +114,7 @@ private:
 
     void set_active(SizeClass size_class, Span* span) noexcept;
     void forget() noexcept;
+    void replace_active(Span* active, Span* span) noexcept;
     bool place(Span* span, std::uintptr_t manner = owner::kCountedBit) noexcept;
     [[nodiscard]] Span** list_of(SizeClass size_class, SpanState state) noexcept;
     void enlist(Span* span, SpanState state, std::uint32_t floor, std::uintptr_t manner) noexcept;
