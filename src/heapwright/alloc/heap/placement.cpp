@@ -96,6 +96,58 @@ std::uint32_t find_place(SitePlace kind, std::string_view name) noexcept {
     return 0;
 }
 
+/// Room for the routes, twice, and the contexts by their numbers. Under g_plan_lock.
+bool make_tables() noexcept {
+    for (RouteTable*& table : g_tables) {
+        void* const room = allocate_metadata(RouteTable::bytes_for(g_plan.size()));
+        if (room == nullptr) {
+            return false;
+        }
+        table = new (room) RouteTable;
+    }
+    auto* const contexts = static_cast<Context**>(allocate_metadata((g_plan.size() + 1) * sizeof(Context*)));
+    if (contexts == nullptr) {
+        return false;
+    }
+    std::uint32_t number = 0;
+    g_plan.for_each([&](const PlanEntry& entry) {
+        if (entry.context != nullptr) {
+            contexts[number++] = entry.context;
+        }
+    });
+    g_contexts.store(contexts, std::memory_order_release);  // pairs with find_route()
+    return true;
+}
+
+void mark_planned_steps() noexcept {
+    g_plan.for_each([](const PlanEntry& entry) {
+        for (std::size_t step = 0; step < kDirectSteps; ++step) {
+            const bool is_named = step * 8 >= entry.least && (step == 0 ? 0 : step * 8 - 7) <= entry.most;
+            g_planned_steps[step] = g_planned_steps[step] || is_named;
+        }
+    });
+}
+
+/// This thread asks the plan from now on. What it has so far it keeps; only malloc must not find it before it has asked.
+void follow_from_here() noexcept {
+    ThreadState& state = t_state;
+    ThreadCache* cache = state.cache;
+    if (cache == nullptr) {
+        return;  // at its first block
+    }
+    const auto direct = state.direct;
+    state.cache = nullptr;
+    if (cache_under_plan() == nullptr) {
+        state.cache = cache;
+        return;
+    }
+    std::swap(cache, state.planned->cache);
+    g_default_core.park(cache);
+    for (std::size_t step = 0; step < kDirectSteps; ++step) {
+        state.direct[step] = g_planned_steps[step] ? &g_no_blocks : direct[step];
+    }
+}
+
 bool meet_module(const os::LoadedModule& module) noexcept {
     if (!module.file.empty()) {
         return g_plan.meet(module, os::file_name_of(module.file));
@@ -136,6 +188,7 @@ PlaceId add_place(SitePlace kind, std::string_view name) noexcept {
     }
     const os::LockGuard guard(g_plan_lock);
     const std::uint32_t there = name.empty() ? 0 : heap::find_place(kind, name);
+    // NOLINTNEXTLINE(clang-analyzer-optin.core.EnumCastOutOfRange): any number is a PlaceId
     return static_cast<PlaceId>(there != 0 ? there : heap::make_place(kind, name));
 }
 
@@ -161,52 +214,13 @@ bool add_site(const PlannedSite& site) noexcept {
 bool begin() noexcept {
     {
         const os::LockGuard guard(g_plan_lock);
-        if (g_place_count.load(std::memory_order_relaxed) == 0 || is_in_force()) {  // under the lock
+        if (g_place_count.load(std::memory_order_relaxed) == 0 || is_in_force() || !heap::make_tables()) {  // under the lock
             return false;
         }
-        for (heap::RouteTable*& table : heap::g_tables) {
-            void* const room = heap::allocate_metadata(heap::RouteTable::bytes_for(g_plan.size()));
-            if (room == nullptr) {
-                return false;
-            }
-            table = new (room) heap::RouteTable;
-        }
-        auto* const contexts = static_cast<heap::Context**>(heap::allocate_metadata((g_plan.size() + 1) * sizeof(heap::Context*)));
-        if (contexts == nullptr) {
-            return false;
-        }
-        std::uint32_t number = 0;
-        g_plan.for_each([&](const heap::PlanEntry& entry) {
-            if (entry.context != nullptr) {
-                contexts[number++] = entry.context;
-            }
-        });
-        heap::g_contexts.store(contexts, std::memory_order_release);  // pairs with find_route()
-        g_plan.for_each([](const heap::PlanEntry& entry) {
-            for (std::size_t step = 0; step < heap::kDirectSteps; ++step) {
-                const bool is_named = step * 8 >= entry.least && (step == 0 ? 0 : step * 8 - 7) <= entry.most;
-                heap::g_planned_steps[step] = heap::g_planned_steps[step] || is_named;
-            }
-        });
+        heap::mark_planned_steps();
         heap::publish();
     }
-    heap::ThreadState& state = heap::t_state;
-    heap::ThreadCache* cache = state.cache;
-    if (cache == nullptr) {
-        return true;
-    }
-    // What this thread has so far it keeps; only malloc must not find it before it has asked the plan.
-    const auto direct = state.direct;
-    state.cache = nullptr;
-    if (heap::cache_under_plan() == nullptr) {
-        state.cache = cache;
-        return true;
-    }
-    std::swap(cache, state.planned->cache);
-    heap::g_default_core.park(cache);
-    for (std::size_t step = 0; step < heap::kDirectSteps; ++step) {
-        state.direct[step] = heap::g_planned_steps[step] ? &heap::g_no_blocks : direct[step];
-    }
+    heap::follow_from_here();
     return true;
 }
 

@@ -20,17 +20,26 @@ struct Figure {
 };
 
 constexpr Figure kFigures[] = {
-    {"sites", &PlaceStatistics::sites, false, "Entries of the plan that lead here."},
-    {"sites_found", &PlaceStatistics::sites_found, false, "Entries whose code is loaded."},
-    {"blocks", &PlaceStatistics::blocks, true, "Blocks given so far."},
-    {"bytes", &PlaceStatistics::bytes, true, "Bytes asked for so far."},
-    {"live_blocks", &PlaceStatistics::live_blocks, false, "Blocks that the program holds."},
-    {"live_bytes", &PlaceStatistics::live_bytes, false, "Bytes in blocks that the program holds."},
-    {"chunk_bytes", &PlaceStatistics::chunk_bytes, false, "Bytes of the chunks and spans of the place."},
-    {"chunks", &PlaceStatistics::chunks, false, "Chunks and spans of the place."},
-    {"chunks_held_back", &PlaceStatistics::chunks_held_back, false, "Filled chunks that a live block keeps from being used again."},
-    {"bets_won", &PlaceStatistics::bets_won, true, "Filled chunks whose blocks all died."},
-    {"bets_lost", &PlaceStatistics::bets_lost, false, "Chunks held back while eight others were filled."},
+    {.name = "sites", .value = &PlaceStatistics::sites, .counts_up = false, .meaning = "Entries of the plan that lead here."},
+    {.name = "sites_found", .value = &PlaceStatistics::sites_found, .counts_up = false, .meaning = "Entries whose code is loaded."},
+    {.name = "blocks", .value = &PlaceStatistics::blocks, .counts_up = true, .meaning = "Blocks given so far."},
+    {.name = "bytes", .value = &PlaceStatistics::bytes, .counts_up = true, .meaning = "Bytes asked for so far."},
+    {.name = "live_blocks", .value = &PlaceStatistics::live_blocks, .counts_up = false, .meaning = "Blocks that the program holds."},
+    {.name = "live_bytes", .value = &PlaceStatistics::live_bytes, .counts_up = false, .meaning = "Bytes in blocks that the program holds."},
+    {.name = "chunk_bytes",
+     .value = &PlaceStatistics::chunk_bytes,
+     .counts_up = false,
+     .meaning = "Bytes of the chunks and spans of the place."},
+    {.name = "chunks", .value = &PlaceStatistics::chunks, .counts_up = false, .meaning = "Chunks and spans of the place."},
+    {.name = "chunks_held_back",
+     .value = &PlaceStatistics::chunks_held_back,
+     .counts_up = false,
+     .meaning = "Filled chunks that a live block keeps from being used again."},
+    {.name = "bets_won", .value = &PlaceStatistics::bets_won, .counts_up = true, .meaning = "Filled chunks whose blocks all died."},
+    {.name = "bets_lost",
+     .value = &PlaceStatistics::bets_lost,
+     .counts_up = false,
+     .meaning = "Chunks held back while eight others were filled."},
 };
 
 std::string_view kind_of(const PlaceStatistics& place) noexcept { return kKinds[static_cast<std::size_t>(place.kind)]; }
@@ -69,10 +78,13 @@ struct Column {
     std::uint64_t PlaceStatistics::* value;
 };
 constexpr Column kColumns[] = {
-    {"blocks", 13, &PlaceStatistics::blocks},         {"live blocks", 13, &PlaceStatistics::live_blocks},
-    {"live bytes", 14, &PlaceStatistics::live_bytes}, {"chunk bytes", 14, &PlaceStatistics::chunk_bytes},
-    {"held", 8, &PlaceStatistics::chunks_held_back},  {"won", 8, &PlaceStatistics::bets_won},
-    {"lost", 8, &PlaceStatistics::bets_lost},
+    {.head = "blocks", .width = 13, .value = &PlaceStatistics::blocks},
+    {.head = "live blocks", .width = 13, .value = &PlaceStatistics::live_blocks},
+    {.head = "live bytes", .width = 14, .value = &PlaceStatistics::live_bytes},
+    {.head = "chunk bytes", .width = 14, .value = &PlaceStatistics::chunk_bytes},
+    {.head = "held", .width = 8, .value = &PlaceStatistics::chunks_held_back},
+    {.head = "won", .width = 8, .value = &PlaceStatistics::bets_won},
+    {.head = "lost", .width = 8, .value = &PlaceStatistics::bets_lost},
 };
 constexpr std::size_t kSitesColumn = 9;
 
@@ -111,11 +123,11 @@ void append_place_line(TextBuffer& text, const PlaceStatistics& place) noexcept 
 void append_places_json(TextBuffer& text, std::span<const PlaceStatistics> places) noexcept {
     text.append_char('[');
     for (const PlaceStatistics& place : places) {
-        text.append(&place == places.data() ? "{\"name\":"sv : ",\n{\"name\":"sv);
+        text.append(&place == places.data() ? ""sv : ",\n"sv).append(R"({"name":)"sv);
         append_quoted(text, place.name);
-        text.append(",\"kind\":\""sv).append(kind_of(place)).append_char('"');
+        text.append(R"(,"kind":")"sv).append(kind_of(place)).append_char('"');
         for (const Figure& figure : kFigures) {
-            text.append(",\""sv).append(figure.name).append("\":"sv).append_decimal(place.*figure.value);
+            text.append(R"(,")"sv).append(figure.name).append(R"(":)"sv).append_decimal(place.*figure.value);
         }
         text.append_char('}');
     }
@@ -143,7 +155,7 @@ void append_places_openmetrics(TextBuffer& text, std::span<const PlaceStatistics
             append_name();
             text.append(figure.counts_up ? "_total{place="sv : "{place="sv);
             append_quoted(text, place.name);
-            text.append(",kind=\""sv).append(kind_of(place)).append("\"} "sv).append_decimal(place.*figure.value).append_char('\n');
+            text.append(R"(,kind=")"sv).append(kind_of(place)).append(R"("} )"sv).append_decimal(place.*figure.value).append_char('\n');
         }
     }
 }

@@ -49,18 +49,11 @@ bool HeapCore::count(std::uint32_t slices) noexcept {
     const std::size_t bytes = std::size_t{slices} * kSliceBytes;
     const std::size_t after = span_bytes_.fetch_add(bytes, std::memory_order_relaxed) + bytes;  // a figure
     const std::size_t limit = limit_bytes_.load(std::memory_order_relaxed);                     // as above
-    if ((limit != 0 && after > limit) || (payer_ != nullptr && !payer_->count(slices))) {
+    if ((limit != 0 && after > limit) || (HEAPWRIGHT_UNLIKELY(payer_ != nullptr) && !payer_->count(slices))) {
         span_bytes_.fetch_sub(bytes, std::memory_order_relaxed);  // as above
         return false;
     }
     return true;
-}
-
-void HeapCore::uncount(std::uint32_t slices) noexcept {
-    span_bytes_.fetch_sub(std::size_t{slices} * kSliceBytes, std::memory_order_relaxed);  // a figure
-    if (payer_ != nullptr) {
-        payer_->uncount(slices);
-    }
 }
 
 Span* HeapCore::take(std::uint32_t slices, std::uint32_t alignment, bool& is_zero) noexcept {

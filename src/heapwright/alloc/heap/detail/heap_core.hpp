@@ -102,7 +102,12 @@ public:
 
 private:
     [[nodiscard]] bool count(std::uint32_t slices) noexcept;
-    void uncount(std::uint32_t slices) noexcept;
+    HEAPWRIGHT_ALWAYS_INLINE void uncount(std::uint32_t slices) noexcept {
+        span_bytes_.fetch_sub(std::size_t{slices} * kSliceBytes, std::memory_order_relaxed);  // a figure
+        if (HEAPWRIGHT_UNLIKELY(payer_ != nullptr)) {
+            payer_->span_bytes_.fetch_sub(std::size_t{slices} * kSliceBytes, std::memory_order_relaxed);  // as above
+        }
+    }
     void link(Span* span) noexcept;
     void unlink(Span* span) noexcept;
 

@@ -138,6 +138,20 @@ void* allocate_by_route(std::size_t bytes, const std::uintptr_t* frame, std::uin
     return block != nullptr ? block : self.cache->take(class_for(bytes), true, is_zero);
 }
 
+/// Without a refill; nullptr where one is needed.
+HEAPWRIGHT_ALWAYS_INLINE void* take_at_hand(PlacePart& part, std::size_t bytes) noexcept {
+    void* block = nullptr;
+    if (part.kind == SitePlace::bump) {
+        block = part.bump.take(bytes);
+    } else if (HEAPWRIGHT_LIKELY(part.cache != nullptr)) {
+        block = part.cache->take_at_hand(class_for(bytes));
+    }
+    if (HEAPWRIGHT_LIKELY(block != nullptr)) {
+        part.count(bytes);
+    }
+    return block;
+}
+
 HEAPWRIGHT_NOINLINE void* take_slowly(std::size_t bytes, const std::uintptr_t* frame) noexcept {
     bool is_zero = false;
     return allocate_by_route(bytes, frame, 0, is_zero);
@@ -177,17 +191,8 @@ void* allocate_by_plan(std::size_t bytes, const std::uintptr_t* frame) noexcept 
     }
     const std::uint32_t place = slot->place.load(std::memory_order_relaxed);  // valid by itself
     if (HEAPWRIGHT_LIKELY(place != 0)) {
-        PlacePart& part = self.part(place);
-        if (part.kind == SitePlace::bump) {
-            if (void* const block = part.bump.take(bytes); HEAPWRIGHT_LIKELY(block != nullptr)) {
-                part.count(bytes);
-                return block;
-            }
-        } else if (HEAPWRIGHT_LIKELY(part.cache != nullptr)) {
-            if (void* const block = part.cache->take_at_hand(class_for(bytes)); HEAPWRIGHT_LIKELY(block != nullptr)) {
-                part.count(bytes);
-                return block;
-            }
+        if (void* const block = take_at_hand(self.part(place), bytes); HEAPWRIGHT_LIKELY(block != nullptr)) {
+            return block;
         }
     }
     return take_slowly(bytes, frame);

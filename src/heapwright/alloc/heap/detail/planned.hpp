@@ -87,7 +87,7 @@ void shed_places() noexcept;
 void sweep_places() noexcept;
 /// Adds the blocks and chunks of all places up.
 void add_places(HeapStatistics& sum) noexcept;
-void add_place(placement::PlaceStatistics& statistics, std::uint32_t place) noexcept;
+void add_place(placement::PlaceStatistics& statistics, std::uint32_t number) noexcept;
 
 /// Around fork; before the heaps' locks.
 void lock_plan() noexcept HEAPWRIGHT_NO_THREAD_SAFETY_ANALYSIS;

@@ -46,7 +46,7 @@ const char* RouteTable::broken_invariant() const noexcept {
         return "RT1: the last slot of a route table is in use";
     }
     const std::uintptr_t beginnings = mask_ / sizeof(Slot) + 1;
-    return used_ * 2 > beginnings ? "RT2: more than half of a route table is in use" : nullptr;
+    return std::uintptr_t{used_} * 2 > beginnings ? "RT2: more than half of a route table is in use" : nullptr;
 }
 
 }  // namespace heapwright::heap
