@@ -21,7 +21,7 @@ namespace heapwright {
 ///     { const Borrow borrow(heap); std::memcpy(block->in(borrow).data(), text, 240); }
 class [[nodiscard]] MovableBlock {
 public:
-    static constexpr bool trivially_relocatable = false;
+    static constexpr bool trivially_relocatable = false;  // NOLINT(readability-identifier-naming): as users write it
 
     constexpr MovableBlock() noexcept = default;
     MovableBlock(MovableBlock&& other) noexcept { take(other); }

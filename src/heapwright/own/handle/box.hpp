@@ -35,7 +35,7 @@ void end_boxed(std::byte* payload) noexcept;
 template <class T>
 class [[nodiscard]] MovableBox {
 public:
-    static constexpr bool trivially_relocatable = false;
+    static constexpr bool trivially_relocatable = false;  // NOLINT(readability-identifier-naming): as users write it
 
     constexpr MovableBox() noexcept = default;
     MovableBox(MovableBox&& other) noexcept { take(other); }

@@ -161,43 +161,52 @@ std::uint32_t Compaction::take_place(SizeClass& size_class, const Chunk& source,
     return kNoSlot;
 }
 
+/// The next objects of `source`, to `target` and to those after it. Returns: false when there is no place for them.
+bool Compaction::evacuate_batch(SizeClass& size_class, Chunk& source, Chunk*& target) noexcept {
+    std::uint32_t slots[kBatch];
+    const std::size_t batch = std::clamp<std::size_t>(kBatchBytes / source.slot_bytes, 1, kBatch);
+    const std::size_t count = movable_slots(source, cursor_, source.touched, slots, batch);
+    fetch(source, slots, count);
+    for (std::size_t i = 0; i < count; ++i) {
+        const std::uint32_t place = take_place(size_class, source, target);
+        if (place == kNoSlot) {
+            return false;
+        }
+        move(source, slots[i], *target, place);
+    }
+    store_.relist(size_class, *target);
+    if (target->list == Chunk::kUnlisted) {
+        target = pick_destination(size_class, source);
+    }
+    return true;
+}
+
 Compaction::Left Compaction::evacuate(SizeClass& size_class, Chunk& source) noexcept {
-    const std::uint32_t index = store_.chunks.index_of(source);
-    if (evacuated_ != index) {
+    if (const std::uint32_t index = store_.chunks.index_of(source); evacuated_ != index) {
         evacuated_ = index;
         cursor_ = window_ = 0;
     }
     if (window_ != 0) {
         return Left::no_room;  // as was found before
     }
-    std::uint32_t slots[kBatch];
     Chunk* target = pick_destination(size_class, source);
-    const std::size_t batch = std::clamp<std::size_t>(kBatchBytes / source.slot_bytes, 1, kBatch);
-    while (cursor_ < source.touched && target != nullptr) {
-        const std::size_t count = movable_slots(source, cursor_, source.touched, slots, batch);
-        fetch(source, slots, count);
-        for (std::size_t i = 0; i < count; ++i) {
-            const std::uint32_t place = take_place(size_class, source, target);
-            if (place == kNoSlot) {
-                store_.relist(size_class, source);
-                return Left::no_room;
-            }
-            move(source, slots[i], *target, place);
-        }
-        store_.relist(size_class, *target);
-        if (target->list == Chunk::kUnlisted) {
-            target = pick_destination(size_class, source);
-        }
-        if (cursor_ < source.touched && is_late()) {
-            store_.relist(size_class, source);
-            return Left::no_time;
-        }
+    bool has_room = true;
+    bool has_time = true;
+    while (cursor_ < source.touched && target != nullptr && has_room && has_time) {
+        has_room = evacuate_batch(size_class, source, target);
+        has_time = cursor_ >= source.touched || !is_late();
     }
     store_.relist(size_class, source);
+    if (!has_room || (cursor_ < source.touched && target == nullptr)) {
+        return Left::no_room;
+    }
+    if (!has_time) {
+        return Left::no_time;
+    }
     if (target != nullptr && target->pass == pass_) {
         defer(*target);  // it had been done with before it was filled
     }
-    return cursor_ < source.touched ? Left::no_room : Left::chunk_done;
+    return Left::chunk_done;
 }
 
 /// From the end of a chunk to its beginning, where that saves a page.
@@ -242,7 +251,7 @@ void Compaction::finish(SizeClass& size_class, Chunk& chunk) noexcept {
         store_.unlist(size_class, chunk);
         --size_class.chunks;
         size_class.current = size_class.current == store_.chunks.index_of(chunk) ? kNoChunk : size_class.current;
-        chunk.set_state(ChunkState::body);
+        chunk.empty();
         return;
     }
     store_.unlist(size_class, chunk);  // to the end of its ring
@@ -251,41 +260,47 @@ void Compaction::finish(SizeClass& size_class, Chunk& chunk) noexcept {
 
 // ---- moving everything
 
+/// Everything of a chunk that may move, to chunks that this compaction has made. Returns: false when there is no memory.
+bool Compaction::move_chunk(Chunk& chunk, std::size_t class_index, Chunk*& target) noexcept {
+    std::uint32_t cursor = 0;
+    std::uint32_t slots[kBatch];
+    while (cursor < chunk.touched) {
+        const std::size_t count = movable_slots(chunk, cursor, chunk.touched, slots, kBatch);
+        for (std::size_t i = 0; i < count; ++i) {
+            if (target == nullptr || target->list == Chunk::kUnlisted) {
+                target = store_.new_chunk(class_index);
+                if (target == nullptr) {
+                    return false;
+                }
+                target->pass = pass_;
+            }
+            const std::uint32_t place = store_.take_slot(*target);
+            if (place == kNoSlot) {
+                return false;
+            }
+            move(chunk, slots[i], *target, place);
+            store_.relist(store_.classes_[class_index], *target);
+        }
+    }
+    return true;
+}
+
 /// Returns: whether the class is done with: all of it was moved, or there is no memory for more.
-bool Compaction::move_class(std::size_t index) noexcept {
-    SizeClass& size_class = store_.classes_[index];
+bool Compaction::move_class(std::size_t class_index) noexcept {
     Chunk* target = nullptr;
     const std::uint32_t end = store_.chunks.used_end();
     for (std::uint32_t number = 0; number < end; ++number) {
         Chunk& chunk = store_.chunks[number];
-        if (chunk.state() != ChunkState::slots || chunk.size_class() != index || chunk.pass == pass_) {
+        if (chunk.state() != ChunkState::slots || chunk.size_class() != class_index || chunk.pass == pass_) {
             continue;
         }
         if (is_full()) {
             return false;
         }
-        std::uint32_t cursor = 0;
-        std::uint32_t slots[kBatch];
-        while (cursor < chunk.touched) {
-            const std::size_t count = movable_slots(chunk, cursor, chunk.touched, slots, kBatch);
-            for (std::size_t i = 0; i < count; ++i) {
-                std::uint32_t place = target == nullptr ? kNoSlot : store_.take_slot(*target);
-                if (place == kNoSlot) {
-                    target = store_.new_chunk(index);
-                    if (target == nullptr) {
-                        return true;
-                    }
-                    target->pass = pass_;
-                    place = store_.take_slot(*target);
-                }
-                if (place == kNoSlot) {
-                    return true;
-                }
-                move(chunk, slots[i], *target, place);
-                store_.relist(size_class, *target);
-            }
+        if (!move_chunk(chunk, class_index, target)) {
+            return true;
         }
-        finish(size_class, chunk);
+        finish(store_.classes_[class_index], chunk);
     }
     return true;
 }

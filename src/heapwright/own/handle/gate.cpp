@@ -17,7 +17,7 @@ constexpr unsigned kSpins = 64;
 Gate::Gate(Lane* lanes) noexcept : LaneOwner(&thread_ended), lanes_(lanes), needs_fence_(!os::prepare_barriers()) {}
 
 void Gate::thread_ended(os::LaneOwner& owner, os::ThreadToken thread) noexcept {
-    auto& gate = static_cast<Gate&>(owner);
+    auto& gate = static_cast<Gate&>(owner);  // NOLINT(cppcoreguidelines-pro-type-static-cast-downcast): only gates register it
     const os::LockGuard guard(gate.lanes_lock_);
     const std::uint32_t count = gate.lane_count_.load(std::memory_order_relaxed);  // grows under the lock
     for (std::uint32_t index = 0; index < count; ++index) {

@@ -35,9 +35,8 @@ void Compaction::shrink(Chunk& chunk) noexcept {
         --end;
     }
     const std::uint32_t pages = chunk.pages_for(end);
-    std::size_t returned = 0;
+    const std::uint32_t before = chunk.granted_pages - chunk.hole_pages;
     if (pages < chunk.granted_pages && os::discard(start + pages * os::kPageBytes, (chunk.granted_pages - pages) * os::kPageBytes)) {
-        returned += chunk.granted_pages - pages;
         chunk.granted_pages = pages;
         chunk.touched = end;
     }
@@ -55,10 +54,11 @@ void Compaction::shrink(Chunk& chunk) noexcept {
         }
         page = last;
     }
-    returned += holes > chunk.hole_pages ? holes - chunk.hole_pages : 0;
-    chunk.hole_pages = std::max(chunk.hole_pages, holes);
+    const std::uint32_t after = std::min(before, chunk.granted_pages - holes);
+    const std::uint32_t returned = before - after;
+    chunk.hole_pages = chunk.granted_pages - after;
     store_.chunks.revoke(returned);
-    result.returned_bytes += returned * os::kPageBytes;
+    result.returned_bytes += std::size_t{returned} * os::kPageBytes;
 }
 
 void Compaction::give_back() noexcept {

@@ -64,7 +64,7 @@ void rename(Store& store, Names::Entry*& entry) noexcept;
 template <class T>
 class [[nodiscard]] Handle {
 public:
-    static constexpr bool trivially_relocatable = true;
+    static constexpr bool trivially_relocatable = true;  // NOLINT(readability-identifier-naming): as users write it
 
     constexpr Handle() noexcept = default;
     Handle(Handle&& other) noexcept : entry_(std::exchange(other.entry_, nullptr)) {}

@@ -16,7 +16,7 @@ namespace heapwright {
 /// Say it of a type only if nothing inside or outside points at its members: a std::string of libstdc++ points at itself, and
 /// a MovableBox is pointed at by what it owns.
 template <class T>
-inline constexpr bool is_trivially_relocatable_v = [] {
+inline constexpr bool is_trivially_relocatable_v = [] {  // NOLINT(readability-identifier-naming): as the standard's traits
     if constexpr (requires { T::trivially_relocatable; }) {
         return static_cast<bool>(T::trivially_relocatable);
     } else {
@@ -26,7 +26,7 @@ inline constexpr bool is_trivially_relocatable_v = [] {
 
 /// Whether a heap of movable objects takes it.
 template <class T>
-inline constexpr bool is_movable_v =
+inline constexpr bool is_movable_v =  // NOLINT(readability-identifier-naming): as above
     is_trivially_relocatable_v<T> || (std::is_nothrow_move_constructible_v<T> && std::is_nothrow_destructible_v<T>);
 
 /// Moves an object into raw memory; none is left where it was.

@@ -84,7 +84,7 @@ Chunk* Store::new_chunk(std::size_t size_class) noexcept {
     Chunk& chunk = chunks[index];
     const std::size_t slot_bytes = slot_bytes_of(size_class);
     // Chunks begin at multiples of their size: without a shift the bits of all of them would fight for the same cache lines.
-    const std::size_t bits = index % 16 * 64;
+    const std::size_t bits = std::size_t{index} % 16 * 64;
     const std::size_t bit_bytes = (kChunkBytes / slot_bytes + kBitsPerWord - 1) / kBitsPerWord * 8;
     chunk.class_now.store(static_cast<std::uint16_t>(size_class), std::memory_order_relaxed);  // see size_class()
     chunk.slot_bytes = static_cast<std::uint16_t>(slot_bytes);
@@ -165,14 +165,14 @@ void Store::give_slot(Chunk& chunk, std::uint32_t slot) noexcept {
 
 // ---- objects
 
-std::byte* Store::allocate_slot(std::size_t index, std::uint32_t type) noexcept {
-    SizeClass& size_class = classes_[index];
+std::byte* Store::allocate_slot(std::size_t class_index, std::uint32_t type) noexcept {
+    SizeClass& size_class = classes_[class_index];
     const os::LockGuard guard(size_class.lock);
     Chunk* chunk = size_class.current == kNoChunk ? nullptr : &chunks[size_class.current];
     std::uint32_t slot = kNoSlot;
     if (chunk == nullptr || chunk->list == Chunk::kUnlisted) {
         chunk = fullest(size_class);
-        chunk = chunk == nullptr ? new_chunk(index) : chunk;
+        chunk = chunk == nullptr ? new_chunk(class_index) : chunk;
         if (chunk == nullptr) {
             return nullptr;
         }
@@ -244,7 +244,7 @@ void Store::deallocate(std::byte* payload) noexcept {
             unlist(size_class, chunk);
             --size_class.chunks;
             size_class.current = size_class.current == index ? kNoChunk : size_class.current;
-            chunk.set_state(ChunkState::body);
+            chunk.empty();
         } else {
             relist(size_class, chunk);
         }

@@ -10,7 +10,7 @@
 
 namespace heapwright::movable {
 
-constinit std::atomic<Store*> Store::directory_[std::size_t{1} << (47 - kSegmentShift)] = {};
+constinit std::atomic<Store*> g_directory[kSegments] = {};
 
 namespace {
 
@@ -51,7 +51,7 @@ Store* Store::make(const MovableHeapOptions& options) noexcept {
     auto* const store = ::new (pages) Store(options, addresses, chunk_count, name_count, bytes);
     for (std::size_t segment = 0; segment < bytes / kSegmentBytes; ++segment) {
         // Release pairs with the acquire in of().
-        directory_[(reinterpret_cast<std::uintptr_t>(addresses) >> kSegmentShift) + segment].store(store, std::memory_order_release);
+        g_directory[(reinterpret_cast<std::uintptr_t>(addresses) >> kSegmentShift) + segment].store(store, std::memory_order_release);
     }
     return store;
 }
@@ -64,7 +64,7 @@ void Store::destroy(Store* store) noexcept {
     unpoison(addresses, std::size_t{store->chunks.used_end()} << kChunkShift);
     for (std::size_t segment = 0; segment < bytes / kSegmentBytes; ++segment) {
         // Relaxed: nobody has an address of it any more.
-        directory_[(reinterpret_cast<std::uintptr_t>(addresses) >> kSegmentShift) + segment].store(nullptr, std::memory_order_relaxed);
+        g_directory[(reinterpret_cast<std::uintptr_t>(addresses) >> kSegmentShift) + segment].store(nullptr, std::memory_order_relaxed);
     }
     store->~Store();
     os::release(addresses, bytes);

@@ -20,7 +20,7 @@ namespace heapwright {
 ///     std::string_view seen = name.in(borrow);     // while the Borrow is held
 class [[nodiscard]] MovableString {
 public:
-    static constexpr bool trivially_relocatable = true;
+    static constexpr bool trivially_relocatable = true;  // NOLINT(readability-identifier-naming): as users write it
 
     constexpr MovableString() noexcept = default;
 

@@ -92,7 +92,7 @@ class [[nodiscard]] MovableVector {
     using Block = movable::Elements<T>;
 
 public:
-    static constexpr bool trivially_relocatable = true;
+    static constexpr bool trivially_relocatable = true;  // NOLINT(readability-identifier-naming): as users write it
 
     constexpr MovableVector() noexcept = default;
     MovableVector(MovableVector&& other) noexcept : entry_(std::exchange(other.entry_, nullptr)), count_(std::exchange(other.count_, 0)) {}

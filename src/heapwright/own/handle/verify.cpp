@@ -42,20 +42,66 @@ const char* Store::broken_in(const Chunk& chunk) const noexcept {
     return list != chunk.list ? "H3: a chunk is not in the list for how full it is" : nullptr;
 }
 
+const char* Store::broken_list(std::size_t class_index, std::uint8_t list) const noexcept {
+    const std::uint32_t first = classes_[class_index].lists[list];
+    for (std::uint32_t at = first; at != kNoChunk;) {
+        const Chunk& chunk = chunks[at];
+        if (chunk.state() != ChunkState::slots || chunk.size_class() != class_index || chunk.list != list) {
+            return "H3: a list holds a chunk that is not of its kind";
+        }
+        if (chunks[chunk.next].previous != at) {
+            return "H3: a list is torn";
+        }
+        at = chunk.next == first ? kNoChunk : chunk.next;
+    }
+    return nullptr;
+}
+
 const char* Store::broken_lists() const noexcept {
     for (std::size_t index = 0; index < kClassCount; ++index) {
         for (std::uint8_t list = 0; list < SizeClass::kLists; ++list) {
-            const std::uint32_t first = classes_[index].lists[list];
-            std::uint32_t at = first;
-            while (at != kNoChunk) {
-                const Chunk& chunk = chunks[at];
-                if (chunk.state() != ChunkState::slots || chunk.size_class() != index || chunk.list != list) {
-                    return "H3: a list holds a chunk that is not of its kind";
-                }
-                if (chunks[chunk.next].previous != at) {
-                    return "H3: a list is torn";
-                }
-                at = chunk.next == first ? kNoChunk : chunk.next;
+            if (const char* broken = broken_list(index, list)) {
+                return broken;
+            }
+        }
+    }
+    return nullptr;
+}
+
+/// The objects of a chunk that is cut, or of a large one.
+const char* Store::broken_objects(const Chunk& chunk, std::uint64_t& live, std::uint64_t& named) const noexcept {
+    if (chunk.state() == ChunkState::large) {
+        ++live;
+        return broken_object(chunks.start_of(chunk) + kLargestAlignment, named);
+    }
+    live += chunk.live;
+    for (std::uint32_t slot = 0; slot < chunk.touched; ++slot) {
+        if ((chunks.bits_of(chunk)[slot / kBitsPerWord] >> slot % kBitsPerWord & 1) == 0) {
+            continue;
+        }
+        if (const char* broken = broken_object(chunks.start_of(chunk) + chunk.offset_of(slot) + kHeaderBytes, named)) {
+            return broken;
+        }
+    }
+    return nullptr;
+}
+
+const char* Store::broken_chunks(std::uint64_t& live, std::uint64_t& named, std::size_t& pages) const noexcept {
+    for (std::uint32_t index = 0; index < chunks.used_end(); ++index) {
+        const Chunk& chunk = chunks[index];
+        const ChunkState state = chunk.state();
+        if (state == ChunkState::dirty || state == ChunkState::large) {
+            pages += chunk.granted_pages;
+        }
+        if (state == ChunkState::slots) {
+            pages += chunk.granted_pages - chunk.hole_pages;
+            if (const char* broken = broken_in(chunk)) {
+                return broken;
+            }
+        }
+        if (state == ChunkState::slots || state == ChunkState::large) {
+            if (const char* broken = broken_objects(chunk, live, named)) {
+                return broken;
             }
         }
     }
@@ -66,32 +112,8 @@ const char* Store::broken_invariant() const noexcept {
     std::uint64_t named = 0;
     std::uint64_t live = 0;
     std::size_t pages = 0;
-    for (std::uint32_t index = 0; index < chunks.used_end(); ++index) {
-        const Chunk& chunk = chunks[index];
-        const bool has_memory =
-            chunk.state() == ChunkState::slots || chunk.state() == ChunkState::large || chunk.state() == ChunkState::dirty;
-        pages += has_memory ? chunk.granted_pages - (chunk.state() == ChunkState::slots ? chunk.hole_pages : 0) : 0;
-        if (chunk.state() == ChunkState::large) {
-            ++live;
-            if (const char* broken = broken_object(chunks.start_of(chunk) + kLargestAlignment, named)) {
-                return broken;
-            }
-        }
-        if (chunk.state() != ChunkState::slots) {
-            continue;
-        }
-        if (const char* broken = broken_in(chunk)) {
-            return broken;
-        }
-        live += chunk.live;
-        for (std::uint32_t slot = 0; slot < chunk.touched; ++slot) {
-            if ((chunks.bits_of(chunk)[slot / kBitsPerWord] >> slot % kBitsPerWord & 1) == 0) {
-                continue;
-            }
-            if (const char* broken = broken_object(chunks.start_of(chunk) + chunk.offset_of(slot) + kHeaderBytes, named)) {
-                return broken;
-            }
-        }
+    if (const char* broken = broken_chunks(live, named, pages)) {
+        return broken;
     }
     if (const char* broken = broken_lists()) {
         return broken;

@@ -63,6 +63,12 @@ struct alignas(64) Chunk {
     [[nodiscard]] std::uint32_t pages_for(std::uint32_t slots_below) const noexcept {
         return static_cast<std::uint32_t>((offset_of(slots_below) + os::kPageBytes - 1) / os::kPageBytes);
     }
+    /// Its last object has gone: what is granted are the pages that count, wherever they lie.
+    void empty() noexcept {
+        granted_pages -= hole_pages;
+        hole_pages = 0;
+        set_state(ChunkState::body);
+    }
     [[nodiscard]] std::uint32_t words() const noexcept { return static_cast<std::uint32_t>((slots + kBitsPerWord - 1) / kBitsPerWord); }
 };
 static_assert(sizeof(Chunk) == 64 && kLargestSlot < UINT16_MAX);

@@ -45,6 +45,7 @@ private:
     [[nodiscard]] Chunk* pick_source(SizeClass& size_class) noexcept;
     [[nodiscard]] Chunk* pick_destination(SizeClass& size_class, const Chunk& source) noexcept;
     [[nodiscard]] std::uint32_t take_place(SizeClass& size_class, const Chunk& source, Chunk*& target) noexcept;
+    [[nodiscard]] bool evacuate_batch(SizeClass& size_class, Chunk& source, Chunk*& target) noexcept;
     [[nodiscard]] Left evacuate(SizeClass& size_class, Chunk& source) noexcept;
     [[nodiscard]] Left slide(Chunk& chunk) noexcept;
     void defer(const Chunk& chunk) noexcept;
@@ -56,7 +57,8 @@ private:
     void fetch(Chunk& chunk, const std::uint32_t* slots, std::size_t count) noexcept;
     void move(Chunk& from, std::uint32_t from_slot, Chunk& to, std::uint32_t to_slot) noexcept;
     void shrink(Chunk& chunk) noexcept;
-    [[nodiscard]] bool move_class(std::size_t index) noexcept;
+    [[nodiscard]] bool move_chunk(Chunk& chunk, std::size_t class_index, Chunk*& target) noexcept;
+    [[nodiscard]] bool move_class(std::size_t class_index) noexcept;
     [[nodiscard]] std::byte* payload(const Chunk& chunk, std::uint32_t slot) const noexcept {
         return store_.chunks.start_of(chunk) + chunk.offset_of(slot) + kHeaderBytes;
     }

@@ -61,7 +61,7 @@ inline constexpr std::size_t kSmallestSlot = 16;
 inline constexpr std::size_t kExactSlot = 1088;
 inline constexpr std::size_t kExactClasses = kExactSlot / 8 + 1;     // the first two are never used,
 inline constexpr std::size_t kFirstCoarseClass = kExactClasses + 2;  // and two that would have the sizes of exact ones
-inline constexpr std::size_t kClassCount = kExactClasses + 5 * 32;
+inline constexpr std::size_t kClassCount = kExactClasses + std::size_t{5} * 32;
 
 [[nodiscard]] constexpr std::size_t class_of(std::size_t slot_bytes) noexcept {
     if (slot_bytes <= kExactSlot) {

@@ -27,6 +27,13 @@ struct alignas(64) SizeClass {
     std::uint64_t chunks = 0;
 };
 
+class Store;
+inline constexpr unsigned kSegmentShift = 30;
+inline constexpr std::size_t kSegmentBytes = std::size_t{1} << kSegmentShift;
+inline constexpr std::size_t kSegments = std::size_t{1} << (47 - kSegmentShift);
+/// Which heap has each GiB of addresses.
+extern constinit std::atomic<Store*> g_directory[kSegments];
+
 /// All of a heap. Lives on pages of its own.
 class Store {
 public:
@@ -40,7 +47,7 @@ public:
     /// The heap whose object lies there. Requires: there is one.
     [[nodiscard]] static Store& of(const void* address) noexcept {
         // Acquire pairs with the release in make().
-        return *directory_[reinterpret_cast<std::uintptr_t>(address) >> kSegmentShift].load(std::memory_order_acquire);
+        return *g_directory[reinterpret_cast<std::uintptr_t>(address) >> kSegmentShift].load(std::memory_order_acquire);
     }
 
     /// Room for an object, with one pin and nobody as its owner: it stays until it has an owner and the pin is gone.
@@ -70,16 +77,11 @@ public:
 private:
     friend class Compaction;
 
-    static constexpr unsigned kSegmentShift = 30;
-    static constexpr std::size_t kSegmentBytes = std::size_t{1} << kSegmentShift;
-    /// Which heap has each GiB of addresses.
-    static std::atomic<Store*> directory_[std::size_t{1} << (47 - kSegmentShift)];
-
-    Store(const MovableHeapOptions& options, std::byte* addresses, std::size_t chunk_count, std::size_t name_count,
+    Store(const MovableHeapOptions& given, std::byte* addresses, std::size_t chunk_count, std::size_t name_count,
           std::size_t address_bytes) noexcept;
     ~Store() = default;
 
-    [[nodiscard]] std::byte* allocate_slot(std::size_t size_class, std::uint32_t type) noexcept;
+    [[nodiscard]] std::byte* allocate_slot(std::size_t class_index, std::uint32_t type) noexcept;
     [[nodiscard]] std::byte* allocate_large(std::size_t bytes, std::uint32_t type) noexcept;
     void deallocate_large(Chunk& chunk) noexcept;
     /// Whether something was done after which another try may succeed.
@@ -97,6 +99,9 @@ private:
 
     [[nodiscard]] const char* broken_in(const Chunk& chunk) const noexcept;
     [[nodiscard]] const char* broken_object(std::byte* payload, std::uint64_t& named) const noexcept;
+    [[nodiscard]] const char* broken_objects(const Chunk& chunk, std::uint64_t& live, std::uint64_t& named) const noexcept;
+    [[nodiscard]] const char* broken_chunks(std::uint64_t& live, std::uint64_t& named, std::size_t& pages) const noexcept;
+    [[nodiscard]] const char* broken_list(std::size_t class_index, std::uint8_t list) const noexcept;
     [[nodiscard]] const char* broken_lists() const noexcept;
 
     std::size_t address_bytes_;

@@ -22,13 +22,13 @@ inline constexpr std::uint32_t kNoType = UINT32_MAX;
 /// Requires: a number that number_of_mover() gave, or kBytesType, whose mover is nullptr.
 [[nodiscard]] Mover mover_of(std::uint64_t number) noexcept;
 
-/// The number of `move`, found once.
-template <Mover move>
+/// The number of Move, found once.
+template <Mover Move>
 [[nodiscard]] std::uint32_t type_of_mover() noexcept {
     static constinit std::atomic<std::uint32_t> number{kBytesType};
     std::uint32_t known = number.load(std::memory_order_relaxed);  // a number; the table has a lock of its own
     if (known == kBytesType) {
-        known = number_of_mover(move);
+        known = number_of_mover(Move);
         number.store(known, std::memory_order_relaxed);  // as above
     }
     return known;
