@@ -2,7 +2,8 @@
 import gdb
 
 from heapwright_figures import thread_names, told, unit_bytes
-from heapwright_memory import BUMP_LIVE, FREE, LARGE, PAGE_BYTES, WANTS_NOTICE, Record, read_word
+from heapwright_memory import FREE, LARGE, PAGE_BYTES, WANTS_NOTICE, Record, read_word
+from heapwright_places import bump_blocks, weight
 
 
 def lists_of(heap, span):
@@ -51,13 +52,13 @@ def about(heap, address):
         yield f"{address:#x} lies {where} a block of {count} bytes from {span.start:#x}, at {address - span.start}"
         yield "live: a block with a span of its own"
     elif span.is_bump:
-        found = next(((block, count, tag) for block, count, tag in span.bump_blocks() if block <= address < block + count), None)
+        found = next(((block, count, lives) for block, count, lives in bump_blocks(span) if block <= address < block + count), None)
         if found is None:
             yield f"{address:#x} lies in no block of its bump chunk"
         else:
             yield f"{address:#x} lies in a block of {found[1]} bytes from {found[0]:#x}, at {address - found[0]}"
-            yield "live" if found[2] == BUMP_LIVE else "free: its chunk is used again when all of its blocks are"
-        yield f"bump chunk {span.start:#x} of place {span.pages}: {span.weight[0]} live blocks"
+            yield "live" if found[2] else "free: its chunk is used again when all of its blocks are"
+        yield f"bump chunk {span.start:#x} of place {span.pages}: {weight(span)[0]} live blocks"
     elif not span.is_of_blocks:
         yield f"{address:#x} lies in memory of the heap's own"
     else:

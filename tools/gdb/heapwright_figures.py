@@ -2,6 +2,7 @@
 import gdb
 
 from heapwright_memory import FREE, LARGE, METADATA, NOBODY, PAGE_BYTES, SLICE_BYTES, STATES, read_word
+from heapwright_places import cores, is_of_place, weight
 
 
 def unit_bytes(span):
@@ -18,6 +19,7 @@ def statistics(heap):
         sums["reserved_bytes"] += region.bytes_
         sums["metadata_bytes"] += region.records_committed_bytes_
         sums["dirty_bytes"] += region.dirty_ * SLICE_BYTES
+    places = cores(heap)
     for span in heap.spans():
         # Blocks of Heap objects are in those objects' accounts.
         is_large = span.owner == LARGE and span.cache == 0
@@ -25,10 +27,10 @@ def statistics(heap):
             sums["large_blocks"] += 1
             sums["large_bytes"] += span.pages * PAGE_BYTES
         elif span.is_bump:
-            blocks, bytes_in_them = span.weight
+            blocks, bytes_in_them = weight(span)
             sums["small_blocks"] += blocks
             sums["allocated_bytes"] += bytes_in_them
-        elif span.is_of_blocks and (not span.is_private or heap.is_of_place(span)):
+        elif span.is_of_blocks and (not span.is_private or is_of_place(heap, span, places)):
             sums["small_blocks"] += span.held
             sums["allocated_bytes"] += span.held * span.block_bytes
             sums["absent_bytes"] += bin(span.pages).count("1") * unit_bytes(span)
@@ -82,7 +84,7 @@ def by_class(heap):
     yield f"{'block bytes':>11} {'spans':>8} {'held':>11} {'capacity':>9} {'full':>5}"
     for bytes_each, (spans, held, capacity) in sorted(classes.items()):
         yield f"{bytes_each:11} {spans:8} {held:11} {capacity:9} {100 * held // max(capacity, 1):4}%"
-    if chunks := [span.weight for span in heap.spans() if span.is_bump]:
+    if chunks := [weight(span) for span in heap.spans() if span.is_bump]:
         yield f"bump chunks: {len(chunks)}, with {sum(blocks for blocks, _ in chunks)} blocks of {sum(held for _, held in chunks)} bytes"
     for owner, name in ((LARGE, "large blocks"), (FREE, "free runs"), (METADATA, "of the heap's own")):
         yield f"{name}: {runs[owner]} in {slices[owner]} slices of 64 KiB"

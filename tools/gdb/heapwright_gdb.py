@@ -11,6 +11,7 @@ sys.dont_write_bytecode = True
 import heapwright_figures as figures  # noqa: E402
 from heapwright_block import about  # noqa: E402
 from heapwright_memory import FREE, LARGE, METADATA, SLICE_BYTES, STATES, Heap, Layout, Record  # noqa: E402
+from heapwright_places import weight  # noqa: E402
 
 
 class Heapwright(gdb.Command):
@@ -77,7 +78,7 @@ class SpanPrinter:
         if span.owner == METADATA:
             return f"metadata of {span.slices} slices at {span.start:#x}"
         if span.is_bump:
-            return f"bump chunk at {span.start:#x} of place {span.pages}: {span.weight[0]} live blocks"
+            return f"bump chunk at {span.start:#x} of place {span.pages}: {weight(span)[0]} live blocks"
         if not span.is_of_blocks:
             return "interior of a span"
         return f"span of blocks of {span.block_bytes} bytes at {span.start:#x}: {span.live} of {span.capacity} handed out, {STATES[span.state]}"

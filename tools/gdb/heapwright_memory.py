@@ -7,7 +7,6 @@ import gdb
 SLICE_BYTES = 64 << 10
 FREE, ABANDONED, FULL_BIT, COUNTED_BIT, INTERIOR, LARGE, METADATA, NOBODY = 0, 6, 1, 2, 2, 4, 8, 10
 BUMP = 12  # all of its bits: a chunk of a bump place, whose blocks have headers
-BUMP_UNIT, BUMP_HEADER, BUMP_LIVE, BUMP_FREED = 16, 8, 0x706D7542, 0x64656572
 WANTS_NOTICE = 1
 STATES = ("active", "carving", "full", "dense", "airy")
 PAGE_BYTES = 4096
@@ -66,26 +65,7 @@ class Record:
     def is_of_blocks(self):
         return self.owner not in (FREE, INTERIOR, LARGE, METADATA) and not self.is_bump
 
-    @property
-    def is_bump(self):
-        return self.owner & BUMP == BUMP
-
-    @property
-    def weight(self):
-        """(live blocks, bytes in them) of a bump chunk."""
-        weight = (self.countdown + self.remote) & 0xFFFFFFFF
-        return weight >> 16, (weight & 0xFFFF) * BUMP_UNIT - (weight >> 16) * BUMP_HEADER
-
-    def bump_blocks(self):
-        """(start, bytes, tag) of each block of a bump chunk, as far as headers go."""
-        block = self.start + BUMP_UNIT
-        while block < self.start + SLICE_BYTES:
-            header = read_word(block - BUMP_HEADER)
-            tag, units = header & 0xFFFFFFFF, header >> 32 & 0xFFFF
-            if tag not in (BUMP_LIVE, BUMP_FREED) or units == 0:
-                return
-            yield block, units * BUMP_UNIT - BUMP_HEADER, tag
-            block += units * BUMP_UNIT
+    is_bump = property(lambda self: self.owner & BUMP == BUMP)
 
 
 class Heap:
@@ -117,15 +97,6 @@ class Heap:
 
     def caches(self, core):
         return self.chain(self.cache, core.caches_)
-
-    def is_of_place(self, span):
-        """Whether a private span belongs to a place of the placement plan; one whose thread is gone cannot be told."""
-        if not hasattr(self, "place_cores"):
-            count, places = self.variable("g_place_count"), self.variable("g_places")
-            count = 0 if count is None else read_word(int(count.address)) & 0xFFFFFFFF
-            core = next((field.bitpos // 8 for field in gdb.lookup_type(SPACE + "Place").fields() if field.name == "core"), 0) if count else 0
-            self.place_cores = {read_word(int(places.address) + 8 * (number + 1)) + core for number in range(count)}
-        return span.cache != 0 and bool(self.place_cores) and Record(self.cache, span.cache).heap_ in self.place_cores
 
     def spans_of(self, region):
         """Spans and free runs, in the order of their addresses."""
