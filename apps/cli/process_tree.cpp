@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <charconv>
+#include <csignal>
 #include <fstream>
 #include <iterator>
 #include <sstream>
@@ -10,6 +11,8 @@
 #include <unordered_map>
 
 #include <dirent.h>
+#include <sys/prctl.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 namespace heapwright::cli {
@@ -73,6 +76,28 @@ std::vector<pid_t> descendants_of(pid_t root) {
     }
     found.erase(found.begin());
     return found;
+}
+
+void adopt_orphans() { prctl(PR_SET_CHILD_SUBREAPER, 1); }
+
+unsigned end_orphans() {
+    constexpr int kGraceHundredths = 100;
+    unsigned count = 0;
+    for (const int number : {SIGTERM, SIGKILL}) {
+        for (int i = 0; i < kGraceHundredths; ++i) {
+            while (waitpid(-1, nullptr, WNOHANG) > 0) {}
+            const std::vector<pid_t> left = descendants_of(getpid());
+            if (left.empty()) {
+                return count;
+            }
+            if (i == 0) {
+                count = std::max(count, static_cast<unsigned>(left.size()));
+                std::ranges::for_each(left, [number](pid_t process) { kill(process, number); });
+            }
+            usleep(10'000);
+        }
+    }
+    return count;
 }
 
 std::uint64_t proportional_bytes(pid_t process) {

@@ -135,4 +135,18 @@ std::optional<Refusal> why_not_preloadable(const Program& program, const std::st
 
 std::optional<Refusal> why_not_recordable(const Program& program) { return why_not_preloadable(program, "record", "recorded"); }
 
+std::string shell_word(const std::string& word) {
+    const bool plain = !word.empty() && word.find_first_not_of(
+                                            "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
+                                            "0123456789_-./:=,+@%") == std::string::npos;
+    if (plain) {
+        return word;
+    }
+    std::string quoted = "'";
+    for (const char letter : word) {
+        quoted += letter == '\'' ? std::string{"'\\''"} : std::string{letter};
+    }
+    return quoted + "'";
+}
+
 }  // namespace heapwright::cli

@@ -37,4 +37,7 @@ struct Lookup {
 /// The same in other words: "cannot run ...", with the participle "run".
 [[nodiscard]] std::optional<Refusal> why_not_preloadable(const Program& program, const std::string& verb, const std::string& participle);
 
+/// A word of a command line as the user would type it: in quotes where it needs them.
+[[nodiscard]] std::string shell_word(const std::string& word);
+
 }  // namespace heapwright::cli

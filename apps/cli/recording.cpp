@@ -36,7 +36,9 @@ std::string replaced(std::string text, const std::string& what, const std::strin
 class FallbackFolder {
 public:
     FallbackFolder() {
-        std::string pattern = (fs::temp_directory_path() / "heapwright.XXXXXX").string();
+        std::error_code failed;
+        const fs::path temporary = fs::temp_directory_path(failed);
+        std::string pattern = ((failed ? fs::path{"/tmp"} : temporary) / "heapwright.XXXXXX").string();
         if (mkdtemp(pattern.data()) != nullptr) {
             chmod(pattern.c_str(), 01777);
             path_ = pattern;

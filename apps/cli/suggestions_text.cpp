@@ -6,6 +6,7 @@
 
 #include <nlohmann/json.hpp>
 
+#include <heapwright/config/file/config_file.hpp>
 #include <heapwright/study/report/units.hpp>
 
 namespace heapwright::cli {
@@ -102,6 +103,10 @@ std::string suggestions_json(const std::vector<Suggestion>& suggestions) {
         for (const study::Evidence& item : suggestion.evidence) {
             evidence.push_back({{"name", item.name}, {"value", item.value}, {"unit", item.unit}});
         }
+        std::string plan;
+        for (const PlannedSite& entry : suggestion.experiment.entries) {
+            plan += config::print_site(entry);
+        }
         json.push_back({{"id", suggestion.experiment.id},
                         {"rule", suggestion.rule},
                         {"title", suggestion.title},
@@ -109,6 +114,7 @@ std::string suggestions_json(const std::vector<Suggestion>& suggestions) {
                         {"evidence", std::move(evidence)},
                         {"what", suggestion.what},
                         {"how", suggestion.how},
+                        {"plan", std::move(plan)},
                         {"expected_bytes", suggestion.expected_bytes},
                         {"expected_seconds", suggestion.expected_seconds},
                         {"arithmetic", suggestion.arithmetic},

@@ -14,6 +14,7 @@
 
 #include "outfit.hpp"
 #include "plan_candidates.hpp"
+#include "process_tree.hpp"
 #include "progress.hpp"
 #include "proving.hpp"
 #include "record_options.hpp"
@@ -96,13 +97,6 @@ private:
     ProgressLine line_{"running the program", true};
 };
 
-std::string quoted(const std::string& word) {
-    const bool plain = !word.empty() && word.find_first_not_of(
-                                            "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
-                                            "0123456789_-./:=,+@%") == std::string::npos;
-    return plain ? word : "'" + word + "'";
-}
-
 int Tune::prepare() {
     if (command_.words.empty()) {
         return complain(Status::usage, "no program was named; write it after '--': heapwright tune -- PROGRAM ARGUMENTS");
@@ -117,7 +111,7 @@ int Tune::prepare() {
     request_.program = *found.program;
     request_.arguments.assign(command_.words.begin() + 1, command_.words.end());
     for (const std::string& word : command_.words) {
-        tuning_.command += (tuning_.command.empty() ? "" : " ") + quoted(word);
+        tuning_.command += (tuning_.command.empty() ? "" : " ") + shell_word(word);
     }
     folder_ = command_.output.empty() ? "heapwright-" + fs::path{request_.program.path}.filename().string() : command_.output;
     std::error_code failed;
@@ -201,7 +195,9 @@ int Tune::record_once() {
     RecordingOptions options = command_.recording;
     trace_ = file("trace.hwtrace");
     options.output = trace_;
+    adopt_orphans();  // there is no launcher here to see what goes into the background
     const Recording recording = record(request, options);
+    static_cast<void>(end_orphans());
     if (!recording.problem.empty()) {
         return complain(Status::usage, recording.problem);
     }

@@ -20,13 +20,9 @@ namespace plan = study::plan;
 
 namespace {
 
-constexpr std::uint64_t kIdleNs = 100'000'000;
-
 // Static, because it must not lie on the stack that the replay measures, nor be allocated.
 Stage stage;
 plan::WorkerResult result;
-
-double pace_of(const char* text) noexcept { return std::atof(text); }
 
 void name_allocator(char (&room)[256]) noexcept {
     Dl_info info{};
@@ -44,9 +40,9 @@ void give_back_exception_room() noexcept {
 }
 
 // Some allocators give memory back only when they are called again, so a little goes on while the program idles.
-void idle() noexcept {
+void idle(double seconds) noexcept {
     for (int i = 0; i < 4; ++i) {
-        os::sleep_ns(kIdleNs / 4);
+        os::sleep_ns(static_cast<std::uint64_t>(seconds * 1e9 / 4));
         for (int n = 0; n < 64; ++n) {
             std::free(std::malloc(64));
         }
@@ -75,7 +71,7 @@ int measure_floor(const char* result_path) noexcept {
     return 0;
 }
 
-int replay(const char* plan_path, const char* result_path, double pace) noexcept {
+int replay(const char* plan_path, const char* result_path, double pace, double idle_s) noexcept {
     give_back_exception_room();
     stage.prepare(plan_path, pace);
     Meter& meter = stage.meter();
@@ -84,10 +80,10 @@ int replay(const char* plan_path, const char* result_path, double pace) noexcept
     stage.play();
     result.end_bytes = meter.resident_bytes();
     result.peak_bytes = meter.peak_bytes(stage.highest_seen());
-    idle();
+    idle(idle_s);
     result.retained_bytes = meter.resident_bytes();
     stage.player().free_everything();
-    idle();
+    idle(idle_s);
     result.freed_bytes = meter.resident_bytes();
     stage.dismiss();
     stage.fill(result);
@@ -106,9 +102,9 @@ int main(int count, char** words) {
     if (count == 3 && std::string_view(words[1]) == "floor") {
         return heapwright::replay_worker::measure_floor(words[2]);
     }
-    if (count != 3 && count != 4) {
+    if (count != 5) {
         heapwright::os::write_stderr_line("heapwright: heapwright-replay-worker is started by 'heapwright replay'; use that");
         return 2;
     }
-    return heapwright::replay_worker::replay(words[1], words[2], count == 4 ? heapwright::replay_worker::pace_of(words[3]) : 0);
+    return heapwright::replay_worker::replay(words[1], words[2], std::atof(words[3]), std::atof(words[4]));
 }

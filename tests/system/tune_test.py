@@ -6,8 +6,9 @@ import subprocess
 import unittest
 from pathlib import Path
 
-from run_support import HEAPWRIGHT, PYTHON, RunTest, environment, wait_for
+from run_support import HEAPWRIGHT, PYTHON, RunTest, wait_for
 
+ROOT = Path(__file__).resolve().parent.parent.parent
 SORT = ("sort", "/etc/passwd")
 
 
@@ -18,29 +19,29 @@ class Tune(RunTest):
     def outcome(self) -> dict:
         return json.loads((self.folder / "out" / "tune.json").read_text(encoding="utf-8"))
 
-    def config(self) -> str:  # of the tune, not of the fixture
+    def written(self) -> str:
         return str(self.folder / "out" / "memory.toml")
 
     def test_it_ends_with_a_memory_toml_that_run_applies(self) -> None:
         done = self.tune(*SORT)
         self.assertEqual(done.returncode, 0, done.stderr)
         self.assertIn(b"before and after", done.stdout)
-        check = self.tool("config", "check", self.config())
+        check = self.tool("config", "check", self.written())
         self.assertEqual(check.returncode, 0, check.stderr)
-        self.assertEqual(self.tool("run", "--config", self.config(), "--", *SORT).stdout, self.plain(*SORT).stdout)
+        self.assertEqual(self.tool("run", "--config", self.written(), "--", *SORT).stdout, self.plain(*SORT).stdout)
         outcome = self.outcome()
         self.assertEqual([row["label"] for row in outcome["finals"]], ["plain", "tuned"])
         self.assertEqual(outcome["finals"][1]["output"], "same")
         self.assertIn("heapwright", [row["label"] for row in outcome["runs"]])
         if outcome["best"] is None:  # which one run each may or may not show
-            self.assertIn("enable_custom_allocator = false", Path(self.config()).read_text(encoding="utf-8"))
+            self.assertIn("enable_custom_allocator = false", Path(self.written()).read_text(encoding="utf-8"))
 
     def test_a_program_that_says_something_else_under_a_change_is_left_as_it_is(self) -> None:
         done = self.tune("sh", "-c", 'echo "before me: $LD_PRELOAD"; sort /etc/passwd')
         self.assertEqual(done.returncode, 0, done.stderr)
         self.assertIn(b"the program's output is another one under", done.stdout)
         self.assertIsNone(self.outcome()["best"])
-        self.assertIn("enable_custom_allocator = false", Path(self.config()).read_text(encoding="utf-8"))
+        self.assertIn("enable_custom_allocator = false", Path(self.written()).read_text(encoding="utf-8"))
 
     def test_a_program_whose_output_varies_by_itself_is_recognised(self) -> None:
         done = self.tool("--no-progress", "tune", "--runs", "2", "-o", str(self.folder / "out"), "--", "sh", "-c",
@@ -82,6 +83,42 @@ class Tune(RunTest):
             return path.read_bytes()
         except OSError:
             return b""
+
+
+class Plan(RunTest):
+    """Brief blocks and lasting ones of the same sizes, in turns: bench/tune/mix.cpp."""
+
+    def setUp(self) -> None:
+        super().setUp()
+        self.mix, self.trace = str(self.folder / "mix"), str(self.folder / "mix.hwtrace")
+        subprocess.run(["g++", "-std=c++20", "-O2", "-o", self.mix, ROOT / "bench" / "tune" / "mix.cpp"], check=True)
+        self.assertEqual(self.tool("record", "-q", "-o", self.trace, "--", self.mix, "48").returncode, 0)
+
+    def idle_bytes(self, config: str) -> int:
+        said = self.tool("run", "--config", config, "--", self.mix, "48")
+        self.assertEqual(said.stderr, b"")
+        return int(said.stdout.split()[5])
+
+    def test_what_is_suggested_keeps_less_in_the_replay_and_in_the_program(self) -> None:
+        said = self.tool("advise", self.trace, "--prove", "--json")
+        plan = next(one for one in json.loads(said.stdout) if one["rule"] == "plan")
+        self.assertEqual(plan["experiment"], "placement plan")
+        self.assertGreater(plan["measured_bytes"], 1 << 20, plan["proof"])
+        planned = self.config("[allocator]\nstrategy = \"heapwright\"\n" + plan["plan"], "plan.toml")
+        check = self.tool("config", "check", planned)
+        self.assertEqual(check.returncode, 0, check.stderr)
+        self.assertIn(b"with a plan of", check.stdout)
+        without = self.config("[allocator]\nstrategy = \"heapwright\"\n", "own.toml")
+        self.assertLess(self.idle_bytes(planned), 0.8 * self.idle_bytes(without))
+
+    def test_what_is_written_can_be_applied(self) -> None:
+        written = str(self.folder / "memory.toml")
+        done = self.tool("advise", self.trace, "--write", written)
+        self.assertEqual(done.returncode, 0, done.stderr)
+        self.assertEqual(self.tool("config", "check", written).returncode, 0)
+        self.assertGreater(self.idle_bytes(written), 0)
+        refused = self.tool("advise", self.trace, "--write", str(self.folder / "nowhere" / "memory.toml"))
+        self.assertEqual(refused.returncode, 2, refused.stderr)
 
 
 class Replay(RunTest):

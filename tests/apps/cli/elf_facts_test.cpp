@@ -8,6 +8,8 @@
 
 #include <doctest/doctest.h>
 
+#include <apps/cli/program.hpp>
+
 namespace heapwright::test {
 namespace {
 
@@ -46,6 +48,13 @@ TEST_CASE("text, nothing, and a damaged head are no programs") {
     const cli::ElfFacts damaged = cli::read_elf_facts(Temporary("\177ELF\2\1\1 and then something else entirely").path());
     CHECK_FALSE(damaged.has_loader);
     CHECK_FALSE(damaged.defines_malloc);
+}
+
+TEST_CASE("a word is shown as a shell takes it") {
+    CHECK(cli::shell_word("--port=80") == "--port=80");
+    CHECK(cli::shell_word("") == "''");
+    CHECK(cli::shell_word("two words") == "'two words'");
+    CHECK(cli::shell_word("it's") == "'it'\\''s'");
 }
 
 }  // namespace heapwright::test

@@ -15,7 +15,9 @@ PlannedSite entry(std::uint64_t offset, std::uint32_t frames) {
     site.module.size = 4;
     site.module.bytes = {1, 2, 3, 4};
     site.returns.count = frames;
-    site.returns.values = {offset, offset + 16};
+    for (std::uint32_t i = 0; i < frames; ++i) {
+        site.returns.values[i] = offset + 16 * i;
+    }
     site.place = SitePlace::bump;
     return site;
 }

@@ -143,10 +143,11 @@ inline SlotBytes play_plan(const ReadPlan& read, Random& random) {
             const PlanOp& op = epoch.blocks[who].ops[at[who]++];
             const bool removes = op.op == plan::Op::free || op.op == plan::Op::pool_release;
             steps[op.slot] = static_cast<std::uint16_t>(steps[op.slot] + (removes || op.op >= plan::Op::arena_allocate ? 0 : 1) +
-                                                        (op.op == plan::Op::pool_allocate ? 1 : 0));
+                                                        (op.op == plan::Op::pool_allocate || op.op == plan::Op::planned ? 1 : 0));
             switch (op.op) {
                 case plan::Op::malloc:
                 case plan::Op::calloc:
+                case plan::Op::planned:
                 case plan::Op::pool_allocate: REQUIRE_MESSAGE(live.emplace(op.slot, op.field).second, "a slot is filled twice"); break;
                 case plan::Op::wide:
                     REQUIRE_MESSAGE(live.emplace(op.slot, op.more[0]).second, "a slot is filled twice");

@@ -51,6 +51,30 @@ TEST_CASE("a pool takes what fits its slots") {
     CHECK(planned.plan.header.group[0].block_bytes == 64);
 }
 
+TEST_CASE("a planned place takes what its entry means, and any free takes it back") {
+    Placement placement = at_here(PlacementKind::planned);
+    placement.place = SitePlace::bump;
+    placement.min_bytes = 32;
+    placement.max_bytes = 1000;
+    trace::Event zeroed = allocation(1, 0x2000, 64, kHere);
+    zeroed.call = trace::Call::calloc;
+    const Planned planned = plan_of({allocation(1, 0x1000, 64, kHere), zeroed, allocation(1, 0x3000, 16, kHere),
+                                     allocation(1, 0x4000, 1001, kHere), allocation(1, 0x5000, 64, kThere), release(1, 0x1000)},
+                                    placement);
+    const auto ops = planned.plan.ops_of(0);
+    REQUIRE(ops.size() == 6);
+    CHECK(ops[0].op == Op::planned);
+    CHECK(ops[0].more.front() == 0);
+    CHECK(ops[1].op == Op::planned);
+    CHECK(ops[1].more.front() == plan::kZeroed);
+    CHECK(ops[2].op == Op::malloc);
+    CHECK(ops[3].op == Op::malloc);
+    CHECK(ops[4].op == Op::malloc);
+    CHECK(ops[5].op == Op::free);
+    CHECK(planned.plan.header.group[0].kind == plan::GroupKind::planned);
+    CHECK(planned.plan.header.group[0].block_bytes == static_cast<std::uint32_t>(SitePlace::bump));
+}
+
 TEST_CASE("on the stack nothing is allocated, but the bytes are written") {
     const Planned planned =
         plan_of({allocation(1, 0x1000, 200, kHere), release(1, 0x1000), allocation(1, 0x2000, 9, kThere)}, at_here(PlacementKind::stack));
@@ -155,7 +179,7 @@ TEST_CASE("memory is given back whenever half of what was live is gone") {
 TEST_CASE("every placement of random events is playable in any order") {
     Random random;
     for (const PlacementKind kind : {PlacementKind::arena, PlacementKind::pool, PlacementKind::reserve, PlacementKind::stack,
-                                     PlacementKind::resize, PlacementKind::remove, PlacementKind::trim}) {
+                                     PlacementKind::resize, PlacementKind::remove, PlacementKind::trim, PlacementKind::planned}) {
         std::vector<trace::Event> events;
         std::vector<std::uint64_t> live;
         std::uint64_t next = 0x1000;

@@ -145,4 +145,24 @@ TEST_CASE("an experiment becomes the trial that it describes") {
     CHECK(setting.placement.kind == study::PlacementKind::none);
 }
 
+TEST_CASE("a plan is tried on its own target, with the sizes and the place of its entries, and idles longer") {
+    Experiment experiment;
+    experiment.id = "A2-plan-heapwright";
+    experiment.kind = Experiment::Kind::plan;
+    experiment.target = "glibc";  // which is installed everywhere
+    PlannedSite entry;
+    entry.place = SitePlace::bump;
+    entry.min_bytes = 16;
+    entry.max_bytes = 4096;
+    experiment.entries = {entry};
+    const auto plan = study::trial_of(experiment, "jemalloc");
+    CHECK(plan.label == "A2-plan-heapwright");
+    CHECK(plan.allocator == "glibc");
+    CHECK(plan.placement.kind == study::PlacementKind::planned);
+    CHECK(plan.placement.place == SitePlace::bump);
+    CHECK(plan.placement.min_bytes == 16);
+    CHECK(plan.placement.max_bytes == 4096);
+    CHECK(plan.idle_s > study::parse_trial("glibc").idle_s);
+}
+
 }  // namespace heapwright::test

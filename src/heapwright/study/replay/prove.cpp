@@ -106,6 +106,17 @@ std::string no_answer(const Suggestion& suggestion, const TrialSummary& trial) {
     return trial.failure();
 }
 
+/// Longer than our heap keeps what is free: a plan decides which pages become free at all.
+constexpr double kPlanIdleS = 1;
+
+/// What a plan is compared with: the same malloc, left alone for as long.
+TrialSpec without_plan(const Experiment& experiment) {
+    TrialSpec spec = parse_trial(experiment.target);
+    spec.label += " without the plan";
+    spec.idle_s = kPlanIdleS;
+    return spec;
+}
+
 /// Returns: the index of this trial among the specs, to which it is added where it is missing.
 std::size_t add_trial(std::vector<TrialSpec>& specs, TrialSpec spec) {
     const auto same = std::find_if(specs.begin(), specs.end(), [&spec](const TrialSpec& known) { return known.label == spec.label; });
@@ -133,6 +144,7 @@ TrialSpec trial_of(const Experiment& experiment, const std::string& own) {
     spec.placement.to_size = experiment.to_size;
     spec.placement.usual_alignment = experiment.usual_alignment;
     if (is_plan && !experiment.entries.empty()) {
+        spec.idle_s = kPlanIdleS;
         spec.placement.place = experiment.entries.front().place;
         spec.placement.min_bytes = experiment.entries.front().min_bytes;
         spec.placement.max_bytes = experiment.entries.front().max_bytes;
@@ -192,7 +204,7 @@ Result<Comparison> prove(const std::string& trace_path, const std::map<std::stri
         }
         trial_of_suggestion[i] = add_trial(specs, trial_of(experiment, own));
         if (experiment.kind == Experiment::Kind::plan) {
-            baseline_of_suggestion[i] = add_trial(specs, parse_trial(experiment.target));
+            baseline_of_suggestion[i] = add_trial(specs, without_plan(experiment));
         }
     }
     Result<Comparison> comparison;

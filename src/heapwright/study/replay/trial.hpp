@@ -18,6 +18,7 @@ struct TrialSpec {
     std::vector<std::pair<std::string, std::string>> environment;
     std::string preload;  ///< file for LD_PRELOAD; empty: none
     Placement placement;  ///< kind none: no experiment
+    double idle_s = 0.1;  ///< between the last event and the question what is retained
     std::string problem;  ///< a sentence without "heapwright: "; empty: it can run
 };
 

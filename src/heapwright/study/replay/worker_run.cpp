@@ -136,7 +136,7 @@ TrialRun run_worker(const TrialSpec& spec, const WorkerOrder& order) {
     }
     ChildOrder child_order;
     child_order.program = order.worker;
-    child_order.arguments = {order.plan, order.result, std::to_string(order.pace)};
+    child_order.arguments = {order.plan, order.result, std::to_string(order.pace), std::to_string(spec.idle_s)};
     child_order.environment = spec.environment;
     if (!spec.preload.empty()) {
         child_order.environment.emplace_back("LD_PRELOAD", spec.preload);
