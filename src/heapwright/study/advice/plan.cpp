@@ -86,6 +86,7 @@ void collect(const Case& program, const std::vector<SiteId>& sites, std::size_t 
 
 std::vector<Code> codes_of(const Case& program) {
     std::vector<SiteId> all;
+    all.reserve(program.findings.sites.size());
     for (std::size_t i = 0; i < program.findings.sites.size(); ++i) {
         all.push_back(static_cast<SiteId>(i));
     }
