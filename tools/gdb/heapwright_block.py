@@ -5,19 +5,40 @@ from heapwright_figures import thread_names, told, unit_bytes
 from heapwright_memory import FREE, LARGE, PAGE_BYTES, WANTS_NOTICE, Record, read_word
 from heapwright_places import bump_blocks, weight
 
+MOST_ON_THE_WAY = 1000000  # blocks of one list
 
-def lists_of(heap, span):
-    """(address of the first block, what it means to be in the list) for each list that may hold blocks of the span."""
+
+def lists_of(span):
+    """(address of the first block, what it means to be in the list) for each list of the span's blocks."""
     yield span.free, "free: at hand for the next malloc"
     yield span.local_free, "free: released by its owner"
     yield span.remote & ~WANTS_NOTICE, "free: released by another thread, and not yet taken home"
-    state = gdb.lookup_type("heapwright::heap::ThreadState").pointer()
+
+
+def lists_on_the_way(heap):
+    """The same for the lists that hold blocks of any span, on their way home."""
+    state, whole = (gdb.lookup_type(f"heapwright::heap::{name}").pointer() for name in ("ThreadState", "ThreadCache"))
     for cache in heap.caches(next(heap.cores())):
+        yield int(gdb.Value(cache.address).cast(whole)["mail"]["first_"]["_M_b"]["_M_p"]), "free: released by another thread, in whose owner's mailbox it lies"
         if cache.direct_ != 0:  # the first member of the thread's state
             entries = gdb.Value(cache.direct_).cast(state)["outbox"]["entries_"]["_M_elems"]
             for index in range(entries.type.strip_typedefs().range()[1] + 1):
-                if int(entries[index]["span"]) == span.address:
+                if int(entries[index]["cache"]) != 0:
                     yield int(entries[index]["first"]), "free: released by another thread, in whose outbox it waits"
+
+
+def is_on_the_way(block, first):
+    """Whether the list that begins at `first` holds the block; a list that nobody can follow ends."""
+    steps = 0
+    while first != 0 and steps < MOST_ON_THE_WAY:
+        if first == block:
+            return True
+        steps += 1
+        try:
+            first = read_word(first)
+        except gdb.MemoryError:
+            return False
+    return False
 
 
 def state_of_block(heap, span, block):
@@ -27,7 +48,7 @@ def state_of_block(heap, span, block):
     first, last = ((at - span.start) // unit_bytes(span) for at in (block, block + span.block_bytes - 1))
     if any(span.pages >> unit & 1 for unit in range(first, last + 1)):
         return "free: in pages that were given back"
-    for first, meaning in lists_of(heap, span):
+    for first, meaning in lists_of(span):
         steps = 0
         while first != 0:
             if first == block:
@@ -36,7 +57,7 @@ def state_of_block(heap, span, block):
             if not span.start <= first < span.start + span.carved * span.block_bytes or steps > span.capacity:
                 return f"not known: a list of its span is damaged at {first:#x}; look for a write into a free block"
             first = read_word(first)
-    return "live"
+    return next((meaning for first, meaning in lists_on_the_way(heap) if is_on_the_way(block, first)), "live")
 
 
 def about(heap, address):

@@ -65,16 +65,8 @@ void release_small(Span* span, FreeBlock* block) noexcept {
     while (true) {
         const std::uintptr_t self = heap::thread_pointer();
         const std::uintptr_t owner = span->owner.load(std::memory_order_relaxed);  // equals self only if this thread wrote it
-        if (owner == self) {
-            block->next = span->free;
-            span->free = block;
-            return;
-        }
-        if (owner == (self | heap::owner::kCountedBit)) {
-            block->next = span->local_free;
-            const bool is_due = --span->countdown == 0;
-            std::atomic_ref(span->local_free).store(block, std::memory_order_release);  // as in release()
-            if (is_due) {
+        if (heap::is_at_home(owner ^ self)) {
+            if (heap::push_home(span, block, owner ^ self)) {
                 detail::on_countdown(span);
             }
             return;
@@ -290,6 +282,7 @@ std::size_t trim() noexcept {
         cache->shed();
     }
     heap::shed_places();
+    heap::g_default_core.forward_mail(false);
     heap::g_default_core.sweep_abandoned();
     const std::size_t in_spans = heap::visit_all();
     return in_spans + heap::purge_regions(0, true);

@@ -87,17 +87,8 @@ HEAPWRIGHT_ALWAYS_INLINE void release(void* block) noexcept {
         auto* const freed = static_cast<heap::FreeBlock*>(block);
         // Relaxed: it tells of this thread only if this thread wrote it.
         const std::uintptr_t strangeness = span->owner.load(std::memory_order_relaxed) ^ heap::thread_pointer();
-        if (HEAPWRIGHT_LIKELY(strangeness == 0)) {
-            freed->next = span->free;  // still in the processor's cache, so malloc takes it first
-            span->free = freed;
-            return;
-        }
-        if (HEAPWRIGHT_LIKELY(strangeness == heap::owner::kCountedBit)) {
-            freed->next = span->local_free;
-            const bool is_due = --span->countdown == 0;
-            // Release pairs with the acquires of who visits the span meanwhile (page_return.cpp).
-            std::atomic_ref(span->local_free).store(freed, std::memory_order_release);
-            if (HEAPWRIGHT_UNLIKELY(is_due)) {
+        if (HEAPWRIGHT_LIKELY(heap::is_at_home(strangeness))) {
+            if (HEAPWRIGHT_UNLIKELY(heap::push_home(span, freed, strangeness))) {
                 detail::on_countdown(span);
             }
             return;

@@ -25,7 +25,7 @@ void ThreadCache::forget() noexcept {
     borrowed_.fill(0);
     const os::LockGuard guard(lock_);  // as in attach()
     heap_ = nullptr;
-    thread_.store(0, std::memory_order_relaxed);  // see thread()
+    thread_.store(0, std::memory_order_seq_cst);  // whoever puts something into the mailbox after it was emptied sees it: is_left()
     direct_ = nullptr;
 }
 

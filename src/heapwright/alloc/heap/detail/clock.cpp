@@ -45,6 +45,7 @@ std::uint64_t turn_ns() noexcept { return g_settings.delay_ns / kTurnsOfDelay; }
 
 void take_turn(std::uint64_t budget_ns) noexcept {
     const std::uint32_t turn = g_turn.fetch_add(1, std::memory_order_relaxed) + 1;  // a stamp, read through nothing
+    g_default_core.forward_mail(true);
     g_default_core.sweep_abandoned();
     sweep_places();
     visit_by_clock(turn, kTurnsOfDelay, budget_ns);

@@ -159,6 +159,7 @@ ThreadCache* HeapCore::obtain(std::uintptr_t thread, Span** direct) noexcept {
 void HeapCore::park(ThreadCache* cache) noexcept {
     HEAPWRIGHT_PROBE2(thread_left, cache->thread(), id_);
     cache->detach();
+    cache->forward_mail();  // what comes from now on, its sender forwards
     const os::LockGuard guard(lock_);
     cache->parked_next = parked_;
     parked_ = cache;
@@ -182,6 +183,22 @@ void HeapCore::put_abandoned(Span* span) noexcept {
     const os::LockGuard guard(lock_);
     link(span);
     span->owner.store(owner::kAbandoned, std::memory_order_release);  // pairs with the acquire in claim()
+}
+
+void HeapCore::forward_mail(bool stale_only) noexcept {
+    ThreadCache* cache = nullptr;
+    {
+        const os::LockGuard guard(lock_);
+        cache = caches_;
+    }
+    // Those behind the first do not change, and telling the clock may ask for the lock.
+    for (; cache != nullptr; cache = cache->next) {
+        if (stale_only) {
+            cache->forward_stale_mail();
+        } else {
+            cache->forward_mail();
+        }
+    }
 }
 
 void HeapCore::sweep_abandoned() noexcept {

@@ -68,6 +68,8 @@ public:
         }
     }
 
+    /// Sends on what lies in mailboxes; `stale_only`: in those that their threads did not open since the last time.
+    void forward_mail(bool stale_only) noexcept;
     /// Looks at abandoned spans that threads freed into: gives empty ones back, offers the others.
     void sweep_abandoned() noexcept;
 

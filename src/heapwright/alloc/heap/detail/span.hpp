@@ -22,8 +22,8 @@ struct FreeBlock {
 namespace owner {
 inline constexpr std::uintptr_t kFree = 0;        ///< a slice in no span; fresh records are zero
 inline constexpr std::uintptr_t kAbandoned = 6;   ///< a span of blocks whose thread is gone
-inline constexpr std::uintptr_t kFullBit = 1;     ///< thread pointer | this: its owner asks before it frees into it
-inline constexpr std::uintptr_t kCountedBit = 2;  ///< thread pointer | this: its owner counts the blocks that come back
+inline constexpr std::uintptr_t kCountedBit = 1;  ///< thread pointer | this: its owner counts the blocks that come back
+inline constexpr std::uintptr_t kFullBit = 2;     ///< thread pointer | this: its owner asks before it frees into it
 inline constexpr std::uintptr_t kInterior = 2;    ///< not the first slice of a span
 inline constexpr std::uintptr_t kLarge = 4;       ///< a span that is one block
 inline constexpr std::uintptr_t kMetadata = 8;    ///< the heap's own
@@ -107,11 +107,32 @@ void put_home(Span* span, FreeBlock* first, FreeBlock* last, std::uint32_t count
 void take_remote(Span* span) noexcept;
 /// Takes back what malloc could still have taken.
 void take_back_unused(Span* span) noexcept;
-/// Turns the owner's frees, and others', into what malloc takes from. Returns false when there are none; absent units stay.
+/// Turns some of the owner's frees, and others', into what malloc takes from. Returns false when there are none; absent units stay.
 /// Requires: span->free is empty.
 bool hand_out_freed(Span* span) noexcept;
 /// Makes blocks of slots that never were any. Requires: span->free is empty, and the span has such slots.
 void carve(Span* span) noexcept;
+
+/// Whether a thread that finds `strangeness` between its thread pointer and the owner's word may free into the span without asking.
+[[nodiscard]] HEAPWRIGHT_ALWAYS_INLINE bool is_at_home(std::uintptr_t strangeness) noexcept {
+    return (strangeness & ~owner::kCountedBit) == 0;
+}
+
+/// The owner frees a block: onto the list that malloc takes from, or onto the owner's own, where it is counted. No branch tells
+/// them apart: where sizes are mixed, which of them it is follows no pattern. What is not counted is never due: its countdown
+/// includes the block itself.
+///
+/// Requires: is_at_home(strangeness).  Returns: whether the countdown ran out.
+[[nodiscard]] HEAPWRIGHT_ALWAYS_INLINE bool push_home(Span* span, FreeBlock* block, std::uintptr_t strangeness) noexcept {
+    static_assert(owner::kCountedBit == 1 && offsetof(Span, local_free) == offsetof(Span, free) + sizeof(FreeBlock*));
+    auto& list = *reinterpret_cast<FreeBlock**>(reinterpret_cast<std::byte*>(span) + offsetof(Span, free) + strangeness * sizeof(FreeBlock*));
+    block->next = list;
+    span->countdown -= static_cast<std::uint32_t>(strangeness);
+    const bool is_due = span->countdown == 0;
+    // Release pairs with the acquires of who visits the span meanwhile (page_return.cpp).
+    std::atomic_ref(list).store(block, std::memory_order_release);
+    return is_due;
+}
 
 [[nodiscard]] inline FreeBlock* pop(Span* span) noexcept {
     FreeBlock* const block = span->free;

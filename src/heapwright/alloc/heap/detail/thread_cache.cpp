@@ -58,8 +58,11 @@ void ThreadCache::set_active(SizeClass size_class, Span* span) noexcept {
 
 FreeBlock* ThreadCache::refill(SizeClass size_class, bool may_borrow, bool& is_zero) noexcept {
     is_zero = false;
+    if (mail.has_mail()) {
+        open_mail();
+    }
     Span* const active = active_[size_class];
-    if (active != &g_no_blocks && hand_out_freed(active)) {
+    if (active != &g_no_blocks && (active->free != nullptr || hand_out_freed(active))) {
         return pop(active);
     }
     const os::LockGuard guard(visit_lock_);

@@ -6,6 +6,7 @@
 #include <cstddef>
 #include <cstdint>
 
+#include <heapwright/alloc/heap/detail/mailbox.hpp>
 #include <heapwright/alloc/heap/detail/span.hpp>
 #include <heapwright/alloc/heap/size_class.hpp>
 #include <heapwright/os/spin_lock.hpp>
@@ -61,6 +62,12 @@ public:
 
     /// The owner frees a list of blocks, also into a span that was full. Requires: this cache's span.
     void take_home(Span* span, FreeBlock* first, FreeBlock* last, std::uint32_t count) noexcept;
+    /// Takes home what lies in the mailbox.
+    void open_mail() noexcept;
+    /// Sends what lies in the mailbox on to the spans, because the thread is gone or sleeps. Any thread.
+    void forward_mail() noexcept;
+    /// As forward_mail(), where the thread did not open its mailbox since the last call. One thread at a time.
+    void forward_stale_mail() noexcept;
     /// The countdown of a span ran out. Returns whether memory may have become free.
     bool on_countdown(Span* span) noexcept;
     /// Puts aside the spans that malloc takes from, and gives back those that are empty.
@@ -85,6 +92,8 @@ public:
 
     /// Any thread may ask; it is its own pointer only if it attached the cache itself, so no order is needed.
     [[nodiscard]] std::uintptr_t thread() const noexcept { return thread_.load(std::memory_order_relaxed); }
+    /// Whether it is nobody's now. Sequentially consistent, because of who puts something into its mailbox meanwhile.
+    [[nodiscard]] bool is_left() const noexcept { return thread_.load(std::memory_order_seq_cst) == 0; }
     [[nodiscard]] HeapCore* heap() const noexcept { return heap_; }
     /// Whether it serves whoever holds a lock, and not one thread.
     [[nodiscard]] bool serves_everybody() const noexcept { return thread() == owner::kNobody; }
@@ -104,6 +113,7 @@ public:
     ThreadCache* next = nullptr;         ///< all caches of the heap, for ever
     ThreadCache* parked_next = nullptr;  ///< those without a thread
     ThreadCache* thread_next = nullptr;  ///< those of one thread in Heap objects
+    Mailbox mail;                        ///< what other threads freed into its spans
 
 private:
     struct Lists {
@@ -132,6 +142,9 @@ private:
     std::array<Span*, kClassCount> active_{};
     std::array<Lists, kClassCount> lists_{};
     std::array<std::uint8_t, kClassCount> borrowed_{};
+
+    std::atomic<std::uint32_t> openings_{0};       // of the mailbox; compared only, nothing is read through it
+    std::atomic<std::uint32_t> openings_seen_{0};  // when forward_stale_mail() looked last, as above
 
     os::SpinLock visit_lock_;
     os::SpinLock lock_;  // of the list of all spans and of the notices

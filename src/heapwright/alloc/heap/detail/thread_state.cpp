@@ -5,6 +5,7 @@
 
 #include <heapwright/alloc/heap/detail/clock.hpp>
 #include <heapwright/alloc/heap/detail/planned.hpp>
+#include <heapwright/alloc/heap/detail/visitor.hpp>
 
 namespace heapwright::heap {
 
@@ -35,38 +36,45 @@ void push_remote(Span* span, FreeBlock* first, FreeBlock* last) noexcept {
 }
 
 void Outbox::send(Entry& entry) noexcept {
-    Span* const span = entry.span;
-    entry.span = nullptr;
-    // A span whose thread is gone: nobody would look at what is pushed to it.
-    if (span->owner.load(std::memory_order_relaxed) == owner::kAbandoned) {  // adopt() looks again
-        ThreadCache* const cache = cache_of_thread();
-        if (cache != nullptr && cache->adopt(span)) {
-            cache->take_home(span, entry.first, entry.last, entry.count);
-            return;
-        }
+    ThreadCache* const cache = entry.cache;
+    entry.cache = nullptr;
+    cache->mail.put(entry.first, entry.last);
+    if (cache->is_left()) {
+        cache->forward_mail();
     }
-    push_remote(span, entry.first, entry.last);
+    untold_bytes_ += entry.bytes;
+    if (untold_bytes_ >= kSliceBytes) {  // whom it is sent to may sleep
+        untold_bytes_ = 0;
+        note_stirred();
+        note_freed_in_spans();
+    }
 }
 
 void Outbox::add(Span* span, FreeBlock* block) noexcept {
-    Entry& entry = entries_[(reinterpret_cast<std::uintptr_t>(span) >> kSpanLog2) % kEntries];
-    if (entry.span != span) {
-        if (entry.span != nullptr) {
+    // Pairs with the release in ThreadCache::add(). A cache is never unmapped, and finds out whose the span is then.
+    ThreadCache* const cache = span->cache.load(std::memory_order_acquire);
+    if (cache == nullptr || cache->serves_everybody()) {
+        push_remote(span, block, block);
+        return;
+    }
+    Entry& entry = entries_[(reinterpret_cast<std::uintptr_t>(cache) / sizeof(ThreadCache)) % kEntries];
+    if (entry.cache != cache) {
+        if (entry.cache != nullptr) {
             send(entry);
         }
-        entry = {.span = span, .first = nullptr, .last = block, .count = 0};
+        entry = {.cache = cache, .first = nullptr, .last = block, .count = 0, .bytes = 0};
     }
     block->next = entry.first;
     entry.first = block;
-    ++entry.count;
-    if (entry.count == kMostBlocks || entry.count * span->block_bytes >= kMostBytes) {
+    entry.bytes += span->block_bytes;
+    if (++entry.count == kMostBlocks || entry.bytes >= kMostBytes) {
         send(entry);
     }
 }
 
 void Outbox::flush() noexcept {
     for (Entry& entry : entries_) {
-        if (entry.span != nullptr) {
+        if (entry.cache != nullptr) {
             send(entry);
         }
     }

@@ -12,8 +12,8 @@ namespace heapwright::heap {
 
 struct PlannedThread;
 
-/// Blocks of other threads' spans that this thread freed, on their way home: one list a span, so that many travel at the
-/// price of one atomic operation.
+/// Blocks of other threads that this thread freed, on their way home: one list a thread, so that many travel at the price of one
+/// atomic operation.
 class Outbox {
 public:
     constexpr Outbox() noexcept = default;
@@ -24,18 +24,20 @@ public:
 
 private:
     static constexpr std::size_t kEntries = 8;
-    static constexpr std::uint32_t kMostBlocks = 64;
-    static constexpr std::uint32_t kMostBytes = 8192;
+    static constexpr std::uint32_t kMostBlocks = 32;
+    static constexpr std::uint32_t kMostBytes = 16384;
 
     struct Entry {
-        Span* span = nullptr;
+        ThreadCache* cache = nullptr;  ///< whose blocks
         FreeBlock* first = nullptr;
         FreeBlock* last = nullptr;
         std::uint32_t count = 0;
+        std::uint32_t bytes = 0;
     };
-    static void send(Entry& entry) noexcept;
+    void send(Entry& entry) noexcept;
 
     std::array<Entry, kEntries> entries_{};
+    std::size_t untold_bytes_ = 0;  // sent, and the clock does not know yet
 };
 
 /// Pushes a list of blocks to a span that another thread owns, or nobody.

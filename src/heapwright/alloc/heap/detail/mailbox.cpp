@@ -1,0 +1,79 @@
+// Blocks come home: the owner takes them one by one, by the span that each lies in.
+#include <heapwright/alloc/heap/detail/mailbox.hpp>
+
+#include <heapwright/alloc/heap/detail/regions.hpp>
+#include <heapwright/alloc/heap/detail/thread_state.hpp>
+
+namespace heapwright::heap {
+
+namespace {
+
+/// A malloc takes so many blocks home at most, so that none waits for long.
+constexpr std::uint32_t kOpenedAtOnce = 256;
+
+/// The span of blocks that this block lies in: while the block lives, that does not change.
+Span* span_of(const FreeBlock* block) noexcept {
+    Span* const span = find_span(block);
+    const bool is_head = span->owner.load(std::memory_order_relaxed) != owner::kInterior;  // as above
+    return is_head ? span : span - span->head_distance;
+}
+
+}  // namespace
+
+void Mailbox::put_back(FreeBlock* first) noexcept {
+    FreeBlock* empty = nullptr;
+    while (!first_.compare_exchange_strong(empty, first, std::memory_order_release, std::memory_order_relaxed)) {  // pairs with take()
+        if (FreeBlock* const arrived = take(); arrived != nullptr) {
+            FreeBlock* last = arrived;
+            while (last->next != nullptr) {
+                last = last->next;
+            }
+            last->next = first;
+            first = arrived;
+        }
+        empty = nullptr;
+    }
+}
+
+void ThreadCache::open_mail() noexcept {
+    openings_.store(openings_.load(std::memory_order_relaxed) + 1, std::memory_order_relaxed);  // only this thread writes it
+    FreeBlock* block = mail.take();
+    for (std::uint32_t left = kOpenedAtOnce; block != nullptr; --left) {
+        if (left == 0) {
+            mail.put_back(block);
+            return;
+        }
+        FreeBlock* const following = block->next;
+        __builtin_prefetch(following);
+        Span* const span = span_of(block);
+        // Relaxed: both tell of this thread only if this thread wrote them.
+        const bool is_ours = span->cache.load(std::memory_order_relaxed) == this;
+        const std::uintptr_t strangeness = span->owner.load(std::memory_order_relaxed) ^ thread();
+        if (!is_ours) {
+            push_remote(span, block, block);
+        } else if (!is_at_home(strangeness)) {
+            take_home(span, block, block, 1);
+        } else if (push_home(span, block, strangeness)) {
+            static_cast<void>(on_countdown(span));
+        }
+        block = following;
+    }
+}
+
+void ThreadCache::forward_mail() noexcept {
+    FreeBlock* block = mail.take();
+    while (block != nullptr) {
+        FreeBlock* const following = block->next;
+        push_remote(span_of(block), block, block);
+        block = following;
+    }
+}
+
+void ThreadCache::forward_stale_mail() noexcept {
+    const std::uint32_t openings = openings_.load(std::memory_order_relaxed);  // compared only
+    if (mail.has_mail() && openings == openings_seen_.exchange(openings, std::memory_order_relaxed)) {
+        forward_mail();
+    }
+}
+
+}  // namespace heapwright::heap
