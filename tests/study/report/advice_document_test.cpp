@@ -26,7 +26,7 @@ std::vector<Suggestion> sample_suggestions() {
                        .kind = Experiment::Kind::pool_at_site,
                        .target = "site:0",
                        .sites = {static_cast<SiteId>(0)},
-                       .stacks = {}};
+                       .stacks = {}, .entries = {}};
     pool.verdict = Verdict::proved;
     pool.proof = "peak RSS 4.3 MiB became 4.1 MiB";
     pool.measured_bytes = 200'000;
@@ -34,7 +34,7 @@ std::vector<Suggestion> sample_suggestions() {
     setting.rule = "settings_glibc";
     setting.title = "Use two arenas";
     setting.experiment = {
-        .id = "A2-arena-max", .kind = Experiment::Kind::setting, .target = "glibc:arena_max=2", .sites = {}, .stacks = {}};
+        .id = "A2-arena-max", .kind = Experiment::Kind::setting, .target = "glibc:arena_max=2", .sites = {}, .stacks = {}, .entries = {}};
     return {pool, setting};
 }
 
