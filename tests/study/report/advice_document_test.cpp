@@ -26,7 +26,8 @@ std::vector<Suggestion> sample_suggestions() {
                        .kind = Experiment::Kind::pool_at_site,
                        .target = "site:0",
                        .sites = {static_cast<SiteId>(0)},
-                       .stacks = {}, .entries = {}};
+                       .stacks = {},
+                       .entries = {}};
     pool.verdict = Verdict::proved;
     pool.proof = "peak RSS 4.3 MiB became 4.1 MiB";
     pool.measured_bytes = 200'000;
