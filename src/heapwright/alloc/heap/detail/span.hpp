@@ -125,7 +125,8 @@ void carve(Span* span) noexcept;
 /// Requires: is_at_home(strangeness).  Returns: whether the countdown ran out.
 [[nodiscard]] HEAPWRIGHT_ALWAYS_INLINE bool push_home(Span* span, FreeBlock* block, std::uintptr_t strangeness) noexcept {
     static_assert(owner::kCountedBit == 1 && offsetof(Span, local_free) == offsetof(Span, free) + sizeof(FreeBlock*));
-    auto& list = *reinterpret_cast<FreeBlock**>(reinterpret_cast<std::byte*>(span) + offsetof(Span, free) + strangeness * sizeof(FreeBlock*));
+    auto& list =
+        *reinterpret_cast<FreeBlock**>(reinterpret_cast<std::byte*>(span) + offsetof(Span, free) + strangeness * sizeof(FreeBlock*));
     block->next = list;
     span->countdown -= static_cast<std::uint32_t>(strangeness);
     const bool is_due = span->countdown == 0;
