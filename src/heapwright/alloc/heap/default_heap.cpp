@@ -61,6 +61,13 @@ Span* span_of_block(const void* block, const char* what) noexcept {
     return span;
 }
 
+/// A thread that frees more than it allocates takes home what others freed for it, too.
+void open_mail(ThreadCache& cache) noexcept {
+    if (cache.mail.has_mail()) {
+        cache.open_mail();
+    }
+}
+
 void release_small(Span* span, FreeBlock* block) noexcept {
     while (true) {
         const std::uintptr_t self = heap::thread_pointer();
@@ -86,6 +93,7 @@ void release_small(Span* span, FreeBlock* block) noexcept {
             return;
         }
         static_cast<void>(cache->adopt(span));  // by us or by somebody: look again
+        open_mail(*cache);
     }
 }
 
@@ -232,9 +240,11 @@ void* move(void* block, std::size_t bytes, const std::uintptr_t* frame) noexcept
 }
 
 HEAPWRIGHT_NOINLINE void on_countdown(Span* span) noexcept {
-    if (span->cache.load(std::memory_order_relaxed)->on_countdown(span)) {  // the caller owns the span
+    ThreadCache* const cache = span->cache.load(std::memory_order_relaxed);  // the caller owns the span
+    if (cache->on_countdown(span)) {
         heap::note_freed_in_spans();
     }
+    open_mail(*cache);
 }
 
 HEAPWRIGHT_NOINLINE void release_slow(void* block) noexcept {

@@ -158,8 +158,11 @@ ThreadCache* HeapCore::obtain(std::uintptr_t thread, Span** direct) noexcept {
 
 void HeapCore::park(ThreadCache* cache) noexcept {
     HEAPWRIGHT_PROBE2(thread_left, cache->thread(), id_);
+    while (cache->mail.has_mail()) {
+        cache->open_mail();
+    }
     cache->detach();
-    cache->forward_mail();  // what comes from now on, its sender forwards
+    cache->forward_mail(nullptr);  // what comes from now on, its sender forwards
     const os::LockGuard guard(lock_);
     cache->parked_next = parked_;
     parked_ = cache;
@@ -196,7 +199,7 @@ void HeapCore::forward_mail(bool stale_only) noexcept {
         if (stale_only) {
             cache->forward_stale_mail();
         } else {
-            cache->forward_mail();
+            cache->forward_mail(nullptr);
         }
     }
 }

@@ -18,6 +18,16 @@ Span* span_of(const FreeBlock* block) noexcept {
     return is_head ? span : span - span->head_distance;
 }
 
+/// Frees a block into a span of somebody else, or of nobody: then the adopter takes the span over, because nobody would look at it.
+void forward(Span* span, FreeBlock* block, ThreadCache* adopter) noexcept {
+    const bool is_abandoned = span->owner.load(std::memory_order_relaxed) == owner::kAbandoned;  // adopt() looks again
+    if (adopter != nullptr && is_abandoned && adopter->adopt(span)) {
+        adopter->take_home(span, block, block, 1);
+    } else {
+        push_remote(span, block, block);
+    }
+}
+
 }  // namespace
 
 void Mailbox::put_back(FreeBlock* first) noexcept {
@@ -50,7 +60,7 @@ void ThreadCache::open_mail() noexcept {
         const bool is_ours = span->cache.load(std::memory_order_relaxed) == this;
         const std::uintptr_t strangeness = span->owner.load(std::memory_order_relaxed) ^ thread();
         if (!is_ours) {
-            push_remote(span, block, block);
+            forward(span, block, this);
         } else if (!is_at_home(strangeness)) {
             take_home(span, block, block, 1);
         } else if (push_home(span, block, strangeness)) {
@@ -60,11 +70,11 @@ void ThreadCache::open_mail() noexcept {
     }
 }
 
-void ThreadCache::forward_mail() noexcept {
+void ThreadCache::forward_mail(ThreadCache* adopter) noexcept {
     FreeBlock* block = mail.take();
     while (block != nullptr) {
         FreeBlock* const following = block->next;
-        push_remote(span_of(block), block, block);
+        forward(span_of(block), block, adopter);
         block = following;
     }
 }
@@ -72,7 +82,7 @@ void ThreadCache::forward_mail() noexcept {
 void ThreadCache::forward_stale_mail() noexcept {
     const std::uint32_t openings = openings_.load(std::memory_order_relaxed);  // compared only
     if (mail.has_mail() && openings == openings_seen_.exchange(openings, std::memory_order_relaxed)) {
-        forward_mail();
+        forward_mail(nullptr);
     }
 }
 

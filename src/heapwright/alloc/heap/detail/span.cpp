@@ -13,10 +13,6 @@ namespace {
 constexpr std::uint32_t kFirstCarveBytes = 4096;
 constexpr std::uint32_t kMostCarveBytes = 16384;
 
-/// Handed out at once of what was freed: so little that what comes back meanwhile, still in the processor's cache, is used first.
-constexpr std::uint32_t kHandedOutBytes = 4096;
-constexpr std::uint32_t kLeastHandedOut = 8;
-
 /// Orders what this thread wrote for a child of fork, in which it may stop between any two writes.
 void in_this_order() noexcept { std::atomic_signal_fence(std::memory_order_acq_rel); }
 
@@ -63,23 +59,15 @@ void take_back_unused(Span* span) noexcept {
 
 bool hand_out_freed(Span* span) noexcept {
     take_remote(span);
-    FreeBlock* const first = span->local_free;
-    if (first == nullptr) {
+    FreeBlock* const freed = span->local_free;
+    if (freed == nullptr) {
         return false;
     }
-    const std::uint32_t most = std::max(kHandedOutBytes / span->block_bytes, kLeastHandedOut);
-    FreeBlock* last = first;
-    std::uint32_t count = 1;
-    while (count < most && last->next != nullptr) {
-        last = last->next;
-        ++count;
-    }
-    span->local_free = last->next;
+    span->local_free = nullptr;
     in_this_order();
-    span->set_live(span->live() + count, 0);
-    last->next = nullptr;
+    span->set_live(span->carved - absent_blocks(span), 0);
     in_this_order();
-    span->free = first;
+    span->free = freed;
     return true;
 }
 

@@ -107,7 +107,7 @@ void put_home(Span* span, FreeBlock* first, FreeBlock* last, std::uint32_t count
 void take_remote(Span* span) noexcept;
 /// Takes back what malloc could still have taken.
 void take_back_unused(Span* span) noexcept;
-/// Turns some of the owner's frees, and others', into what malloc takes from. Returns false when there are none; absent units stay.
+/// Turns the owner's frees, and others', into what malloc takes from. Returns false when there are none; absent units stay.
 /// Requires: span->free is empty.
 bool hand_out_freed(Span* span) noexcept;
 /// Makes blocks of slots that never were any. Requires: span->free is empty, and the span has such slots.

@@ -64,8 +64,9 @@ public:
     void take_home(Span* span, FreeBlock* first, FreeBlock* last, std::uint32_t count) noexcept;
     /// Takes home what lies in the mailbox.
     void open_mail() noexcept;
-    /// Sends what lies in the mailbox on to the spans, because the thread is gone or sleeps. Any thread.
-    void forward_mail() noexcept;
+    /// Sends what lies in the mailbox on to the spans, because the thread is gone or sleeps. Any thread; `adopter`: its cache, if
+    /// it has one, takes over the spans that nobody owns.
+    void forward_mail(ThreadCache* adopter) noexcept;
     /// As forward_mail(), where the thread did not open its mailbox since the last call. One thread at a time.
     void forward_stale_mail() noexcept;
     /// The countdown of a span ran out. Returns whether memory may have become free.

@@ -40,7 +40,7 @@ void Outbox::send(Entry& entry) noexcept {
     entry.cache = nullptr;
     cache->mail.put(entry.first, entry.last);
     if (cache->is_left()) {
-        cache->forward_mail();
+        cache->forward_mail(t_state.cache);
     }
     untold_bytes_ += entry.bytes;
     if (untold_bytes_ >= kSliceBytes) {  // whom it is sent to may sleep

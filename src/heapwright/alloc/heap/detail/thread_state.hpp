@@ -24,8 +24,8 @@ public:
 
 private:
     static constexpr std::size_t kEntries = 8;
-    static constexpr std::uint32_t kMostBlocks = 32;
-    static constexpr std::uint32_t kMostBytes = 16384;
+    static constexpr std::uint32_t kMostBlocks = 16;
+    static constexpr std::uint32_t kMostBytes = 8192;
 
     struct Entry {
         ThreadCache* cache = nullptr;  ///< whose blocks
