@@ -17,7 +17,7 @@ from instructions_test import measure  # noqa: E402
 from measure import ROOT, median, save, table  # noqa: E402
 
 HERE = Path(__file__).resolve().parent / "alloc"
-SOURCES = [*(ROOT / "src/heapwright/base").glob("*.cpp"), *(ROOT / "src/heapwright/os").glob("*.cpp"),
+SOURCES = [*(ROOT / "src/heapwright/base").glob("*.cpp"), *(ROOT / "src/heapwright/os").glob("*.cpp"), *(ROOT / "src/heapwright/config").glob("*.cpp"),
            ROOT / "src/heapwright/alloc/pool/misuse.cpp", ROOT / "src/heapwright/alloc/tlsf/misuse.cpp",
            ROOT / "src/heapwright/alloc/adapt/foreign_sources.cpp", *(ROOT / "src/heapwright/alloc/heap").rglob("*.cpp")]
 FLAGS = ["-std=c++23", "-O3", "-DNDEBUG", "-march=x86-64-v2", "-pthread", f"-I{ROOT}", f"-I{ROOT / 'src'}"]
