@@ -16,35 +16,22 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
+#include <bench/malloc/workload.hpp>
+
 namespace defrag {
 
-/// Ends the program: the allocator gave no memory, or what was written into an object is gone.
-[[noreturn]] inline void fail(const char* sentence) {
-    std::fprintf(stderr, "heapwright: the workload failed: %s\n", sentence);
-    _exit(1);
-}
+using workload::fail;
+using workload::mixed;
 
-inline std::uint64_t mixed(std::uint64_t value) {
-    value = (value ^ (value >> 30U)) * 0xBF58476D1CE4E5B9U;
-    value = (value ^ (value >> 27U)) * 0x94D049BB133111EBU;
-    return value ^ (value >> 31U);
-}
-
-class Random {
+class Random : public workload::Random {
 public:
-    explicit Random(std::uint64_t seed) : state_{mixed(seed + 1)} {}
-    std::uint64_t next() { return mixed(state_ += 0x9E3779B97F4A7C15U); }
-    /// In [0, bound), for bounds below 2^32.
-    std::size_t below(std::size_t bound) { return ((next() >> 32U) * bound) >> 32U; }
+    using workload::Random::Random;
     /// In [least, 2 * most): every doubling is equally likely; `most` is a power of two times `least`.
     std::size_t size_between(std::size_t least, std::size_t most) {
         const auto doublings = static_cast<std::size_t>(__builtin_ctzll(most / least));
         const std::size_t base = least << below(doublings);
         return base + below(base);
     }
-
-private:
-    std::uint64_t state_;
 };
 
 /// An array in a mapping of its own.

@@ -8,7 +8,7 @@ namespace heapwright::heap {
 
 namespace {
 
-/// A malloc takes so many blocks home at most, so that none waits for long.
+/// A malloc or a free takes so many blocks home at most, so that none takes long.
 constexpr std::uint32_t kOpenedAtOnce = 256;
 
 /// The span of blocks that this block lies in: while the block lives, that does not change.
