@@ -228,6 +228,28 @@ TEST_CASE("what others freed of a thread that sleeps goes back, too") {
     check_heap();
 }
 
+TEST_CASE("who trims while others trim finds nothing half done: mail that they took out has been sent on") {
+    constexpr int kRounds = 6;
+    std::vector<Held> made;
+    Sleeper sleeper([&](unsigned) { made = make_many(40'000, 200); });
+    const std::size_t before = resident_bytes();
+    for (int round = 0; round < kRounds; ++round) {
+        sleeper.next();
+        std::atomic<bool> is_over{false};
+        std::thread other([&] {
+            while (!is_over) {
+                static_cast<void>(default_heap::trim());
+            }
+        });
+        release_all(made);
+        static_cast<void>(default_heap::trim());
+        CHECK(resident_bytes() < before + 2 * kMiB);
+        is_over = true;
+        other.join();
+    }
+    check_heap();
+}
+
 TEST_CASE("the clock gives back what is free in spans of a thread that sleeps") {
     std::vector<Held> left;
     Sleeper sleeper([&](unsigned step) {

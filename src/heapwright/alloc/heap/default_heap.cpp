@@ -287,6 +287,7 @@ bool resize_in_place(void* block, std::size_t bytes) noexcept {
 }
 
 std::size_t trim() noexcept {
+    const os::LockGuard guard(heap::turn_lock());
     heap::t_state.outbox.flush();
     if (ThreadCache* const cache = heap::t_state.cache; cache != nullptr) {
         cache->shed();

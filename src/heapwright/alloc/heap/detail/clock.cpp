@@ -38,18 +38,24 @@ union Immortal {
 };
 constinit Immortal g_clock;
 constinit std::atomic<std::uint64_t> g_next_turn_ns{0};  // without a thread
+constinit os::SpinLock g_turn_lock;
 
 bool has_work() noexcept { return dirty_bytes() >= kWorthwhileBytes || stirred_bytes() >= kWorthwhileBytes || is_round_under_way(); }
 
 std::uint64_t turn_ns() noexcept { return g_settings.delay_ns / kTurnsOfDelay; }
 
+/// Nothing where somebody is at it, or trims.
 void take_turn(std::uint64_t budget_ns) noexcept {
+    if (!g_turn_lock.try_lock()) {
+        return;
+    }
     const std::uint32_t turn = g_turn.fetch_add(1, std::memory_order_relaxed) + 1;  // a stamp, read through nothing
     g_default_core.forward_mail(true);
     g_default_core.sweep_abandoned();
     sweep_places();
     visit_by_clock(turn, kTurnsOfDelay, budget_ns);
     purge_regions(turn - kTurnsOfDelay, is_above_ceiling(0));
+    g_turn_lock.unlock();
 }
 
 /// In a control group, what is free in this heap may be what keeps the group from its limit. The limit may change at any time.
@@ -121,7 +127,10 @@ void note_freed() noexcept { consider(dirty_bytes()); }
 
 void note_freed_in_spans() noexcept { consider(dirty_bytes() + stirred_bytes()); }
 
+os::SpinLock& turn_lock() noexcept { return g_turn_lock; }
+
 void restart_clock_after_fork() noexcept {
+    g_turn_lock.reset_after_fork();
     g_clock.thread.forget_after_fork();
     const std::uint32_t state = g_state.load(std::memory_order_relaxed);  // no other thread exists
     g_state.store(state == without_thread ? state : std::uint32_t{none}, std::memory_order_relaxed);

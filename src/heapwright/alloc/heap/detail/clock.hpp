@@ -3,6 +3,8 @@
 
 #include <cstdint>
 
+#include <heapwright/os/spin_lock.hpp>
+
 namespace heapwright::heap {
 
 struct ClockSettings {
@@ -19,6 +21,10 @@ void set_clock(const ClockSettings& settings) noexcept;
 void note_freed() noexcept;
 /// Spans became free, or blocks in them, so that a span changed its state. As note_freed() otherwise.
 void note_freed_in_spans() noexcept;
+
+/// Held during a turn of the clock: who takes it finds nothing half done by the clock, such as mail taken out and not yet sent on.
+/// Taken before every other lock of the heap; not held around fork, which may come in the middle of a turn.
+[[nodiscard]] os::SpinLock& turn_lock() noexcept;
 
 /// In the child of fork, which has no thread of ours.
 void restart_clock_after_fork() noexcept;

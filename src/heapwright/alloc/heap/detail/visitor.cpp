@@ -131,7 +131,6 @@ private:
     std::uint32_t scheduled_ = 0;
     std::uint32_t begins_at_ = 0;
 };
-constinit os::SpinLock g_round_lock;
 constinit Round g_round;
 
 }  // namespace
@@ -170,13 +169,9 @@ std::size_t stirred_bytes() noexcept {
 }
 
 void visit_by_clock(std::uint32_t turn, std::uint32_t delay_turns, std::uint64_t budget_ns) noexcept {
-    if (!g_round_lock.try_lock()) {
-        return;
-    }
     if (g_round.is_due(turn, delay_turns)) {
         g_round.go_on(turn - delay_turns, budget_ns);
     }
-    g_round_lock.unlock();
 }
 
 bool is_round_under_way() noexcept { return g_is_under_way.load(std::memory_order_relaxed); }  // a hint
@@ -197,7 +192,6 @@ os::SpinLock& visitor_lock() noexcept { return g_visitor_lock; }
 
 void reset_visitor_after_fork() noexcept {
     g_visitor_lock.reset_after_fork();
-    g_round_lock.reset_after_fork();
     g_round.end();
 }
 

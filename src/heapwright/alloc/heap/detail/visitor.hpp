@@ -26,7 +26,7 @@ void note_stirred() noexcept;
 /// were put aside so long ago; it goes on in the next turns where the last one ended.
 ///
 /// Cost: stops within one span of the budget.
-/// Thread safety: any thread; while one is at it, the others do nothing.
+/// Thread safety: under turn_lock().
 void visit_by_clock(std::uint32_t turn, std::uint32_t delay_turns, std::uint64_t budget_ns) noexcept;
 /// Whether a round has begun and not ended.
 [[nodiscard]] bool is_round_under_way() noexcept;
