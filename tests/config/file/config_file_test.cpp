@@ -152,8 +152,10 @@ TEST_CASE("texts that toml++ asserts to be others are no TOML, and nothing worse
     CHECK(mistakes_of("[site]\nplace =`\"bump\"").starts_with("m:2:"));
     CHECK(mistakes_of("a = `").starts_with("m:1:"));
     CHECK(mistakes_of("[heap]\nlimit = 1 \xC9\xBA").starts_with("m:2:11: this is no TOML: letters beyond ASCII"));
+    CHECK(mistakes_of("[heap]\nlimit = 9'9=\xEF\xB1\xBF").starts_with("m:2:"));  // not in quotes, but for a reader that takes them for such
     CHECK(mistakes_of("# \xC9\xBA\n[monitor]\nsocket = \"\\\"\xC9\xBA\" # \xC9\xBA\njson_file = '\xC9\xBA'\n").empty());
     CHECK(config::read_config("[monitor]\nsocket = \"\"\"\n\xC9\xBA\"\"\"\n").mistakes.empty());
+    CHECK(mistakes_of("\xEF\xBB\xBF[monitor]\nsocket = '\xC9\xBA'\n").empty());
 }
 
 TEST_CASE("TOML that a program could not read while it starts is a mistake for check, and none for read") {

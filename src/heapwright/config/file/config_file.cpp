@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <array>
 #include <span>
+#include <string>
 #include <utility>
 
 #include <heapwright/config/file/detail/toml.hpp>
@@ -14,6 +15,8 @@
 namespace heapwright::config {
 
 namespace {
+
+constexpr std::string_view kByteOrderMark = "\xEF\xBB\xBF";
 
 /// Where a text of TOML that begins at `at` ends: behind its closing quotes, or where its line ends.
 std::size_t end_of_quoted(std::string_view text, std::size_t at) {
@@ -34,7 +37,7 @@ std::size_t end_of_quoted(std::string_view text, std::size_t at) {
 /// The first letter beyond ASCII outside of texts and comments, where TOML has none, or npos. Version 3.3 of toml++ has an
 /// undefined step there.
 std::size_t find_stray_letter(std::string_view text) {
-    std::size_t at = text.starts_with("\xEF\xBB\xBF") ? 3 : 0;
+    std::size_t at = text.starts_with(kByteOrderMark) ? kByteOrderMark.size() : 0;
     while (at < text.size()) {
         if (text[at] == '#') {
             at = std::min(text.find('\n', at), text.size());
@@ -47,6 +50,23 @@ std::size_t find_stray_letter(std::string_view text) {
         }
     }
     return std::string_view::npos;
+}
+
+/// The text with a question mark for each letter beyond ASCII. TOML has neither outside of texts and comments: where this one
+/// can be parsed, all such letters are where toml++ takes no undefined step over them.
+std::string with_plain_letters(std::string_view text) {
+    std::string plain;
+    plain.reserve(text.size());
+    text.remove_prefix(text.starts_with(kByteOrderMark) ? kByteOrderMark.size() : 0);
+    for (const char letter : text) {
+        const auto byte = static_cast<unsigned char>(letter);
+        if (byte < 0x80) {
+            plain += letter;
+        } else if (byte >= 0xC0) {  // one for the bytes that follow, too, so that columns stay
+            plain += '?';
+        }
+    }
+    return plain;
 }
 
 ConfigMistake mistake_at(const toml::source_region& region, std::string sentence) {
@@ -176,6 +196,7 @@ ConfigReading read_config(std::string_view text) {
         return reading;
     }
     try {
+        static_cast<void>(toml::parse(with_plain_letters(text)));
         TableReader(reading).read(toml::parse(text));
     } catch (const toml::parse_error& error) {
         reading = {};
