@@ -30,6 +30,8 @@ TARGETS = [
     ("cycles", "rings of 10 made and collected, a node", "heapwright CycleCollector", 25.0),
     ("cycles", "rings of 1000 made and collected, a node", "heapwright CycleCollector", 25.0),
     ("cycles", "a doubly linked list of 1M, collected", "heapwright CycleCollector", 25.0),
+    ("cycles", "a doubly linked list of 1M, collected by 10000 at a time", "heapwright CycleCollector", 50.0),
+    ("cycles", "a doubly linked list of 1M, the longest call of 10000", "heapwright CycleCollector", 1.0),
     ("cycles", "a pass wasted on 1M living nodes, of 100", "heapwright CycleCollector", 2.0),
     ("graph", "bytes an edge, 1.6M random", "heapwright FrozenGraph", 4.5),
     ("graph", "bytes an edge, 1.6M random", "heapwright Graph", 8.0),

@@ -51,9 +51,28 @@ NodeKind* NodeKinds::add(std::uint32_t number, const NodeOps* ops, Candidates* h
     }
     void* const memory = allocate_(Layout::of<NodeKind>());
     if (memory != nullptr) {
+        handles_stay_ = handles_stay_ && ops->handles_stay;
         kinds_[number] = ::new (memory) NodeKind{.ops = ops, .home = home};
     }
     return kinds_[number];
+}
+
+void Candidates::forget_looked_at(NodeHeader& node) noexcept {
+    struct Disturb : EdgeSink {
+        explicit Disturb(Candidates& owner) noexcept : EdgeSink(&to), home(owner) {}
+        Candidates& home;
+        static void to(EdgeSink& sink, NodeHeader& held) noexcept {
+            Candidates& home = static_cast<Disturb&>(sink).home;
+            if (held.kind->home == &home && held.is_looked_at()) {
+                home.disturb(held);
+            }
+        }
+    };
+    list(looked_at)[node.place()] = nullptr;
+    node.trial = NodeHeader::kIdle;
+    node.slot = 0;
+    Disturb disturb{*this};
+    node.kind->ops->follow(node, disturb);
 }
 
 void refuse_orphans(const NodeKind& most, std::uint64_t live) noexcept {

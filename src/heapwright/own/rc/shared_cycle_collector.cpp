@@ -115,7 +115,16 @@ bool upgrade_node(NodeHeader& node, AtomicCounts& counts) noexcept {
     if (counts.strong() == 0) {
         return false;  // and its collector may be gone
     }
-    const Gate::Inside inside(home_of(node).gate());
+    SharedHome& home = home_of(node);
+    const Gate::Inside inside(home.gate());
+    // No pass runs, so that `trial` is nobody's to change but of who drops the last handle.
+    const SharedHome::ListsGuard guard(home);
+    if (node.trial != NodeHeader::kIdle) {
+        if (home.is_freeing) {
+            return false;
+        }
+        home.disturb(node);
+    }
     return counts.try_add_strong();
 }
 

@@ -38,10 +38,24 @@ concept HasTracedMembers = requires { typename T::traced_members; };
 ///
 /// A handle that is not named is a handle from outside: what it refers to is kept, and a cycle through it is a leak. A
 /// handle that is named twice is a fault that the collector refuses.
+///
+/// A type may promise `static constexpr bool kHandlesStay = true;`. Then handles leave its objects only by being dropped: none is
+/// moved or swapped out of one, alone or with its container, and still there when the collector is called next; it is copied
+/// instead. Moving handles in, or about within an object, is no matter. A type derived from it promises the same. Cycles of
+/// types that promise it are collected in steps, however large, see BasicCycleCollector::collect(); debug builds find who breaks it.
 template <class T>
 concept Traced = detail::HasTrace<std::remove_cv_t<T>> || detail::HasTracedMembers<std::remove_cv_t<T>>;
 
 namespace detail {
+
+/// Whether a type promises that handles stay, see Traced.
+template <class T>
+inline constexpr bool kHandlesStayIn = false;
+template <class T>
+    requires requires {
+        { T::kHandlesStay } -> std::convertible_to<bool>;
+    }
+inline constexpr bool kHandlesStayIn<T> = T::kHandlesStay;
 
 template <class T>
 inline constexpr bool kIsCounted = false;

@@ -44,7 +44,15 @@ Collection BasicCycleCollector<Policy, Home>::collect(std::size_t budget_nodes, 
     if (budget_nodes == 0 || !home_.try_begin()) {
         return result;
     }
-    run_pass(List::young, {.budget = budget_nodes, .is_young = true}, result);
+    if (budget_nodes == kUnlimited) {
+        settle_long_pass(result);
+    }
+    const std::size_t all_nodes = budget_nodes;
+    const std::size_t share = share_of_long_pass(all_nodes);
+    budget_nodes -= share;
+    if (budget_nodes > 0) {
+        run_pass(List::young, {.budget = budget_nodes, .is_young = true}, result);
+    }
     const bool has_old = count_of(List::old) > 0 || (budget_nodes == kUnlimited && count_of(List::large) > 0);
     if (has_old && result.visited < budget_nodes && clock_.is_due(made_nodes())) {
         Collection old;
@@ -58,7 +66,9 @@ Collection BasicCycleCollector<Policy, Home>::collect(std::size_t budget_nodes, 
         result.freed += old.freed;
         result.was_cut |= old.was_cut;
     }
-    if (budget_nodes != kUnlimited && overdraft == Overdraft::saved && count_of(List::large) > 0) {
+    if (long_pass_.is_active()) {
+        run_long_pass(all_nodes - result.visited, result);
+    } else if (budget_nodes != kUnlimited && overdraft == Overdraft::saved && count_of(List::large) > 0 && !kinds_.handles_stay()) {
         run_saved_pass(budget_nodes, result);
     }
     HEAPWRIGHT_AUDIT(*this);  // before the next thread may begin a pass
@@ -81,11 +91,85 @@ void BasicCycleCollector<Policy, Home>::run_saved_pass(std::size_t budget_nodes,
 }
 
 template <class Policy, class Home>
+std::size_t BasicCycleCollector<Policy, Home>::share_of_long_pass(std::size_t budget_nodes) noexcept {
+    const bool may_begin = budget_nodes != kUnlimited && !long_pass_.is_active() && kinds_.handles_stay();
+    if (may_begin && count_of(List::large) > 0 && long_clock_.is_due(budget_nodes)) {
+        long_pass_.begin();
+    }
+    if (!long_pass_.is_active()) {
+        return 0;
+    }
+    if (!kinds_.handles_stay()) {
+        long_pass_.abandon();  // a type that does not promise it was added meanwhile
+    }
+    is_long_first_ = !is_long_first_;
+    return budget_nodes / 2 + (is_long_first_ ? budget_nodes % 2 : 0);
+}
+
+template <class Policy, class Home>
+void BasicCycleCollector<Policy, Home>::run_long_pass(std::size_t most_steps, Collection& result) noexcept {
+    std::size_t steps = 0;
+    if (long_pass_.is_looking()) {
+        home_.stop_others();
+        steps = long_pass_.look(most_steps);
+        home_.resume_others();
+    }
+    result.visited += steps;
+    free_of_long_pass(most_steps - steps, result);
+    if (long_pass_.is_active()) {
+        result.was_cut = true;
+    } else {
+        long_clock_.passed(long_pass_.gathered(), long_pass_.freed());
+    }
+}
+
+template <class Policy, class Home>
+void BasicCycleCollector<Policy, Home>::free_of_long_pass(std::size_t most_steps, Collection& result) noexcept {
+    using Counts = typename Policy::Counts;
+    detail::NodeKind* kind = nullptr;
+    std::uint64_t destroyed = 0;
+    const auto tell = [&] {
+        if (kind != nullptr) {
+            typename Home::ListsGuard guard(home_);
+            kind->gone += destroyed;
+            kind->collected += destroyed;
+        }
+        result.freed += std::exchange(destroyed, 0);
+    };
+    result.visited += long_pass_.end_garbage(
+        most_steps,
+        [&](detail::NodeHeader& node) {
+            if (node.kind != kind) {
+                tell();
+                kind = node.kind;
+            }
+            ++destroyed;
+            kind->ops->destroy(node.object<Counts>());
+        },
+        [](detail::NodeHeader& node) {
+            const detail::NodeOps& ops = *node.kind->ops;
+            if (node.counts<Counts>().end_object()) {
+                Blocks::deallocate(reinterpret_cast<std::byte*>(&node) - ops.lead_bytes, ops.layout);
+            }
+        });
+    tell();
+}
+
+template <class Policy, class Home>
+void BasicCycleCollector<Policy, Home>::settle_long_pass(Collection& result) noexcept {
+    if (long_pass_.is_active()) {
+        long_pass_.abandon();
+        run_long_pass(kUnlimited, result);
+    }
+}
+
+template <class Policy, class Home>
 Collection BasicCycleCollector<Policy, Home>::collect_all() noexcept {
     Collection result;
     if (!home_.try_begin()) {
         return result;
     }
+    settle_long_pass(result);
     // Destructors of one round make candidates for the next.
     for (std::size_t freed_before = SIZE_MAX; freed_before != result.freed && candidates() > 0;) {
         freed_before = result.freed;
@@ -217,7 +301,7 @@ const char* BasicCycleCollector<Policy, Home>::broken_invariant() noexcept {
     for (const List which : {List::young, List::old, List::large}) {
         const detail::NodeList& nodes = home_.list(which);
         for (std::uint32_t place = 0; place < nodes.size(); ++place) {
-            if (nodes[place]->list() != which || nodes[place]->place() != place) {
+            if (nodes[place]->list() != static_cast<std::uint32_t>(which) || nodes[place]->place() != place) {
                 return "CC1: a candidate does not know its list and place";
             }
             if (nodes[place]->trial != detail::NodeHeader::kIdle) {
@@ -225,7 +309,7 @@ const char* BasicCycleCollector<Policy, Home>::broken_invariant() noexcept {
             }
         }
     }
-    return nullptr;
+    return long_pass_.broken_invariant();
 }
 
 }  // namespace heapwright

@@ -5,7 +5,8 @@
 //   bit 31  old: it survived a pass              bits 29, 30  which list of candidates; 0: none
 //   bits 0 to 27  where in that list; while a pass has visited the node, where in the list of the visited
 //
-// `trial` is kIdle outside of a pass, else the strong handles that were not yet found inside the visited part.
+// `trial` is kIdle outside of a pass, else the strong handles that were not yet found inside the visited part. A long pass, which
+// goes on from call to call, counts the handles it found instead, above kLookedAt; others leave its nodes alone.
 #pragma once
 
 #include <cstddef>
@@ -23,14 +24,23 @@ namespace heapwright::detail {
 struct NodeHeader;
 class Candidates;
 
+/// Who is called with each node that another has a handle to.
+struct EdgeSink {
+    using To = void (*)(EdgeSink& sink, NodeHeader& node) noexcept;
+    explicit EdgeSink(To function) noexcept : to(function) {}
+    To to;
+};
+
 /// What a collector has to know of a type. One for each type and policy, made by the compiler.
 struct NodeOps {
     std::string_view name;
     void (*gather)(const void* object, void* pass) noexcept;  // calls the pass for each handle that the object names
     void (*rescue)(const void* object, void* pass) noexcept;
+    void (*follow)(NodeHeader& node, EdgeSink& sink) noexcept;  // the same for long passes
     void (*destroy)(void* object) noexcept;
     std::size_t lead_bytes;  // of the block before the node's header
     Layout layout;
+    bool handles_stay;  // see traced.hpp
 };
 
 /// The nodes of one type in one collector.
@@ -52,10 +62,21 @@ struct NodeHeader {
     static constexpr std::uint32_t kUnsure = 1U << 30;  // old nodes behind it counted as outside
     static constexpr std::uint32_t kCut = 1U << 28;     // what is behind it was not looked at any more
     static constexpr std::uint32_t kPlaceMask = (1U << 28) - 1;
+    // Of a node that a long pass looks at.
+    static constexpr std::uint32_t kLookedAt = 1U << 31;  // in `trial`
+    static constexpr std::uint32_t kChanged = 1U << 29;   // it lost a handle since, or a weak handle was upgraded
+    static constexpr std::uint32_t kWaits = 1U << 28;     // it was a candidate
 
     NodeKind* kind;
     std::uint32_t trial = kIdle;
     std::uint32_t slot = 0;
+
+    /// Whether a pass that ends with its call has it.
+    [[nodiscard]] HEAPWRIGHT_ALWAYS_INLINE bool is_visited() const noexcept { return trial < kLookedAt; }
+    [[nodiscard]] bool is_looked_at() const noexcept { return trial >= kLookedAt && trial != kIdle; }
+    [[nodiscard]] bool is_changed() const noexcept { return (slot & kChanged) != 0; }
+    [[nodiscard]] std::uint32_t found() const noexcept { return trial & ~kLookedAt; }
+    void move_to(std::uint32_t place) noexcept { slot = (slot & ~kPlaceMask) | place; }
 
     [[nodiscard]] bool is_old() const noexcept { return (slot & kOld) != 0; }
     [[nodiscard]] std::uint32_t list() const noexcept { return (slot & kListMask) >> kListShift; }
@@ -137,9 +158,10 @@ private:
 /// The nodes that lost a handle and kept others: where a cycle of garbage may begin.
 class Candidates {
 public:
-    enum List : std::uint32_t { none, young, old, large };  // large: more hangs on them than a bounded pass may visit
+    // large: more hangs on them than a bounded pass may visit. looked_at: not candidates, but what a long pass has; see long_pass.hpp.
+    enum List : std::uint32_t { none, young, old, large, looked_at };
     Candidates(NodeList::Allocate allocate, NodeList::Deallocate deallocate) noexcept
-        : lists_{{allocate, deallocate}, {allocate, deallocate}, {allocate, deallocate}} {}
+        : lists_{{allocate, deallocate}, {allocate, deallocate}, {allocate, deallocate}, {allocate, deallocate}} {}
 
     [[nodiscard]] NodeList& list(List which) noexcept { return lists_[which - 1]; }
     [[nodiscard]] const NodeList& list(List which) const noexcept { return lists_[which - 1]; }
@@ -163,7 +185,9 @@ public:
     }
     /// A handle was dropped and others are left.
     HEAPWRIGHT_NOINLINE void note(NodeHeader& node) noexcept {
-        if (HEAPWRIGHT_LIKELY(!node.is_old())) {
+        if (HEAPWRIGHT_UNLIKELY(node.trial != NodeHeader::kIdle)) {
+            disturb(node);
+        } else if (HEAPWRIGHT_LIKELY(!node.is_old())) {
             add(node, young);
         } else {
             add(node, old);
@@ -171,16 +195,29 @@ public:
     }
     /// The last handle was dropped: the node dies in the usual way.
     void forget(NodeHeader& node) noexcept {
-        if (node.list() != none) {
+        if (HEAPWRIGHT_UNLIKELY(node.trial != NodeHeader::kIdle)) {
+            forget_looked_at(node);
+        } else if (node.list() != none) {
             remove(node);
         }
         ++node.kind->gone;
     }
 
+    /// A node that a long pass looks at lost a handle, or got one that no other handle is a copy of.
+    void disturb(NodeHeader& node) noexcept {
+        node.slot |= NodeHeader::kChanged;
+        is_disturbed = true;
+    }
+    bool is_disturbed = false;  // since the long pass last asked
+    bool is_freeing = false;    // what the long pass looks at is garbage
+
     [[nodiscard]] std::uint64_t refused() const noexcept { return refused_; }
 
 private:
-    NodeList lists_[3];  // NOLINT(*-use-default-member-init): they depend on the arguments
+    /// The handles in it are no longer a looked-at node's: what they keep is held from outside until its destructor drops them.
+    HEAPWRIGHT_COLD void forget_looked_at(NodeHeader& node) noexcept;
+
+    NodeList lists_[4];  // NOLINT(*-use-default-member-init): they depend on the arguments
     std::uint64_t refused_ = 0;
 };
 
@@ -195,7 +232,14 @@ private:
     }
     return false;
 }
-[[nodiscard]] HEAPWRIGHT_ALWAYS_INLINE bool upgrade_node(NodeHeader& /*node*/, PlainCounts& counts) noexcept {
+/// Makes a strong handle of a weak one. Returns: false when the node is dead, or proven to be garbage.
+[[nodiscard]] HEAPWRIGHT_ALWAYS_INLINE bool upgrade_node(NodeHeader& node, PlainCounts& counts) noexcept {
+    if (HEAPWRIGHT_UNLIKELY(node.trial != NodeHeader::kIdle)) {  // so it is alive, and so is its collector
+        if (node.kind->home->is_freeing) {
+            return false;
+        }
+        node.kind->home->disturb(node);
+    }
     return counts.try_add_strong();
 }
 

@@ -138,7 +138,7 @@ public:
         HEAPWRIGHT_ALWAYS_INLINE void edge(const T* object, OtherPolicy* /*tag*/) noexcept {
             if constexpr (std::is_same_v<typename OtherPolicy::Counts, Counts>) {
                 NodeHeader& node = Shape<T, OtherPolicy>::node(object);
-                if (node.trial != NodeHeader::kIdle && node.kind->home == &pass.home_) {
+                if (node.is_visited() && node.kind->home == &pass.home_) {
                     pass.keep(node);
                 }
             }
@@ -149,7 +149,7 @@ public:
     [[nodiscard]] const char* broken_invariant() const noexcept {
         for (std::uint32_t place = 0; place < visited_.size(); ++place) {
             NodeHeader& node = *visited_[place];
-            if (node.trial == NodeHeader::kIdle || place_of(node) != place) {
+            if (!node.is_visited() || place_of(node) != place) {
                 return "CP1: a visited node does not know its place";
             }
             if (node.trial > node.counts<Counts>().strong()) {
@@ -179,7 +179,7 @@ private:
     }
 
     HEAPWRIGHT_ALWAYS_INLINE void edge_to(NodeHeader& node) noexcept {
-        if (HEAPWRIGHT_LIKELY(node.trial != NodeHeader::kIdle)) {
+        if (HEAPWRIGHT_LIKELY(node.is_visited())) {
             if (HEAPWRIGHT_UNLIKELY(node.trial == 0)) {
                 refuse_handle();
             }
@@ -192,6 +192,10 @@ private:
         }
         if (HEAPWRIGHT_UNLIKELY(node.kind->home != &home_)) {
             return;  // another collector's: it stays outside for ever
+        }
+        if (HEAPWRIGHT_UNLIKELY(node.trial != NodeHeader::kIdle)) {
+            met_outside_ = true;  // a long pass has it
+            return;
         }
         const bool was_candidate = node.list() != Candidates::none;
         if (HEAPWRIGHT_LIKELY(was_candidate) && node.list() == becoming_) {
@@ -246,6 +250,18 @@ private:
     bool was_cut_ = false;
 };
 
+/// What a long pass sees of a node.
+template <class Policy>
+struct Follow {
+    EdgeSink& sink;
+    template <class T, class OtherPolicy>
+    HEAPWRIGHT_ALWAYS_INLINE void edge(const T* object, OtherPolicy* /*tag*/) noexcept {
+        if constexpr (std::is_same_v<typename OtherPolicy::Counts, typename Policy::Counts>) {
+            sink.to(sink, Shape<T, OtherPolicy>::node(object));
+        }
+    }
+};
+
 /// What a collector knows of T.
 template <class T, class Policy>
 inline constexpr NodeOps kNodeOps{
@@ -254,9 +270,15 @@ inline constexpr NodeOps kNodeOps{
                  void* pass) noexcept { trace_object(*static_cast<Pass<Policy>*>(pass), *static_cast<const T*>(object)); },
     .rescue = [](const void* object,
                  void* pass) noexcept { trace_object(*static_cast<typename Pass<Policy>::Rescue*>(pass), *static_cast<const T*>(object)); },
+    .follow =
+        [](NodeHeader& node, EdgeSink& sink) noexcept {
+            Follow<Policy> follow{sink};
+            trace_object(follow, *static_cast<const T*>(node.object<typename Policy::Counts>()));
+        },
     .destroy = [](void* object) noexcept { std::destroy_at(static_cast<T*>(object)); },
     .lead_bytes = Shape<T, Policy>::offset() - sizeof(typename Policy::Counts) - sizeof(NodeHeader),
     .layout = Shape<T, Policy>::layout(),
+    .handles_stay = kHandlesStayIn<T>,
 };
 
 }  // namespace heapwright::detail

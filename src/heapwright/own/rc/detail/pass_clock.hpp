@@ -79,6 +79,29 @@ private:
     std::size_t patience_ = 1;  // how many times what it needs is saved before a look
 };
 
+/// When a long pass begins: at once, or, where the last ones freed little, after ever more calls.
+class LongPassClock {
+public:
+    /// A call with this budget, while something large waits.
+    [[nodiscard]] bool is_due(std::size_t budget_nodes) noexcept {
+        saved_ = saved_ > SIZE_MAX - budget_nodes ? SIZE_MAX : saved_ + budget_nodes;
+        return saved_ >= wanted_;
+    }
+    void passed(std::size_t gathered, std::size_t freed) noexcept {
+        const bool was_wasted = freed * 16 < gathered;
+        patience_ = !was_wasted ? 1 : patience_ >= kMostPatience ? kMostPatience : patience_ * 4;
+        wanted_ = was_wasted ? gathered * patience_ : 0;
+        saved_ = 0;
+    }
+
+private:
+    static constexpr std::size_t kMostPatience = 64;
+
+    std::size_t wanted_ = 0;
+    std::size_t saved_ = 0;
+    std::size_t patience_ = 1;
+};
+
 }  // namespace detail
 
 }  // namespace heapwright
