@@ -1,6 +1,7 @@
-// Front door: a general-purpose heap of one's own, with a limit and an account, released whole.
+// Front door: a general-purpose heap of one's own, with a limit and an account, released whole; kHeap, the process's, as a source.
 #pragma once
 
-#include <heapwright/alloc/heap/heap.hpp>        // IWYU pragma: export
-#include <heapwright/alloc/heap/statistics.hpp>  // IWYU pragma: export
-#include <heapwright/os/report_by_default.hpp>   // IWYU pragma: export
+#include <heapwright/alloc/heap/heap.hpp>         // IWYU pragma: export
+#include <heapwright/alloc/heap/heap_source.hpp>  // IWYU pragma: export
+#include <heapwright/alloc/heap/statistics.hpp>   // IWYU pragma: export
+#include <heapwright/os/report_by_default.hpp>    // IWYU pragma: export

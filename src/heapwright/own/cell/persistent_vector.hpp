@@ -175,7 +175,9 @@ private:
     static constexpr std::size_t kLeafMask = Nodes::kLeafSize - 1;
 
     static void or_stop(bool has_memory) noexcept {
-        HEAPWRIGHT_CHECK(has_memory, "out of memory: the source of a persistent vector refused; call the try_ form to go on without");
+        HEAPWRIGHT_CHECK(has_memory,
+                         "out of memory: the source of a persistent vector refused, or it was made without one; make it with a source "
+                         "(PersistentVector<T> versions{kHeap}), call the try_ form to go on without");
     }
     [[nodiscard]] static Node* shared(Node* node) noexcept {
         if (node != nullptr) {

@@ -104,8 +104,8 @@ public:
         }
     }
 
-    HEAPWRIGHT_ALWAYS_INLINE Counted& operator=(
-        const Counted& other) noexcept {  // NOLINT(*-unhandled-self-assignment,cert-oop54-cpp): a copy is made first
+    // NOLINTNEXTLINE(*-unhandled-self-assignment,cert-oop54-cpp): a copy is made first
+    HEAPWRIGHT_ALWAYS_INLINE Counted& operator=(const Counted& other) noexcept {
         Counted(other).swap(*this);
         return *this;
     }

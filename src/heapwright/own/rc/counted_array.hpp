@@ -1,6 +1,7 @@
 // Counted arrays: a handle to elements whose number is known at run time, Rc<T[]>.
 #pragma once
 
+#include <concepts>
 #include <cstddef>
 #include <cstdint>
 #include <memory>
@@ -189,19 +190,20 @@ struct ArrayHandles {
 }  // namespace detail
 
 /// Returns:  the first handle of `length` elements, each value-initialised; an empty one when memory is refused.
-///           Zero elements make a handle that is not empty. When a constructor throws, those built are destroyed.
-template <class T, class Policy>
+///           Any integer is a length, a negative one is refused as too much. Zero elements make a handle that is not empty.
+///           When a constructor throws, those built are destroyed.
+template <class T, class Policy, std::integral Length>
     requires std::is_unbounded_array_v<T>
-[[nodiscard]] Counted<T, Policy> try_make_counted(std::size_t length, SourceRef source = {}) {
+[[nodiscard]] Counted<T, Policy> try_make_counted(Length length, SourceRef source = {}) {
     using Element = std::remove_extent_t<T>;
     return detail::ArrayHandles::try_make<Element, Policy>(
-        source, length, [](Element* place, std::size_t) { ::new (static_cast<void*>(place)) Element(); });
+        source, static_cast<std::size_t>(length), [](Element* place, std::size_t) { ::new (static_cast<void*>(place)) Element(); });
 }
 
 /// Requires: memory suffices (checked).
-template <class T, class Policy>
+template <class T, class Policy, std::integral Length>
     requires std::is_unbounded_array_v<T>
-[[nodiscard]] Counted<T, Policy> make_counted(std::size_t length, SourceRef source = {}) {
+[[nodiscard]] Counted<T, Policy> make_counted(Length length, SourceRef source = {}) {
     Counted<T, Policy> made = try_make_counted<T, Policy>(length, source);
     HEAPWRIGHT_CHECK(made.get() != nullptr, detail::kNoMemory);
     return made;

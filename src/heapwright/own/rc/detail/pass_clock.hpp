@@ -89,7 +89,8 @@ public:
     }
     void passed(std::size_t gathered, std::size_t freed) noexcept {
         const bool was_wasted = freed * 16 < gathered;
-        patience_ = !was_wasted ? 1 : patience_ >= kMostPatience ? kMostPatience : patience_ * 4;
+        const std::size_t more = patience_ >= kMostPatience ? kMostPatience : patience_ * 4;
+        patience_ = was_wasted ? more : 1;
         wanted_ = was_wasted ? gathered * patience_ : 0;
         saved_ = 0;
     }
