@@ -14,7 +14,9 @@
 #include <heapwright/alloc/heap/placement_text.hpp>
 #include <heapwright/alloc/heap/settings.hpp>
 #include <heapwright/alloc/heap/statistics_text.hpp>
+#include <heapwright/base/never_destroyed.hpp>
 #include <heapwright/base/text.hpp>
+#include <heapwright/config/environment.hpp>
 #include <heapwright/config/reader.hpp>
 #include <heapwright/os/file.hpp>
 #include <heapwright/os/report.hpp>
@@ -27,19 +29,16 @@ namespace heapwright::preload {
 
 namespace {
 
-/// Stopped by end(), and never destroyed: threads may still run then.
-union Immortal {
-    constexpr Immortal() noexcept : monitor() {}
-    ~Immortal() {}
-    Monitor monitor;
-};
-constinit Immortal monitoring;
+/// Stopped by end(); threads may still run then.
+constinit NeverDestroyed<Monitor> monitor;
 
 void before_fork() { served_heap::before_fork(); }
 void after_fork_in_parent() { served_heap::after_fork_in_parent(); }
 void after_fork_in_child() {
     served_heap::after_fork_in_child();
-    monitoring.monitor.after_fork_in_child();
+    if (monitor.get() != nullptr) {
+        monitor.get()->after_fork_in_child();
+    }
 }
 
 #if !defined(HEAPWRIGHT_PRELOAD_HARDENED)
@@ -64,7 +63,7 @@ HEAPWRIGHT_NOINLINE void begin_to_monitor() noexcept {
         options.append_members = append_places_member;
     }
 #endif
-    if (const auto started = monitoring.monitor.start(options); !started) {
+    if (const auto started = monitor.make().start(options); !started) {
         Text<128> line;
         line.append("heapwright: there is no monitor: ").append(name_of(started.error().kind)).append("; the program runs without it");
         os::write_stderr_line(line.view());
@@ -107,9 +106,8 @@ void print_statistics(void*) {
     static_cast<void>(file.give_up());
 }
 
-/// Linked so that it runs before the constructor of any other library: before every fork handler, after each of them.
-__attribute__((constructor(101))) void begin() {
-    pthread_atfork(before_fork, after_fork_in_parent, after_fork_in_child);
+/// As the environment says. Apart, so that a process that says nothing touches little: its memory counts in small programs.
+HEAPWRIGHT_NOINLINE void configure() noexcept {
     const HeapSettings settings = heap_settings_of_process();
     constexpr std::uint64_t kNsOfMs = 1'000'000;
     served_heap::set_clock(settings.purge_delay_ms * kNsOfMs, settings.background, settings.give_back);
@@ -125,10 +123,21 @@ __attribute__((constructor(101))) void begin() {
     }
 }
 
+/// Linked so that it runs before the constructor of any other library: before every fork handler, after each of them.
+__attribute__((constructor(101))) void begin(int /*count*/, char** /*words*/, char** environment) {
+    pthread_atfork(before_fork, after_fork_in_parent, after_fork_in_child);
+    config::set_early_environment(environment);
+    if (config::may_be_configured()) {
+        configure();
+    }
+}
+
 /// What is registered now runs after the other libraries' destructors: exit() looks for new entries when it thinks that
 /// it is done.
 __attribute__((destructor(101))) void end() {
-    monitoring.monitor.stop();
+    if (monitor.get() != nullptr) {
+        monitor.get()->stop();
+    }
     if (output.is_wanted) {
         __cxa_atexit(print_statistics, nullptr, nullptr);
     }

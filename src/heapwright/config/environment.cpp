@@ -5,6 +5,7 @@
 
 #include <unistd.h>
 
+#include <heapwright/base/platform.hpp>
 #include <heapwright/os/file.hpp>
 
 namespace heapwright::config {
@@ -60,7 +61,9 @@ private:
     std::string_view entry_;
 };
 
-bool append_from_kernel(std::string_view name, TextBuffer& text) noexcept {
+/// Calls `take` with the entries, as the kernel tells them, until it returns true. Returns whether it did.
+template <class Take>
+bool find_in_kernel(Take take) noexcept {
     auto file = os::File::open_read("/proc/self/environ");
     if (!file) {
         return false;  // no /proc here: the defaults serve
@@ -71,8 +74,7 @@ bool append_from_kernel(std::string_view name, TextBuffer& text) noexcept {
         const std::size_t got = read ? *read : 0;
         reader.add(got);
         while (reader.next(got == 0)) {
-            if (const std::string_view value = value_of(reader.entry(), name); value.data() != nullptr) {
-                text.append(value);
+            if (take(reader.entry())) {
                 return true;
             }
         }
@@ -82,13 +84,57 @@ bool append_from_kernel(std::string_view name, TextBuffer& text) noexcept {
     }
 }
 
+HEAPWRIGHT_NOINLINE bool append_from_kernel(std::string_view name, TextBuffer& text) noexcept {
+    return find_in_kernel([&](std::string_view entry) {
+        const std::string_view value = value_of(entry, name);
+        if (value.data() == nullptr) {
+            return false;
+        }
+        text.append(value);
+        return true;
+    });
+}
+
+/// Whether it begins with HEAPWRIGHT_CONF. Letter by letter: a string would lie on a page that a small program has no other use for.
+HEAPWRIGHT_ALWAYS_INLINE bool begins_as_ours(const char* entry) noexcept {
+    const auto has = [&](auto... letters) { return ((*entry++ == letters) && ...); };  // stops where the entry ends
+    return has('H', 'E', 'A', 'P', 'W', 'R', 'I', 'G', 'H', 'T', '_', 'C', 'O', 'N', 'F');
+}
+
+HEAPWRIGHT_NOINLINE bool may_be_configured_says_kernel() noexcept {
+    return find_in_kernel([](std::string_view entry) {
+        Text<32> beginning;
+        beginning.append(head_of(entry, 16));
+        return begins_as_ours(beginning.c_str());
+    });
+}
+
+// Not with the zeros: beside what the loader writes anyway.
+__attribute__((section(".data"))) constinit char** early_entries = nullptr;
+
+char** entries_at_hand() noexcept { return environ == nullptr ? early_entries : environ; }
+
 }  // namespace
 
+void set_early_environment(char** entries) noexcept { early_entries = entries; }
+
+bool may_be_configured() noexcept {
+    char** entry = entries_at_hand();
+    if (entry == nullptr) {
+        return may_be_configured_says_kernel();
+    }
+    while (*entry != nullptr && !begins_as_ours(*entry)) {
+        ++entry;
+    }
+    return *entry != nullptr;
+}
+
 bool append_variable(std::string_view name, TextBuffer& text) noexcept {
-    if (environ == nullptr) {
+    char** entry = entries_at_hand();
+    if (entry == nullptr) {
         return append_from_kernel(name, text);
     }
-    for (char** entry = environ; *entry != nullptr; ++entry) {
+    for (; *entry != nullptr; ++entry) {
         if (const std::string_view value = value_of(*entry, name); value.data() != nullptr) {
             text.append(value);
             return true;

@@ -267,13 +267,6 @@ GroupLimits group_limits() noexcept {
     return limits;
 }
 
-std::uint64_t machine_memory_bytes() noexcept {
-    const SmallFile file("/proc/meminfo");
-    std::string_view value = value_of(file.text(), "MemTotal");
-    std::uint64_t kibibytes = 0;
-    return take_decimal(value, kibibytes) ? kibibytes * 1024 : 0;
-}
-
 bool runs_with_raised_rights() noexcept { return ::getauxval(AT_SECURE) != 0; }
 
 }  // namespace heapwright::os

@@ -45,7 +45,7 @@ ControlWords* own_control_words() noexcept {
 
 constinit SpinLock plan_lock;
 constinit std::atomic<bool> plan_is_ready{false};
-StaticTlsPlan plan;
+constinit StaticTlsPlan plan;
 
 }  // namespace
 

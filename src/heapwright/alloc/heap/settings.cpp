@@ -246,7 +246,7 @@ HEAPWRIGHT_NOINLINE void read_variable(HeapSettings& settings) noexcept {
 
 HeapSettings heap_settings_of_process() noexcept {
     HeapSettings settings;
-    if (os::runs_with_raised_rights()) {
+    if (!config::may_be_configured() || os::runs_with_raised_rights()) {
         return settings;
     }
     if (config::is_process_configured()) {

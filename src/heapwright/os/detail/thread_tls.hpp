@@ -40,10 +40,10 @@ private:
     void add(const Block& block) noexcept;
     void drop_dynamic_blocks() noexcept;
 
-    Block blocks_[kBlocksMax];
+    Block blocks_[kBlocksMax]{};
     std::size_t count_ = 0;
     std::size_t block_bytes_ = 0;
-    std::size_t alignment_ = 64;
+    std::size_t alignment_ = 0;  // of the strictest block
 };
 
 /// The plan, collected by the first caller.

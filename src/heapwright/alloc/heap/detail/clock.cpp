@@ -7,6 +7,7 @@
 #include <heapwright/alloc/heap/detail/planned.hpp>
 #include <heapwright/alloc/heap/detail/regions.hpp>
 #include <heapwright/alloc/heap/detail/visitor.hpp>
+#include <heapwright/base/never_destroyed.hpp>
 #include <heapwright/os/clock.hpp>
 #include <heapwright/os/process.hpp>
 #include <heapwright/os/thread.hpp>
@@ -30,13 +31,8 @@ enum State : std::uint32_t { none, asleep, awake, without_thread };
 
 constinit ClockSettings g_settings;
 constinit std::atomic<std::uint32_t> g_state{none};
-/// Runs until the process ends: nobody joins it, so its object must not be destroyed.
-union Immortal {
-    constexpr Immortal() noexcept : thread() {}
-    ~Immortal() {}
-    os::RawThread thread;
-};
-constinit Immortal g_clock;
+/// Runs until the process ends: nobody joins it.
+constinit NeverDestroyed<os::RawThread> g_clock;
 constinit std::atomic<std::uint64_t> g_next_turn_ns{0};  // without a thread
 constinit os::SpinLock g_turn_lock;
 
@@ -91,7 +87,7 @@ HEAPWRIGHT_COLD void wake(std::uint32_t state) noexcept {
         const std::uint32_t next = g_settings.may_start_thread ? awake : without_thread;
         // Acquire and release: whoever changes it from `none` is alone with g_clock.
         if (g_state.compare_exchange_strong(state, next, std::memory_order_acq_rel) && next == awake &&
-            !g_clock.thread.start(body, nullptr, "heapwright")) {
+            !g_clock.make().start(body, nullptr, "heapwright")) {
             g_state.store(without_thread, std::memory_order_release);  // as above
         }
     } else if (state == without_thread) {
@@ -131,7 +127,9 @@ os::SpinLock& turn_lock() noexcept { return g_turn_lock; }
 
 void restart_clock_after_fork() noexcept {
     g_turn_lock.reset_after_fork();
-    g_clock.thread.forget_after_fork();
+    if (os::RawThread* const thread = g_clock.get(); thread != nullptr) {
+        thread->forget_after_fork();
+    }
     const std::uint32_t state = g_state.load(std::memory_order_relaxed);  // no other thread exists
     g_state.store(state == without_thread ? state : std::uint32_t{none}, std::memory_order_relaxed);
 }

@@ -19,7 +19,10 @@ static_assert(unit_bytes(1) * 16 == kSliceBytes && unit_bytes(kMostSpanSlices) *
 
 /// Blocks of the span that are in no list, because a unit that they reach into has no memory.
 /// Cost: a division for each run of such units.
-[[nodiscard]] std::uint32_t absent_blocks(const Span* span) noexcept;
+[[nodiscard]] std::uint32_t absent_blocks_slow(const Span* span) noexcept;
+[[nodiscard]] HEAPWRIGHT_ALWAYS_INLINE std::uint32_t absent_blocks(const Span* span) noexcept {
+    return HEAPWRIGHT_LIKELY(span->absent() == 0) ? 0 : absent_blocks_slow(span);
+}
 
 /// Bytes of the units of `absent`, of a span of so many slices.
 [[nodiscard]] std::size_t absent_bytes(std::uint32_t absent, std::uint32_t slices) noexcept;

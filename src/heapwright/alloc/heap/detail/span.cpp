@@ -72,7 +72,7 @@ bool hand_out_freed(Span* span) noexcept {
 }
 
 void carve(Span* span) noexcept {
-    const std::uint32_t bytes = std::clamp(span->carved * span->block_bytes, kFirstCarveBytes, kMostCarveBytes);
+    const std::uint32_t bytes = std::clamp(span->carved * span->block_bytes / 4, kFirstCarveBytes, kMostCarveBytes);
     const std::uint32_t count = std::min(std::max(bytes / span->block_bytes, 1U), span->capacity - span->carved);
     char* const first = span->start + std::size_t{span->carved} * span->block_bytes;
     char* block = first;

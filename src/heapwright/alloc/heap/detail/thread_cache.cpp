@@ -7,6 +7,7 @@
 #include <heapwright/alloc/heap/detail/thread_cache.hpp>
 
 #include <algorithm>
+#include <bit>
 #include <utility>
 
 #include <heapwright/alloc/heap/detail/heap_core.hpp>
@@ -26,8 +27,10 @@ constexpr std::uint32_t kKeptBytes = 16384;
 /// A full span is not worth coming back to before one block in so many is free.
 constexpr std::uint32_t kWorthwhileShare = 16;
 
-/// So many blocks of a class come from larger ones before it has a span of its own, up to this size.
-constexpr std::uint8_t kBorrowed = 8;
+/// So many blocks of a class come from a larger one before it has a span of its own, up to this size; a block that the larger class
+/// has not at hand counts as several.
+constexpr std::uint8_t kBorrowedMost = 128;
+constexpr std::uint8_t kBorrowedNew = 16;
 constexpr std::size_t kBorrowedBytes = 1024;
 /// So many spans of a list are compared before one is taken.
 constexpr unsigned kLookedAt = 3;
@@ -37,7 +40,7 @@ constexpr unsigned kAnsweredAtOnce = 4;
 /// Sees to it that malloc can take from an active span: what was freed first, then what was given back, then what never was a
 /// block. Returns whether it is fresh, so that its blocks read as zero but for their first word.
 bool bring_blocks(Span* span) noexcept {
-    if (span->free != nullptr || hand_out_freed(span) || (take_units_back(span) && hand_out_freed(span))) {
+    if (span->free != nullptr || hand_out_freed(span) || (span->absent() != 0 && take_units_back(span) && hand_out_freed(span))) {
         return false;
     }
     carve(span);
@@ -65,15 +68,15 @@ FreeBlock* ThreadCache::refill(SizeClass size_class, bool may_borrow, bool& is_z
     if (active != &g_no_blocks && (active->free != nullptr || hand_out_freed(active))) {
         return pop(active);
     }
+    if (active == &g_no_blocks && may_borrow) {
+        if (const SizeClass lender = lender_of(size_class); lender != size_class) {
+            return take(lender, false, is_zero);
+        }
+    }
     const os::LockGuard guard(visit_lock_);
     answer_notices(kAnsweredAtOnce);
     Span* span = take_partial(size_class);
     if (span == nullptr) {
-        if (active == &g_no_blocks && may_borrow) {
-            if (FreeBlock* const block = borrow(size_class); block != nullptr) {
-                return block;
-            }
-        }
         span = active->has_uncarved() || absent_blocks(active) != 0 ? active : take_new(size_class);
         if (span == nullptr) {
             return nullptr;
@@ -97,20 +100,16 @@ void ThreadCache::replace_active(Span* active, Span* span) noexcept {
     }
 }
 
-/// A block of a class up to twice as large, for the first few of a class that has no span yet: many small programs need
-/// few blocks of many sizes, and each span costs a page.
-FreeBlock* ThreadCache::borrow(SizeClass size_class) noexcept {
-    if (borrowed_[size_class] >= kBorrowed || bytes_of(size_class) > kBorrowedBytes) {
-        return nullptr;
+/// The class whose span serves the first few blocks of this one, or this one itself: the next power of two, so that the sizes
+/// from one to the next share a page. Many small programs need few blocks of many sizes, and each span costs a page.
+SizeClass ThreadCache::lender_of(SizeClass size_class) noexcept {
+    if (borrowed_[size_class] >= kBorrowedMost || bytes_of(size_class) > kBorrowedBytes) {
+        return size_class;
     }
-    const SizeClass last = class_of(2 * bytes_of(size_class));
-    for (auto larger = static_cast<SizeClass>(size_class + 1); larger <= last; ++larger) {
-        if (Span* const span = active_[larger]; span->free != nullptr) {
-            ++borrowed_[size_class];
-            return pop(span);
-        }
-    }
-    return nullptr;
+    const SizeClass lender = class_of(std::bit_ceil(bytes_of(size_class) + (size_class == 0 ? 1 : 0)));
+    const bool is_at_hand = active_[lender]->free != nullptr || active_[lender]->local_free != nullptr;
+    borrowed_[size_class] = static_cast<std::uint8_t>(borrowed_[size_class] + (is_at_hand ? 1 : kBorrowedNew));
+    return lender;
 }
 
 /// A listed span with blocks at hand: of those that came last, the fullest, so that the others empty.

@@ -132,7 +132,7 @@ private:
     void unlist(Span* span) noexcept;
     [[nodiscard]] bool ask_for_notice(Span* span) noexcept;
     [[nodiscard]] Span* take_partial(SizeClass size_class) noexcept;
-    [[nodiscard]] FreeBlock* borrow(SizeClass size_class) noexcept;
+    [[nodiscard]] SizeClass lender_of(SizeClass size_class) noexcept;
     [[nodiscard]] Span* take_new(SizeClass size_class) noexcept;
     void answer_notices(unsigned most) noexcept;
     void release(Span* span) noexcept;
