@@ -81,9 +81,15 @@ TEST_CASE("a heap that ends takes every block with it") {
 }
 
 TEST_CASE("trim gives back the span that a class allocates from, and the figures know its free blocks") {
+    std::vector<void*> blocks(200);
+    for (void*& block : blocks) {  // the first ones come from a larger class
+        block = default_heap::allocate(208);
+    }
+    for (void* const block : blocks) {
+        default_heap::release(block);
+    }
     static_cast<void>(default_heap::trim());
     const HeapStatistics before = default_heap::statistics();
-    std::vector<void*> blocks(200);
     for (void*& block : blocks) {
         block = default_heap::allocate(208);
     }
@@ -97,6 +103,37 @@ TEST_CASE("trim gives back the span that a class allocates from, and the figures
     CHECK(freed.active_bytes == held.active_bytes);
     static_cast<void>(default_heap::trim());
     CHECK(default_heap::statistics().active_bytes == before.active_bytes);
+}
+
+TEST_CASE("few blocks of many sizes share the spans of the powers of two") {
+    std::thread([] {
+        const HeapStatistics before = default_heap::statistics();
+        std::vector<void*> blocks;
+        for (std::size_t bytes = 16; bytes <= 1024; bytes += 16) {
+            blocks.push_back(default_heap::allocate(bytes));
+            CHECK(default_heap::usable_bytes(blocks.back()) < 2 * bytes + 16);
+        }
+        CHECK(default_heap::statistics().active_bytes - before.active_bytes <= 8 * heap::kSliceBytes);
+        for (void* const block : blocks) {
+            default_heap::release(block);
+        }
+    }).join();
+}
+
+TEST_CASE("a thread that gave back most of its blocks keeps no span for those that it may want next") {
+    std::thread([] {
+        constexpr std::size_t kBlocks = 30'000;
+        const std::size_t before = default_heap::statistics().active_bytes;
+        std::vector<void*> blocks;
+        for (std::size_t i = 0; i < kBlocks; ++i) {
+            blocks.push_back(default_heap::allocate(64 + i % 32 * 30));
+        }
+        CHECK(default_heap::statistics().active_bytes - before > 10'000'000);
+        for (std::size_t i = 0; i < kBlocks; ++i) {
+            default_heap::release(blocks[i * 7919 % kBlocks]);  // in no order: each span empties near the end
+        }
+        CHECK(default_heap::statistics().active_bytes - before < 1'500'000);  // of 27 classes, which would keep one each
+    }).join();
 }
 
 TEST_CASE("the block that was freed last is the first to be used again") {

@@ -23,6 +23,7 @@ void ThreadCache::forget() noexcept {
     }
     lists_.fill({});
     borrowed_.fill(0);
+    spans_most_ = 0;
     const os::LockGuard guard(lock_);  // as in attach()
     heap_ = nullptr;
     thread_.store(0, std::memory_order_seq_cst);  // whoever puts something into the mailbox after it was emptied sees it: is_left()
@@ -56,6 +57,7 @@ void ThreadCache::discard() noexcept {
 void ThreadCache::add(Span* span) noexcept {
     const os::LockGuard guard(lock_);
     CacheChain::push(all_, span);
+    spans_.store(spans_.load(std::memory_order_relaxed) + 1, std::memory_order_relaxed);  // under the lock
     span->is_noticed = false;
     span->cache.store(this, std::memory_order_release);  // pairs with the acquire in notify()
 }
@@ -63,6 +65,7 @@ void ThreadCache::add(Span* span) noexcept {
 void ThreadCache::drop(Span* span) noexcept {
     const os::LockGuard guard(lock_);
     CacheChain::erase(all_, span);
+    spans_.store(spans_.load(std::memory_order_relaxed) - 1, std::memory_order_relaxed);  // under the lock
     if (span->is_noticed) {
         Span** link = &noticed_;
         while (*link != span) {

@@ -32,6 +32,9 @@ constexpr std::uint32_t kWorthwhileShare = 16;
 constexpr std::uint8_t kBorrowedMost = 128;
 constexpr std::uint8_t kBorrowedNew = 16;
 constexpr std::size_t kBorrowedBytes = 1024;
+/// A thread has shrunk when a sixth of its spans is gone, of so many at least.
+constexpr std::uint32_t kLeastToShrink = 16;
+constexpr std::uint32_t kShrunkShare = 6;
 /// So many spans of a list are compared before one is taken.
 constexpr unsigned kLookedAt = 3;
 /// So many spans that others freed into are looked at in one malloc or free.
@@ -162,6 +165,7 @@ Span* ThreadCache::take_new(SizeClass size_class) noexcept {
     span->remote.store(0, std::memory_order_relaxed);        // as above
     span->owner.store(thread(), std::memory_order_relaxed);  // as above
     add(span);
+    spans_most_ = std::max(spans_most_, spans_.load(std::memory_order_relaxed));  // a figure
     return span;
 }
 
@@ -233,6 +237,12 @@ void ThreadCache::unlist(Span* span) noexcept {
 
 bool ThreadCache::on_countdown(Span* span) noexcept {
     const os::LockGuard guard(visit_lock_);
+    const bool may_be_free = settle(span);
+    put_actives_aside_if_shrunk();
+    return may_be_free;
+}
+
+bool ThreadCache::settle(Span* span) noexcept {
     if (span->state != SpanState::active) {
         unlist(span);
         place(span);
@@ -258,8 +268,19 @@ void ThreadCache::take_home(Span* span, FreeBlock* first, FreeBlock* last, std::
     }
 }
 
-void ThreadCache::shed() noexcept {
-    const os::LockGuard guard(visit_lock_);
+/// A thread that gave back many of its spans may sleep from now on: the spans that it allocates from are put aside, where it is
+/// noticed that they empty, and where the clock finds their pages. What it needs of them it takes again.
+void ThreadCache::put_actives_aside_if_shrunk() noexcept {
+    const std::uint32_t spans = spans_.load(std::memory_order_relaxed);  // a figure
+    if (spans > spans_most_) {
+        spans_most_ = spans;
+    } else if (spans_most_ >= kLeastToShrink && spans <= spans_most_ - spans_most_ / kShrunkShare) {
+        spans_most_ = spans;
+        put_actives_aside();
+    }
+}
+
+void ThreadCache::put_actives_aside() noexcept {
     for (unsigned number = 0; number < kClassCount; ++number) {
         const auto size_class = static_cast<SizeClass>(number);
         if (Span* const span = active_[size_class]; span != &g_no_blocks) {
@@ -268,6 +289,11 @@ void ThreadCache::shed() noexcept {
             place(span);
         }
     }
+}
+
+void ThreadCache::shed() noexcept {
+    const os::LockGuard guard(visit_lock_);
+    put_actives_aside();
     answer_notices(~0U);
 }
 

@@ -136,6 +136,9 @@ private:
     [[nodiscard]] Span* take_new(SizeClass size_class) noexcept;
     void answer_notices(unsigned most) noexcept;
     void release(Span* span) noexcept;
+    bool settle(Span* span) noexcept;
+    void put_actives_aside() noexcept;
+    void put_actives_aside_if_shrunk() noexcept;
 
     HeapCore* heap_ = nullptr;
     std::atomic<std::uintptr_t> thread_{0};
@@ -150,7 +153,9 @@ private:
     os::SpinLock visit_lock_;
     os::SpinLock lock_;  // of the list of all spans and of the notices
     Span* all_ = nullptr;
-    Span* noticed_ = nullptr;  // linked by Span::notice_next
+    std::atomic<std::uint32_t> spans_{0};  // in that list; changes under the lock
+    std::uint32_t spans_most_ = 0;         // since active spans were put aside last; the thread's own
+    Span* noticed_ = nullptr;              // linked by Span::notice_next
     std::atomic<bool> has_notices_{false};
 };
 
