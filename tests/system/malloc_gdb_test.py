@@ -41,7 +41,7 @@ int main() {
     pthread_t thread;
     pthread_create(&thread, nullptr, work, nullptr);
     sem_wait(&ready);
-    kept_block = static_cast<char*>(malloc(300));
+    kept_block = static_cast<char*>(malloc(300));  // the first of their size lie with those of 512 bytes
     released_block = static_cast<char*>(malloc(300));
     large_block = static_cast<char*>(malloc(1000000));
     memset(large_block, 1, 1000000);
@@ -109,7 +109,7 @@ class Debugger(MallocTest):
         self.assertRegex(self.about("on_stack")[0], "lies outside the heap$")
 
     def test_an_address_inside_a_block_is_found(self) -> None:
-        self.assertRegex(self.answer(f"heapwright block {value('kept_block')} + 17"), r"lies in a block of 320 bytes from 0x[0-9a-f]+, at 17\nlive")
+        self.assertRegex(self.answer(f"heapwright block {value('kept_block')} + 17"), r"lies in a block of 512 bytes from 0x[0-9a-f]+, at 17\nlive")
         self.assertIn("at 1000\nlive", self.answer(f"heapwright block {value('large_block')} + 1000"))
 
     def test_a_span_names_its_thread(self) -> None:
@@ -133,7 +133,7 @@ class Debugger(MallocTest):
     def test_records_print_as_what_they_are(self) -> None:
         region, small, large = (self.answer(question) for question in QUESTIONS[-3:])
         self.assertRegex(region, r"region at 0x[0-9a-f]+: \d+ MiB reserved, \d+ KiB committed, \d+ slices in spans, \d+ free, \d+ of them dirty")
-        self.assertRegex(small, r"span of blocks of 320 bytes at 0x[0-9a-f]+: \d+ of 204 handed out, active")
+        self.assertRegex(small, r"span of blocks of 512 bytes at 0x[0-9a-f]+: \d+ of 128 handed out, active")
         self.assertRegex(large, r"large block of 245 pages at 0x[0-9a-f]+")
 
     def test_a_core_file_says_the_same(self) -> None:

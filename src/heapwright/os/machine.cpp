@@ -1,9 +1,8 @@
 // What the kernel says of the machine. Apart from the files of /proc: every heap asks, and touches nothing else for it.
-#include <heapwright/os/process.hpp>
-
 #include <sys/syscall.h>
 #include <sys/sysinfo.h>
 
+#include <heapwright/os/process.hpp>
 #include <heapwright/os/syscall.hpp>
 
 namespace heapwright::os {

@@ -112,13 +112,19 @@ bool is_block_start(const Span* span, const void* block) noexcept {
     return offset % span->block_bytes == 0;
 }
 
+/// Of a span of blocks, whosever it is.
+HEAPWRIGHT_ALWAYS_INLINE void release_block(Span* span, void* block) noexcept {
+    // A division: cheap beside blocks of more than 8 KiB only.
+    if (span->slices > 1 && !is_block_start(span, block)) {
+        heap::stop_interior("free", block);
+    }
+    release_small(span, static_cast<FreeBlock*>(block));
+}
+
 /// A block of its own span, or of a span whose thread is gone.
 HEAPWRIGHT_NOINLINE void release_other(Span* span, std::uintptr_t owner, void* block) noexcept {
     if (owner != heap::owner::kLarge) {
-        if (span->slices > 1 && !is_block_start(span, block)) {
-            heap::stop_interior("free", block);
-        }
-        release_small(span, static_cast<FreeBlock*>(block));
+        release_block(span, block);
         return;
     }
     if (block != span->start) {
@@ -154,11 +160,7 @@ HEAPWRIGHT_ALWAYS_INLINE void release_in(Span* span, std::uintptr_t owner, void*
     if (owner == heap::owner::kFree || owner == heap::owner::kMetadata) {
         heap::stop_not_a_block("free", block);
     }
-    // A division: cheap beside blocks of more than 8 KiB only.
-    if (span->slices > 1 && !is_block_start(span, block)) {
-        heap::stop_interior("free", block);
-    }
-    release_small(span, static_cast<FreeBlock*>(block));
+    release_block(span, block);
 }
 
 /// Outside the first region, or behind the first slice of a span.
