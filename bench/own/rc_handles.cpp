@@ -102,6 +102,23 @@ int main(int count, char** arguments) {
     add_boost<boost::thread_unsafe_counter>(rows, "boost::intrusive_ptr, not atomic");
     add_boost<boost::thread_safe_counter>(rows, "boost::intrusive_ptr, atomic");
 #endif
+    // What no counting can go below on this machine: the two additions alone, in memory, without a branch.
+    alignas(64) long word = 1;
+    rows.add("handles", "copy and drop", "two locked additions, nothing else", kTimes, [&word] {
+        for (int time = 0; time < kTimes; ++time) {
+            __atomic_fetch_add(&word, 1, __ATOMIC_RELAXED);
+            bench::escape(&word);
+            __atomic_fetch_sub(&word, 1, __ATOMIC_RELEASE);
+        }
+    });
+    rows.add("handles", "copy and drop", "two additions, nothing else", kTimes, [&word] {
+        for (int time = 0; time < kTimes; ++time) {
+            ++word;
+            bench::escape(&word);
+            --word;
+            bench::escape(&word);
+        }
+    });
     // Another thread than the maker's: what bias costs the others.
     BiasedArc<Eight> foreign;
     std::thread([&] { foreign = make_biased_arc<Eight>(); }).join();

@@ -12,28 +12,15 @@
 #include <heapwright/own/gc/make.hpp>
 #include <heapwright/own/gc/root.hpp>
 
+#include <tests/own/gc/trees.hpp>
+
 namespace gc = heapwright::gc;
 
 namespace {
 
-struct Node {
-    gc::Ptr<Node> left;
-    gc::Ptr<Node> right;
-    Node() = default;
-    Node(gc::Ptr<Node> its_left, gc::Ptr<Node> its_right) : left(its_left), right(its_right) {}
-    void trace(gc::Tracer& tracer) const { tracer(left, right); }
-};
-
-HEAPWRIGHT_NOINLINE gc::Ptr<Node> tree(gc::Heap& heap, int depth) {
-    if (depth == 0) {
-        return gc::make<Node>(heap);
-    }
-    auto left = tree(heap, depth - 1);
-    auto right = tree(heap, depth - 1);
-    return gc::make<Node>(heap, left, right);
-}
-
-std::size_t count(const Node* node) { return node == nullptr ? 0 : 1 + count(node->left.get()) + count(node->right.get()); }
+using heapwright::test::count_tree;
+using heapwright::test::make_tree;
+using Node = heapwright::test::TreeNode;
 
 gc::GcConfig busy(unsigned markers) {
     gc::GcConfig config;
@@ -48,14 +35,14 @@ gc::GcConfig busy(unsigned markers) {
 /// 0 when all is whole in the child.
 int go_on(gc::Heap& heap, const gc::Root<Node>& kept) {
     for (int round = 0; round < 20; ++round) {
-        auto made = tree(heap, 8);
-        if (count(made.get()) != 511 || count(kept.get()) != 16'383) {
+        auto made = make_tree(heap, 8);
+        if (count_tree(made.get()) != 511 || count_tree(kept.get()) != 16'383) {
             return 1;
         }
     }
     heap.collect();
     heap.collect_minor();
-    if (count(kept.get()) != 16'383 || heap.stats().threads != 1) {
+    if (count_tree(kept.get()) != 16'383 || heap.stats().threads != 1) {
         return 2;
     }
     return heap.broken_invariant() == nullptr ? 0 : 3;
@@ -78,7 +65,7 @@ int in_child(Act act) {
 TEST_CASE("a child of fork goes on with the heap while threads of the parent allocate and mark") {
     // ThreadSanitizer cannot start threads in such a child.
     gc::Heap heap{busy(HEAPWRIGHT_UNDER_TSAN != 0 ? 1 : 2)};
-    gc::Root<Node> kept{heap, tree(heap, 13)};
+    gc::Root<Node> kept{heap, make_tree(heap, 13)};
     heap.collect();  // so that the marking threads exist
     std::atomic<bool> ends{false};
     std::atomic<bool> whole{true};
@@ -87,35 +74,35 @@ TEST_CASE("a child of fork goes on with the heap while threads of the parent all
             const gc::ThreadScope attached{heap};
             gc::Root<Node> own{heap};
             while (!ends.load()) {
-                own = tree(heap, 7);
-                if (count(own.get()) != 255) {
+                own = make_tree(heap, 7);
+                if (count_tree(own.get()) != 255) {
                     whole = false;
                 }
             }
         });
         for (int round = 0; round < 12; ++round) {
             CHECK(in_child([&] { return go_on(heap, kept); }) == 0);
-            static_cast<void>(tree(heap, 9));
+            static_cast<void>(make_tree(heap, 9));
         }
         ends = true;
         const gc::BlockingRegion waiting{heap};
         other.join();
     }
     CHECK(whole);
-    CHECK(count(kept.get()) == 16'383);
+    CHECK(count_tree(kept.get()) == 16'383);
     CHECK(heap.broken_invariant() == nullptr);
 }
 
 TEST_CASE("a child of fork from another than the first thread finds its own stack") {
     gc::Heap heap{busy(1)};
-    gc::Root<Node> kept{heap, tree(heap, 13)};
+    gc::Root<Node> kept{heap, make_tree(heap, 13)};
     int status = -1;
     {
         std::jthread other([&] {
             const gc::ThreadScope attached{heap};
             status = in_child([&] {
                 gc::Heap born{busy(1)};  // attached to in the child
-                gc::Root<Node> own{born, tree(born, 13)};
+                gc::Root<Node> own{born, make_tree(born, 13)};
                 return go_on(heap, kept) + go_on(born, own);
             });
         });
@@ -141,7 +128,7 @@ TEST_CASE("a fork inside of a pause, and one by a thread that is not attached, l
     };
     const pid_t parent = getpid();
     gc::Heap heap{config};
-    gc::Root<Node> kept{heap, tree(heap, 13)};
+    gc::Root<Node> kept{heap, make_tree(heap, 13)};
     heap.collect();
     if (getpid() != parent) {
         _exit(go_on(heap, kept));
@@ -165,5 +152,5 @@ TEST_CASE("a fork inside of a pause, and one by a thread that is not attached, l
         stranger.join();
     }
     CHECK(of_stranger == 0);
-    CHECK(count(kept.get()) == 16'383);
+    CHECK(count_tree(kept.get()) == 16'383);
 }

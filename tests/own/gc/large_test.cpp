@@ -89,15 +89,15 @@ TEST_CASE("what hangs on the far end of an object larger than a chunk lives, and
     heap.verify();
     for (int round = 0; round < 3; ++round) {
         std::size_t held = 0;
+        std::size_t wrong = 0;  // counted, and checked once: millions of checks take minutes under ThreadSanitizer
         for (std::size_t place = 0; place < kCount; ++place) {
             const Node* const node = (*row)[place].get();
-            REQUIRE((node == nullptr) == (numbers[place] == 0));
-            if (node != nullptr) {
-                ++held;
-                REQUIRE(node->number == numbers[place]);
-                REQUIRE(node->next->number == numbers[place] + 1);
-            }
+            held += node != nullptr ? 1U : 0U;
+            const bool is_whole =
+                node == nullptr ? numbers[place] == 0 : node->number == numbers[place] && node->next->number == numbers[place] + 1;
+            wrong += is_whole ? 0U : 1U;
         }
+        REQUIRE(wrong == 0);
         CHECK(held > 1000);
         round % 2 == 0 ? heap.collect() : heap.collect_minor();
     }

@@ -13,32 +13,16 @@
 #include <heapwright/own/gc/root.hpp>
 #include <heapwright/own/gc/weak.hpp>
 
+#include <tests/own/gc/trees.hpp>
 #include <tests/support/random.hpp>
 
 namespace gc = heapwright::gc;
 
 namespace {
 
-struct Node {
-    gc::Ptr<Node> left;
-    gc::Ptr<Node> right;
-    std::uint64_t number = 0;
-    Node() = default;
-    Node(gc::Ptr<Node> its_left, gc::Ptr<Node> its_right) : left(its_left), right(its_right) {}
-    void trace(gc::Tracer& tracer) const { tracer(left, right); }
-};
-
-HEAPWRIGHT_NOINLINE gc::Ptr<Node> tree(gc::Heap& heap, int depth) {
-    if (depth == 0) {
-        return gc::make<Node>(heap);
-    }
-    // Only the stack knows the left half while the right one is made.
-    auto left = tree(heap, depth - 1);
-    auto right = tree(heap, depth - 1);
-    return gc::make<Node>(heap, left, right);
-}
-
-std::uint64_t count(const Node* node) { return node == nullptr ? 0 : 1 + count(node->left.get()) + count(node->right.get()); }
+using heapwright::test::count_tree;
+using heapwright::test::make_tree;
+using Node = heapwright::test::TreeNode;
 
 gc::GcConfig stressed(std::uint32_t every) {
     gc::GcConfig config;
@@ -121,10 +105,10 @@ HEAPWRIGHT_NOINLINE void wipe_stack() {
 
 TEST_CASE("raw pointers on the stack are enough, with a collection at every allocation") {
     gc::Heap heap{stressed(1)};
-    auto made = tree(heap, 6);
-    CHECK(count(made.get()) == 127);
+    auto made = make_tree(heap, 6);
+    CHECK(count_tree(made.get()) == 127);
     heap.collect();
-    CHECK(count(made.get()) == 127);
+    CHECK(count_tree(made.get()) == 127);
 }
 
 TEST_CASE("a pointer into the middle of an object keeps it") {
@@ -226,13 +210,13 @@ TEST_CASE("several threads make and share objects while collections run") {
                 heapwright::test::Random random(number);
                 const int rounds = HEAPWRIGHT_UNDER_TSAN != 0 ? 60 : 200;
                 for (int round = 0; round < rounds; ++round) {
-                    auto made = tree(heap, 7);
-                    if (count(made.get()) != 255) {
+                    auto made = make_tree(heap, 7);
+                    if (count_tree(made.get()) != 255) {
                         all_whole = false;
                     }
                     // Each thread has slots of its own; all of them are in one old object.
                     auto& slot = (*shared)[number * 16 + random.below(16)];
-                    if (slot && count(slot.get()) != 255) {
+                    if (slot && count_tree(slot.get()) != 255) {
                         all_whole = false;
                     }
                     slot = made;
@@ -248,7 +232,7 @@ TEST_CASE("several threads make and share objects while collections run") {
     }
     CHECK(all_whole);
     for (const auto& slot : *shared) {
-        CHECK((!slot || count(slot.get()) == 255));
+        CHECK((!slot || count_tree(slot.get()) == 255));
     }
     CHECK(heap.stats().threads == 1);
     CHECK(heap.stats().pauses > 5);
@@ -261,10 +245,10 @@ TEST_CASE("two markers mark what one would") {
         config.markers = markers;
         config.mark_stack_entries = markers == 3 ? 64 : 32768;
         gc::Heap heap{config};
-        gc::Root<Node> root{heap, tree(heap, 16)};
+        gc::Root<Node> root{heap, make_tree(heap, 16)};
         for (int round = 0; round < 3; ++round) {
             heap.collect();
-            REQUIRE(count(root.get()) == 131'071);
+            REQUIRE(count_tree(root.get()) == 131'071);
             REQUIRE(heap.broken_invariant() == nullptr);
         }
     }
