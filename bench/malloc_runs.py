@@ -22,7 +22,7 @@ TOOLS = BUILD / "bench" / "tools"
 OWN = "heapwright"
 DEBIAN = Path("/usr/lib/x86_64-linux-gnu")
 PEERS = {"mimalloc": "libmimalloc.so.2", "jemalloc": "libjemalloc.so.2", "tcmalloc": "libtcmalloc_minimal.so.4", "tbbmalloc": "libtbbmalloc_proxy.so.2"}
-REPORT = struct.Struct("<iiQQQQQQQ")  # apps/launch/launch_report.hpp
+REPORT = struct.Struct("<ciiQQQQQQQ")  # apps/launch/launch_report.hpp: the byte of the beginning, then the report
 LIMIT_S = 180
 
 
@@ -140,7 +140,7 @@ class Launched:
         self.errors.close()
         if len(report) != REPORT.size:
             return Result(0, 0, 0, "", failure or "was not measured"), ""
-        start_errno, status, wall, user, system, peak, _, _, _ = REPORT.unpack(report)
+        _, start_errno, status, wall, user, system, peak, _, _, _ = REPORT.unpack(report)
         if start_errno:
             failure = os.strerror(start_errno)
         elif os.WIFSIGNALED(status):

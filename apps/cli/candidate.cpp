@@ -89,7 +89,7 @@ std::string candidate_text(const Candidate& candidate, const std::vector<std::st
     }
     const std::string keys = config::print_changes(candidate.file);
     const bool implied = candidate.file.memory.allocator == AllocatorConfig();
-    return text + (implied ? "\n[allocator]\nstrategy = \"heapwright\"\n" : "") + (keys.empty() ? "" : "\n") + keys;
+    return text + (implied ? "\n[allocator]\nstrategy = \"heapwright\"\n" : "") + (keys.empty() || keys.front() == '\n' ? "" : "\n") + keys;
 }
 
 }  // namespace heapwright::cli

@@ -16,7 +16,7 @@ fs::path own_folder() {
 
 std::string find_tool(const std::string& name) {
     std::error_code failed;
-    for (const char* folder : {".", "../libexec/heapwright"}) {
+    for (const char* folder : {".", "../libexec/heapwright", "../bin"}) {
         const fs::path candidate = (own_folder() / folder / name).lexically_normal();
         if (fs::exists(candidate, failed)) {
             return candidate.string();

@@ -40,6 +40,8 @@ private:
     bool in_number_ = false;
 };
 
+bool any_cut_off(const std::vector<OutputFacts>& outputs) { return std::ranges::any_of(outputs, &OutputFacts::cut_off); }
+
 template <class Member>
 bool all_equal(const std::vector<OutputFacts>& outputs, const OutputFacts& wanted, Member member) {
     return std::ranges::all_of(outputs, [&](const OutputFacts& facts) { return facts.*member == wanted.*member; });
@@ -69,13 +71,18 @@ OutputFacts output_facts_of(const std::string& path) {
 Sameness compare_outputs(const std::vector<OutputFacts>& plain, const std::vector<OutputFacts>& other) {
     HEAPWRIGHT_CHECK(!plain.empty(), "outputs are compared with those of a plain run");
     const OutputFacts& first = plain.front();
-    if (all_equal(plain, first, &OutputFacts::exact)) {
-        return all_equal(other, first, &OutputFacts::exact) ? Sameness::same : Sameness::differs;
+    const bool steady = all_equal(plain, first, &OutputFacts::exact);
+    if (steady && all_equal(other, first, &OutputFacts::exact)) {
+        return Sameness::same;
     }
-    if (all_equal(plain, first, &OutputFacts::rough)) {
-        return all_equal(other, first, &OutputFacts::rough) ? Sameness::same_but_numbers : Sameness::differs;
+    const bool nearly_steady = all_equal(plain, first, &OutputFacts::rough);
+    if (!steady && nearly_steady && all_equal(other, first, &OutputFacts::rough)) {
+        return Sameness::same_but_numbers;
     }
-    return Sameness::varies_by_itself;
+    if (any_cut_off(plain) || any_cut_off(other)) {
+        return Sameness::cut_off;
+    }
+    return nearly_steady ? Sameness::differs : Sameness::varies_by_itself;
 }
 
 }  // namespace heapwright::cli

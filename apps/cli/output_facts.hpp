@@ -12,6 +12,7 @@ struct OutputFacts {
     std::uint64_t bytes = 0;
     std::uint64_t exact = 0;
     std::uint64_t rough = 0;
+    bool cut_off = false;  ///< the program was ended while it could still have written
 
     friend bool operator==(const OutputFacts&, const OutputFacts&) = default;
 };
@@ -24,6 +25,7 @@ enum class Sameness : std::uint8_t {
     same,              ///< byte for byte
     same_but_numbers,  ///< the plain program's own outputs differ from each other in numbers only, and so do these
     varies_by_itself,  ///< the plain program says something else each time: there is nothing to compare
+    cut_off,           ///< different, but ended by us, the one earlier than the other: it says nothing
     differs,           ///< the plain program's outputs are steady, and one of these is not like them
 };
 /// Requires: a plain run (checked).

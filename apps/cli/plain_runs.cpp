@@ -62,6 +62,7 @@ void run_in_turn(std::vector<Variant>& variants, unsigned rounds, const std::fun
             variant.runs.push_back(run(variant.request));
             if (variant.request.output) {
                 variant.outputs.push_back(output_facts_of(*variant.request.output));
+                variant.outputs.back().cut_off = variant.runs.back().stopped;
                 keep_first_output(variant);
             }
         }

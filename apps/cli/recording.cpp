@@ -165,6 +165,7 @@ Recording record(RunRequest request, const RecordingOptions& options) {
 
     // A second of slack: file systems round their time stamps.
     const auto since = fs::file_time_type::clock::now() - std::chrono::seconds{1};
+    request.under_way = [&] { return !files_of(absolute, since).empty(); };
     Recording recording;
     recording.run = run(request);
     fallback.move_files_to(fs::path{absolute}.parent_path());

@@ -26,15 +26,28 @@ namespace {
 using Clock = std::chrono::steady_clock;
 using launch::LaunchReport;
 
-constexpr auto kGrace = std::chrono::seconds{10};            // between SIGTERM and SIGKILL
 constexpr auto kLoadDelay = std::chrono::milliseconds{500};  // a server has to open its socket first
-constexpr auto kLoadGrace = std::chrono::seconds{5};         // for a load whose program is gone
+constexpr auto kKilledGrace = std::chrono::seconds{5};       // for the launcher's report on a program that was killed
+constexpr auto kUnderWayLimit = std::chrono::seconds{10};    // a program that will not be under way is no reason to wait for ever
+constexpr auto kUnderWayBeat = std::chrono::milliseconds{5};
+constexpr auto kLoadGrace = std::chrono::seconds{5};  // for a load whose program is gone
 
 volatile sig_atomic_t child_for_signals = 0;
+
+volatile sig_atomic_t signal_for_child = 0;  // came before there was one, or before its launcher could pass it on
 
 void forward(int signal_number) {
     if (child_for_signals > 0) {
         kill(child_for_signals, signal_number);
+    } else {
+        signal_for_child = signal_number;
+    }
+}
+
+void forward_to(pid_t child) {
+    child_for_signals = child;
+    if (signal_for_child != 0) {
+        kill(child, signal_for_child);
     }
 }
 
@@ -45,6 +58,7 @@ void keep_alive(int) {}
 class SignalsForProgram {
 public:
     SignalsForProgram() {
+        signal_for_child = 0;
         install(SIGINT, keep_alive, 0);
         install(SIGQUIT, keep_alive, 1);
         install(SIGTERM, forward, 2);
@@ -212,10 +226,11 @@ bool work_on(const RunRequest& request, RunResult& result) {
     return waitpid(result.pid, &result.wait_status, WNOHANG) == result.pid;
 }
 
+// Parents before their children: so none that is killed is replaced.
 std::vector<pid_t> processes_of(const RunRequest& request, const RunResult& result) {
     std::vector<pid_t> processes = descendants_of(result.pid);
     if (!request.measured) {
-        processes.push_back(result.pid);  // otherwise it is the launcher
+        processes.insert(processes.begin(), result.pid);  // otherwise it is the launcher
     }
     return processes;
 }
@@ -245,10 +260,41 @@ void wait_for_the_end(const RunRequest& request, RunResult& result) {
     wait_for(result.pid, result.wait_status);
 }
 
+// Returns: whether it ended meanwhile.
+bool ended_before_under_way(const RunRequest& request, RunResult& result) {
+    const auto limit = Clock::now() + kUnderWayLimit;
+    while (request.under_way && !request.under_way() && Clock::now() < limit) {
+        if (wait_until(result.pid, result.wait_status, Clock::now() + kUnderWayBeat)) {
+            return true;
+        }
+    }
+    return false;
+}
+
+// Asks first and kills later: the program itself, so that its launcher still reports.
+void end_program(const RunRequest& request, RunResult& result) {
+    result.stopped = true;
+    kill(result.pid, SIGTERM);
+    if (wait_until(result.pid, result.wait_status, Clock::now() + seconds(request.grace_s))) {
+        return;
+    }
+    result.killed = true;
+    for (const pid_t process : processes_of(request, result)) {
+        kill(process, SIGKILL);
+    }
+    if (!wait_until(result.pid, result.wait_status, Clock::now() + kKilledGrace)) {
+        kill(result.pid, SIGKILL);
+        wait_for(result.pid, result.wait_status);
+    }
+}
+
 // Waits for the end by itself, by the clock, or by the end of the load; the last two ask first and kill later.
 void accompany(const RunRequest& request, RunResult& result) {
     if (request.load.empty() && request.duration_s <= 0) {
         wait_for_the_end(request, result);
+        return;
+    }
+    if (ended_before_under_way(request, result)) {
         return;
     }
     const auto begin = Clock::now();
@@ -263,12 +309,7 @@ void accompany(const RunRequest& request, RunResult& result) {
     if (idle(request, result)) {
         return;
     }
-    result.stopped = true;
-    kill(result.pid, SIGTERM);
-    if (!wait_until(result.pid, result.wait_status, Clock::now() + kGrace)) {
-        kill(result.pid, SIGKILL);
-        wait_for(result.pid, result.wait_status);
-    }
+    end_program(request, result);
 }
 
 void take_over(const LaunchReport& report, RunResult& result) {
@@ -299,10 +340,13 @@ RunResult run(const RunRequest& request) {
         result.start_errno = errno;
         return result;
     }
-    child_for_signals = result.pid;
     if (int reason = 0; failure.receive(reason)) {
         result.start_errno = reason;
     }
+    if (char begun = 0; request.measured && (!report.receive(begun) || begun != launch::kBegun) && result.start_errno == 0) {
+        result.start_errno = ECHILD;  // the launcher fell before the program stood
+    }
+    forward_to(result.pid);
     accompany(request, result);
     result.wall_ns = static_cast<std::uint64_t>(std::chrono::nanoseconds{Clock::now() - begin}.count());
     if (LaunchReport measured; request.measured && report.receive(measured)) {
@@ -311,15 +355,24 @@ RunResult run(const RunRequest& request) {
     return result;
 }
 
-bool RunResult::well() const noexcept {
+bool RunResult::program_well() const noexcept {
     if (start_errno != 0) {
         return false;
     }
-    const bool ended_as_asked = stopped && WIFSIGNALED(wait_status) && WTERMSIG(wait_status) == SIGTERM;
-    return ended_as_asked || (WIFEXITED(wait_status) && WEXITSTATUS(wait_status) == 0);
+    if (WIFSIGNALED(wait_status)) {
+        const int number = WTERMSIG(wait_status);
+        return (stopped && number == SIGTERM) || (killed && number == SIGKILL);
+    }
+    return stopped || WEXITSTATUS(wait_status) == 0;
 }
 
+bool RunResult::well() const noexcept { return program_well() && load_status == 0; }
+
 std::string RunResult::ending() const {
+    if (program_well() && load_status != 0) {
+        return "a load that failed with " + (WIFEXITED(load_status) ? "status " + std::to_string(WEXITSTATUS(load_status))
+                                                                    : "signal " + std::to_string(WTERMSIG(load_status)));
+    }
     if (WIFSIGNALED(wait_status)) {
         const int number = WTERMSIG(wait_status);
         return "signal " + std::to_string(number) + " (" + strsignal(number) + ")";

@@ -26,6 +26,8 @@ struct RunRequest {
     bool measured = false;                        ///< through heapwright-launch, whose own size does not count
     double duration_s = 0;                        ///< ask it to end (SIGTERM) after that many seconds; 0: let it run
     std::string load;                             ///< a shell command that works on the running program; when it ends, so does the program
+    std::function<bool()> under_way;              ///< asked until it says yes before a duration or a load begins; empty: it is with exec
+    double grace_s = 10;                          ///< between SIGTERM and SIGKILL
     double idle_s = 0;                            ///< between the end of the load, or of the duration, and the question what is resident
     double patience_s = 0;                        ///< a program with neither that still runs after so long is remarked upon; 0: never
     std::function<void(double cpu_s)> impatient;  ///< called then, once, with the processor time that it has used
@@ -35,8 +37,9 @@ struct RunRequest {
 struct RunResult {
     int start_errno = 0;   ///< why it did not start; 0: it ran
     int wait_status = 0;   ///< as waitpid gives it
-    bool stopped = false;  ///< by our own SIGTERM or SIGKILL (duration or load)
-    int load_status = 0;   ///< exit status of the load command
+    bool stopped = false;  ///< asked by us to end, with SIGTERM (duration or load)
+    bool killed = false;   ///< it did not, and was killed
+    int load_status = 0;   ///< of the load command, as waitpid gives it
     pid_t pid = -1;
     std::uint64_t wall_ns = 0;
     std::uint64_t cpu_ns = 0;  ///< the rest only when measured
@@ -46,9 +49,11 @@ struct RunResult {
     std::uint64_t idle_resident_bytes = 0;  ///< of all its processes, when it was asked to end; 0: it was not asked
     std::uint64_t left_behind = 0;          ///< processes that it left in the background; they were ended
 
-    /// Ended by itself with status 0, or because we asked it to.
+    /// Ended by itself with status 0; or because we asked it to, by that signal or with any exit status. And its load did not fail.
     [[nodiscard]] bool well() const noexcept;
-    /// "exit status 3" or "signal 11 (Segmentation fault)".
+    /// The same, whatever its load did.
+    [[nodiscard]] bool program_well() const noexcept;
+    /// "exit status 3", "signal 11 (Segmentation fault)" or, of a program that ended well, "a load that failed with status 1".
     [[nodiscard]] std::string ending() const;
 };
 

@@ -32,4 +32,14 @@ int deliver(const std::string& path, const std::string& text) {
     return complain(Status::usage, std::string{"cannot write to standard output: "} + std::strerror(errno) + "; write to a file instead");
 }
 
+int why_not_deliverable(const std::string& path) {
+    if (path.empty() || path == "-") {
+        return static_cast<int>(Status::done);
+    }
+    const std::string probe = path + ".probe";
+    const auto written = study::write_output(probe, "");
+    std::remove(probe.c_str());
+    return written ? static_cast<int>(Status::done) : complain(Status::usage, sentence_for(written.error(), "write", path));
+}
+
 }  // namespace heapwright::cli

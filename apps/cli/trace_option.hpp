@@ -16,4 +16,9 @@ namespace heapwright::cli {
 /// Returns: the status to end with; a failure was explained.
 [[nodiscard]] int deliver(const std::string& path, const std::string& text);
 
+/// For what takes long: tries what deliver() will do, beside that file.
+///
+/// Returns: the status to end with; a failure was explained.
+[[nodiscard]] int why_not_deliverable(const std::string& path);
+
 }  // namespace heapwright::cli

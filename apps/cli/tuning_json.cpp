@@ -14,6 +14,7 @@ const char* name_of(Sameness sameness) {
         case Sameness::same: return "same";
         case Sameness::same_but_numbers: return "same but for numbers";
         case Sameness::varies_by_itself: return "varies by itself";
+        case Sameness::cut_off: return "cut off";
         case Sameness::differs: return "differs";
     }
     return "";

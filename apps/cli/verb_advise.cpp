@@ -38,7 +38,10 @@ int write_config(const AdviseCommand& command, const Advice& advice) {
 }
 
 int advise_command(const AdviseCommand& command) {
-    int status = 0;
+    int status = why_not_deliverable(command.config);  // now, not after the proof
+    if (status != 0) {
+        return status;
+    }
     auto advice = advice_on(command.trace, status);
     if (!advice) {
         return status;

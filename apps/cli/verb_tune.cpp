@@ -9,9 +9,9 @@
 #include <utility>
 #include <vector>
 
-#include <sys/wait.h>
 #include <unistd.h>
 
+#include "first_run.hpp"
 #include "outfit.hpp"
 #include "plan_candidates.hpp"
 #include "process_tree.hpp"
@@ -36,11 +36,11 @@ namespace {
 
 namespace fs = std::filesystem;
 
-constexpr std::size_t kMostVariants = 5;  // besides the plain one: each costs as many runs of the program
-constexpr unsigned kScreeningRuns = 3;    // of each variant, before one of them is chosen
-constexpr double kPatienceS = 10;         // before a program that does not end is remarked upon
-constexpr double kLongRunS = 60;          // of the first run, before the user is told how long all will take
-constexpr unsigned kOtherRuns = 3;        // the first, the recorded one, and what analysis and replay take
+constexpr std::size_t kMostVariants = 5;         // besides the plain one: each costs as many runs of the program
+constexpr unsigned kScreeningRuns = 3;           // of each variant, before one of them is chosen
+constexpr std::uint64_t kFewAllocations = 1000;  // below both: a replay's noise is larger than all that there is to win
+constexpr std::uint64_t kLittleMemory = std::uint64_t{1} << 20;
+constexpr unsigned kOtherRuns = 3;  // the first, the recorded one, and what analysis and replay take
 
 /// Settings of our own heap that a replay tries beside the allocators: free memory back at once; larger pages.
 constexpr const char* kOwnSettings[] = {"heapwright:purge_delay=0", "heapwright:huge_pages=always"};
@@ -84,7 +84,7 @@ private:
 
     [[nodiscard]] std::string file(const std::string& name) const { return (folder_ / name).string(); }
     [[nodiscard]] RunRequest request_for(std::size_t candidate, const std::string& path) const;
-    void say_how_long(const RunResult& run) const;
+    [[nodiscard]] bool allocates_next_to_nothing() const;
     void add_trial(const std::string& spec);
     void add_candidate(Candidate candidate);
     void choose_candidates();
@@ -136,22 +136,6 @@ int Tune::prepare() {
     return 0;
 }
 
-void remark_on_waiting(double cpu_s) {
-    const bool waits = cpu_s < kPatienceS / 20;
-    remark(std::string{"the program has been running for 10 s"} + (waits ? " and does next to nothing" : "") +
-           "; a server is put to work by --load 'COMMAND', and --duration SECONDS ends each run");
-}
-
-void Tune::say_how_long(const RunResult& run) const {
-    const double seconds = static_cast<double>(run.wall_ns) / 1e9;
-    const double runs = kOtherRuns + kScreeningRuns * (1.0 + kMostVariants) + 2.0 * command_.runs;
-    if (seconds > kLongRunS) {
-        remark("one run takes " + study::duration_text(run.wall_ns) + ", and there may be " + std::to_string(static_cast<int>(runs)) +
-               " of them: " + study::duration_text(static_cast<std::uint64_t>(seconds * runs * 1e9)) +
-               "; --duration SECONDS makes each shorter, --runs fewer");
-    }
-}
-
 int Tune::run_plain() {
     Candidate plain{.label = "plain", .file = {}};
     plain.file.memory.allocator.enable_custom_allocator = false;
@@ -161,30 +145,12 @@ int Tune::run_plain() {
     first.front().request.patience_s = kPatienceS;
     first.front().request.impatient = remark_on_waiting;
     run_in_turn(first, 1, [this](const std::string& what) { line_.tick(what); });
-    const RunResult& run = first.front().runs.front();
-    if (run.start_errno != 0) {
-        return complain(Status::usage,
-                        "cannot start '" + request_.program.name + "': " + std::strerror(run.start_errno) + "; check the program");
-    }
-    if (run.load_status != 0) {
-        return complain(Status::program_failed, "the load command failed with status " + std::to_string(WEXITSTATUS(run.load_status)) +
-                                                    ": " + command_.load + "; try it by hand while the program runs");
-    }
-    if (!run.well()) {
-        return complain(Status::program_failed, "'" + tuning_.command + "' ended with " + run.ending() +
-                                                    " by itself, so there is nothing to compare; its messages are in " + file("errors"));
-    }
-    if (!command_.load.empty() && !run.stopped) {
-        return complain(Status::program_failed, "'" + tuning_.command +
-                                                    "' ended before its load did, so nothing worked on it; start it in the foreground, "
-                                                    "or leave --load out");
-    }
-    if (run.left_behind != 0) {
-        remark("the program left " + study::counted(run.left_behind, "process") +
-               " in the background, which tune ended and did not measure; start a server in the foreground");
-    }
-    say_how_long(run);
-    return 0;
+    const FirstRun told{.program = request_.program.name,
+                        .command = tuning_.command,
+                        .load = command_.load,
+                        .errors = file("errors"),
+                        .runs = kOtherRuns + kScreeningRuns * (1 + static_cast<unsigned>(kMostVariants)) + 2 * command_.runs};
+    return judge_first_run(first.front().runs.front(), told);
 }
 
 int Tune::record_once() {
@@ -198,12 +164,22 @@ int Tune::record_once() {
     adopt_orphans();  // there is no launcher here to see what goes into the background
     const Recording recording = record(request, options);
     static_cast<void>(end_orphans());
-    if (!recording.problem.empty()) {
+    if (recording.refused || recording.run.start_errno != 0) {
         return complain(Status::usage, recording.problem);
     }
     if (!recording.run.well()) {
         return complain(Status::our_fault, "'" + tuning_.command + "' ended with " + recording.run.ending() +
                                                " under the recorder, but not without it; please report it");
+    }
+    if (!recording.problem.empty()) {
+        remark(recording.problem + "; going on without explanation and advice");
+        trace_.clear();
+        return 0;
+    }
+    if (std::ranges::all_of(recording.traces, [](const TraceFile& trace) { return trace.events == 0; })) {
+        remark(recording.run.stopped ? "the program was asked to end before it had allocated anything, so nothing is known of its memory; "
+                                       "give it a longer --duration"
+                                     : "the program allocated nothing through malloc, so nothing is known of its memory");
     }
     // A shell that only starts the real program has a trace too: the one with the most events is meant.
     for (const TraceFile& trace : recording.traces) {
@@ -218,6 +194,9 @@ int Tune::record_once() {
 }
 
 int Tune::analyse() {
+    if (trace_.empty()) {
+        return 0;
+    }
     int status = 0;
     auto findings = analyse_trace(trace_, {}, status);
     if (!findings) {
@@ -228,7 +207,22 @@ int Tune::analyse() {
     return 0;
 }
 
+bool Tune::allocates_next_to_nothing() const {
+    const study::Totals& totals = tuning_.findings.totals;
+    if (totals.allocations >= kFewAllocations || totals.peak_requested >= kLittleMemory) {
+        return false;
+    }
+    if (totals.events != 0) {
+        remark("the program makes " + study::counted(totals.allocations, "allocation") + ", of " +
+               study::bytes_text(totals.peak_requested) + " at most: too few for a replay to tell allocators apart, so there was none");
+    }
+    return true;
+}
+
 int Tune::prove() {
+    if (trace_.empty() || allocates_next_to_nothing()) {
+        return 0;
+    }
     line_.rename("replaying through the installed allocators");
     std::vector<study::TrialSpec> specs;
     for (const std::string& name : study::installed_allocators()) {
@@ -362,7 +356,7 @@ int Tune::report() {
         return deliver("", tuning_json(tuning_));
     }
     return deliver("", verdict_text(tuning_, study::detect_terminal(STDOUT_FILENO)) + "config: " + tuning_.config_path +
-                           "\nreport: " + page + "\ntrace:  " + trace_ + "\n");
+                           "\nreport: " + page + (trace_.empty() ? "" : "\ntrace:  " + trace_) + "\n");
 }
 
 }  // namespace

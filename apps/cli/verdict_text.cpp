@@ -140,16 +140,22 @@ std::string output_line(const Tuning& tuning) {
         plain.insert(plain.end(), tuning.finals.front().outputs.begin(), tuning.finals.front().outputs.end());
     }
     std::string different;
+    bool cut_off = false;
     for (std::size_t i = 1; !plain.empty() && i < tuning.variants.size(); ++i) {
         const Sameness sameness = compare_outputs(plain, tuning.variants[i].outputs);
         if (sameness == Sameness::varies_by_itself) {
             return "the program's output differs from run to run by itself, so it says nothing about a change; its memory may differ, too";
         }
+        cut_off = cut_off || sameness == Sameness::cut_off;
         if (sameness == Sameness::differs) {
             different += (different.empty() ? "" : ", ") + tuning.variants[i].label;
         }
     }
-    return different.empty() ? "" : "the program's output is another one under " + different + ", so that is no change to make";
+    if (different.empty()) {
+        return cut_off ? "the program was ended while it ran, so its output is cut off at another place each time and was not compared"
+                       : "";
+    }
+    return "the program's output is another one under " + different + ", so that is no change to make";
 }
 
 std::string idle_line(const Tuning& tuning) {

@@ -1,11 +1,15 @@
-// What heapwright-launch tells its caller about the program that it started, measured and waited for.
+// What heapwright-launch tells its caller about the program that it started, measured and waited for: one byte when the program
+// has begun, the report when it has ended.
 #pragma once
 
 #include <cstdint>
 
 namespace heapwright::launch {
 
-/// Written once, whole, to the descriptor that was given as the first argument.
+/// Written as soon as exec has made the program of the child, or has failed to: from here on signals reach it.
+inline constexpr char kBegun = 'b';
+
+/// Written once, whole, after that byte, to the descriptor that was given as the first argument.
 struct LaunchReport {
     std::int32_t start_errno = 0;  ///< why the program could not be started; 0: it ran
     std::int32_t wait_status = 0;  ///< as waitpid gives it

@@ -32,8 +32,30 @@ void forward(int signal_number) {
 // The terminal sends SIGINT and SIGQUIT to the program itself; only what is sent to us alone is passed on.
 void keep_alive(int) {}
 
+/// Until the program runs there is nobody to pass a signal on to: it waits.
+class SignalsWait {
+public:
+    SignalsWait() {
+        sigset_t passed_on;
+        sigemptyset(&passed_on);
+        sigaddset(&passed_on, SIGTERM);
+        sigaddset(&passed_on, SIGHUP);
+        sigprocmask(SIG_BLOCK, &passed_on, &before_);
+    }
+    void end() const { sigprocmask(SIG_SETMASK, &before_, nullptr); }
+
+private:
+    sigset_t before_{};
+};
+
+// What our caller ignores stays ignored, by the program too: that is how nohup works.
 void handle(int signal_number, void (*handler)(int)) {
     struct sigaction action{};
+    sigaction(signal_number, nullptr, &action);
+    if (action.sa_handler == SIG_IGN) {
+        return;
+    }
+    action = {};
     action.sa_handler = handler;
     action.sa_flags = SA_RESTART;
     sigaction(signal_number, &action, nullptr);
@@ -71,7 +93,7 @@ bool parse(int count, char** words, Order& order) {
 }
 
 // A pipe that exec closes carries errno back when there is no exec.
-int start(const Order& order) {
+int start(const Order& order, const SignalsWait& signals) {
     int failure[2];
     if (pipe2(failure, O_CLOEXEC) != 0) {
         return errno;
@@ -81,6 +103,9 @@ int start(const Order& order) {
         for (char** assignment = order.assignments; assignment != order.end_of_assignments; ++assignment) {
             putenv(*assignment);
         }
+        handle(SIGTERM, SIG_DFL);
+        handle(SIGHUP, SIG_DFL);
+        signals.end();
         execv(order.path, order.command);
         const int reason = errno;
         (void)!write(failure[1], &reason, sizeof reason);
@@ -177,6 +202,7 @@ int main(int count, char** words) {
     if (!parse(count, words, order)) {
         return 2;
     }
+    const SignalsWait signals;
     fcntl(order.descriptor, F_SETFD, FD_CLOEXEC);
     handle(SIGINT, keep_alive);
     handle(SIGQUIT, keep_alive);
@@ -186,7 +212,9 @@ int main(int count, char** words) {
     prctl(PR_SET_CHILD_SUBREAPER, 1);
     LaunchReport report;
     const std::uint64_t begin = now_ns();
-    report.start_errno = start(order);
+    report.start_errno = start(order, signals);
+    (void)!write(order.descriptor, &heapwright::launch::kBegun, 1);
+    signals.end();
     if (program > 0) {
         wait_for_program(report);
     }

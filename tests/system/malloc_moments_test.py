@@ -1,11 +1,11 @@
 """The heap lives through fork, threads that come and go, late releases, limits, and libraries that come and go."""
 import unittest
 
-from malloc_support import MALLOCS, MallocTest, limit_addresses, program, run
+from malloc_support import PROVED, MallocTest, limit_addresses, program, run
 
 
 class Moments(MallocTest):
-    def play(self, *words: str, mallocs: tuple = tuple(MALLOCS), **options) -> None:
+    def play(self, *words: str, mallocs: tuple = PROVED, **options) -> None:
         for malloc in mallocs:
             with self.subTest(malloc=malloc, words=words):
                 done = run(malloc, program("malloc_moments"), *words, **options)
@@ -36,7 +36,7 @@ class Moments(MallocTest):
         self.play("before_main")
 
     def test_exit_handlers_and_destructors(self) -> None:
-        for malloc in MALLOCS:
+        for malloc in PROVED:
             done = run(malloc, program("malloc_moments"), "exit_handlers")
             self.assertEqual((done.returncode, done.stdout, done.stderr), (0, b"exit handler done\n", b""), malloc)
 

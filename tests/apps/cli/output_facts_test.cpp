@@ -56,4 +56,15 @@ TEST_CASE("outputs are compared as closely as the plain program's own agree") {
     CHECK(cli::compare_outputs({first, other}, {second}) == Sameness::varies_by_itself);
 }
 
+TEST_CASE("what was cut off by us is no other output") {
+    const OutputFacts whole{.bytes = 9, .exact = 1, .rough = 10};
+    OutputFacts part{.bytes = 3, .exact = 2, .rough = 20, .cut_off = true};
+    CHECK(cli::compare_outputs({whole, whole}, {part}) == Sameness::cut_off);
+    CHECK(cli::compare_outputs({part, part}, {whole}) == Sameness::cut_off);
+    CHECK(cli::compare_outputs({part, whole}, {part}) == Sameness::cut_off);
+    CHECK(cli::compare_outputs({part, part}, {part}) == Sameness::same);
+    part.cut_off = false;
+    CHECK(cli::compare_outputs({whole, whole}, {part}) == Sameness::differs);
+}
+
 }  // namespace heapwright::test
