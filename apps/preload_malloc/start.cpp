@@ -106,6 +106,20 @@ void print_statistics(void*) {
     static_cast<void>(file.give_up());
 }
 
+#if defined(HEAPWRIGHT_PRELOAD_HARDENED)
+/// Its blocks lie in no order that somebody could know, so a plan of where they lie is not followed.
+HEAPWRIGHT_NOINLINE void follow_plan() noexcept {
+    std::uint32_t sites = 0;
+    auto count = [&sites](const PlannedSite&) { ++sites; };
+    MemoryConfig config;
+    if (config::read_memory_config_of_process(config, count) && sites != 0) {
+        os::write_stderr_line("heapwright: the hardened heap follows no placement plan; the [[site]] entries have no effect");
+    }
+}
+#else
+void follow_plan() noexcept { begin_plan(); }
+#endif
+
 /// As the environment says. Apart, so that a process that says nothing touches little: its memory counts in small programs.
 HEAPWRIGHT_NOINLINE void configure() noexcept {
     const HeapSettings settings = heap_settings_of_process();
@@ -116,9 +130,7 @@ HEAPWRIGHT_NOINLINE void configure() noexcept {
         output.keep();
     }
     if (config::is_process_configured()) {  // else the stack that it needs stays untouched
-#if !defined(HEAPWRIGHT_PRELOAD_HARDENED)
-        begin_plan();
-#endif
+        follow_plan();
         begin_to_monitor();
     }
 }

@@ -69,6 +69,17 @@ class Faults(MallocTest):
                     self.assertRegex(done.stderr.decode(), rf"^heapwright: {line}\n$")
 
 
+class Plan(MallocTest):
+    def test_a_plan_is_not_followed_and_that_is_said_once(self) -> None:
+        path = self.folder / "memory.toml"
+        path.write_text('[[site]]\nmodule = "00ff"\nreturns = [0x10]\nplace = "bump"\n' * 3)
+        done = run("heapwright", "/bin/echo", "x", more={"HEAPWRIGHT_CONFIG": str(path)})
+        self.assertEqual((done.returncode, done.stdout), (0, b"x\n"))
+        self.assertEqual(done.stderr, b"heapwright: the hardened heap follows no placement plan; the [[site]] entries have no effect\n")
+        path.write_text("[heap]\nbackground = false\n")
+        self.assertEqual(run("heapwright", "/bin/echo", "x", more={"HEAPWRIGHT_CONFIG": str(path)}).stderr, b"")
+
+
 class Conformance(MallocTest):
     def test_every_function_does_what_glibcs_does(self) -> None:
         # A wrong size told at delete is the one thing that it does not bear.
