@@ -180,7 +180,7 @@ def judge(rows: list[dict], mix: dict | None) -> list[str]:
 
 def main() -> None:
     arguments = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    arguments.add_argument("--rounds", type=int, default=7)
+    arguments.add_argument("--rounds", type=int, default=5)
     arguments.add_argument("--tune-runs", type=int, default=5, help="runs of the last comparison of each tune")
     arguments.add_argument("--only", default="")
     arguments.add_argument("--scale", type=float, default=1.0)
@@ -210,11 +210,11 @@ def main() -> None:
                        ("tuned_cpu_s", "tuned CPU s"), ("plain_peak_mib", "plain MiB"), ("tuned_peak_mib", "tuned MiB"), ("cpu_ratio", "CPU"),
                        ("to_best_ratio", "to best"), ("peak_ratio", "peak")]))
     lines = judge(rows, mix)
-    print("\n".join(lines))
+    print("\n".join(lines) + ("\nquick: so little work shows that everything runs, and no more" if options.quick else ""))
     print(f"took {(time.monotonic() - began) / 60:.1f} min")
     if not only and not options.quick:
         print(f"saved to {save('tune', rows, rounds=options.rounds, mix=mix, verdict=lines).name} in bench/results")
-    sys.exit(1 if any("MISSED" in line for line in lines) else 0)
+    sys.exit(1 if not options.quick and any("MISSED" in line for line in lines) else 0)
 
 
 if __name__ == "__main__":

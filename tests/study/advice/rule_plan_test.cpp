@@ -65,6 +65,18 @@ TEST_CASE("lasting blocks among brief ones are to be kept apart, and the entry n
     CHECK(experiment.stacks.size() == 1);
 }
 
+TEST_CASE("code of a few blocks is not worth an entry") {
+    Planned program;
+    program.code("parse", kMillions, kBriefBucket, {0x100});
+    program.code("intern", 50'000, kLastingBucket, {0x200});
+    program.code("one page each is less than 64 KiB", 15, kLastingBucket, {0x300});
+    program.code("and this is as much", 16, kLastingBucket, {0x400});
+    const auto plans = program.plans(SitePlace::heap);
+    REQUIRE(plans.size() == 1);
+    REQUIRE(plans.front().experiment.entries.size() == 2);
+    CHECK(plans.front().experiment.entries.back().returns.values[0] == 0x400);
+}
+
 TEST_CASE("blocks that are never freed last, too") {
     Planned program;
     program.code("parse", kMillions, kBriefBucket, {0x100});

@@ -13,6 +13,7 @@ namespace {
 constexpr std::uint64_t kLargestPlanned = std::uint64_t{64} << 10;  // of any place
 constexpr std::uint64_t kLargestBump = 16384 - 8;                   // a quarter of a chunk
 constexpr std::size_t kFramesAtMost = 4;                            // that tell contexts apart
+constexpr std::uint64_t kPageBytes = 4096;
 
 /// How long the blocks of some code live.
 enum class Life : std::uint8_t { mixed, brief, lasting };
@@ -100,7 +101,8 @@ std::vector<Code> chosen(const std::vector<Code>& codes, Life life, std::uint64_
     std::vector<Code> some;
     std::copy_if(codes.begin(), codes.end(), std::back_inserter(some), [&](const Code& code) {
         const Site& sum = code.sum;
-        return code.life == life && sum.min_size <= largest && sum.over_aligned == 0 && sum.reallocs * 10 <= sum.allocations;
+        const bool matters = sum.allocations >= kLeastPlannedBytes / kPageBytes;
+        return matters && code.life == life && sum.min_size <= largest && sum.over_aligned == 0 && sum.reallocs * 10 <= sum.allocations;
     });
     std::stable_sort(some.begin(), some.end(), [weight](const Code& a, const Code& b) { return a.sum.*weight > b.sum.*weight; });
     some.resize(std::min(some.size(), kMostPlanEntries));

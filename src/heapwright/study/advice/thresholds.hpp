@@ -33,6 +33,9 @@ inline constexpr std::uint64_t kManyThreads = 4;
 inline constexpr double kLastsShare = 0.25;          ///< of the run: a block that lives so long lasts
 inline constexpr double kBriefShare = 1.0 / 1024;    ///< of the run: a block that lives no longer is brief
 inline constexpr double kBriefNearlyAll = 0.99;      ///< of a site's blocks; the rest hold chunks back
+/// The least that the blocks of a plan's entry have to be able to keep resident, a page each: every call of such a size is
+/// compared with every entry of it.
+inline constexpr std::uint64_t kLeastPlannedBytes = std::uint64_t{64} << 10;
 inline constexpr std::size_t kMostPlanEntries = 64;  ///< of one suggestion: those that make up nearly all of its bytes
 
 // ---- what things cost, in ns (glibc 2.36 and this library, one thread; bench/ has the figures)
