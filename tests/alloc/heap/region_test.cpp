@@ -31,6 +31,7 @@ class Model {
 public:
     Model() {
         REQUIRE(region.reserve(kRegionBytes));
+        REQUIRE(region.committed_bytes() == 0);  // neither the addresses nor the records, which count as metadata
         taken_.resize(kRegionSlices);
         std::fill_n(taken_.begin(), region.first_slice(), true);
     }

@@ -68,7 +68,7 @@ public:
         return records() + (static_cast<std::size_t>(static_cast<const char*>(address) - base_) >> kSliceLog2);
     }
     [[nodiscard]] std::size_t dirty_bytes() const noexcept { return std::size_t{dirty_slices()} * kSliceBytes; }
-    [[nodiscard]] std::size_t committed_bytes() const noexcept { return std::size_t{committed_} * kSliceBytes; }
+    [[nodiscard]] std::size_t committed_bytes() const noexcept { return std::size_t{committed_ - first_} * kSliceBytes; }
     [[nodiscard]] std::size_t reserved_bytes() const noexcept { return bytes_; }
     [[nodiscard]] std::size_t metadata_bytes() const noexcept { return records_committed_bytes_; }
     [[nodiscard]] std::size_t free_bytes() const noexcept { return std::size_t{free_} * kSliceBytes; }
