@@ -30,9 +30,9 @@ inline constexpr double kLeakedShare = 0.1;      ///< of the place's blocks
 inline constexpr double kLeakSpread = 0.5;       ///< of the run, from the first to the last of them
 inline constexpr double kHeldForNothing = 0.15;  ///< of the heap's resident memory, before an allocator is blamed
 inline constexpr std::uint64_t kManyThreads = 4;
-inline constexpr double kLastsShare = 0.25;          ///< of the run: a block that lives so long lasts
-inline constexpr double kBriefShare = 1.0 / 1024;    ///< of the run: a block that lives no longer is brief
-inline constexpr double kBriefNearlyAll = 0.99;      ///< of a site's blocks; the rest hold chunks back
+inline constexpr double kLastsShare = 0.25;        ///< of the run: a block that lives so long lasts
+inline constexpr double kBriefShare = 1.0 / 1024;  ///< of the run: a block that lives no longer is brief
+inline constexpr double kBriefNearlyAll = 0.99;    ///< of a site's blocks; the rest hold chunks back
 /// The least that the blocks of a plan's entry have to be able to keep resident, a page each: every call of such a size is
 /// compared with every entry of it.
 inline constexpr std::uint64_t kLeastPlannedBytes = std::uint64_t{64} << 10;
