@@ -182,7 +182,7 @@ private:
             home_.remove(node);
         }
         node.trial = NodeHeader::kLookedAt | found;
-        node.slot = (node.slot & NodeHeader::kOld) | (was_candidate ? NodeHeader::kWaits : 0) | (nodes().size() - 1);
+        node.slot = NodeHeader::kOld | (was_candidate ? NodeHeader::kWaits : 0) | (nodes().size() - 1);
         ++gathered_;
         return true;
     }

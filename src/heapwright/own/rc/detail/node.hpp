@@ -185,12 +185,12 @@ public:
     }
     /// A handle was dropped and others are left.
     HEAPWRIGHT_NOINLINE void note(NodeHeader& node) noexcept {
-        if (HEAPWRIGHT_UNLIKELY(node.trial != NodeHeader::kIdle)) {
-            disturb(node);
-        } else if (HEAPWRIGHT_LIKELY(!node.is_old())) {
+        if (HEAPWRIGHT_LIKELY(!node.is_old())) {
             add(node, young);
-        } else {
+        } else if (HEAPWRIGHT_LIKELY(node.trial == NodeHeader::kIdle)) {
             add(node, old);
+        } else {
+            disturb(node);  // what a long pass looks at counts as old
         }
     }
     /// The last handle was dropped: the node dies in the usual way.

@@ -193,13 +193,13 @@ private:
         if (HEAPWRIGHT_UNLIKELY(node.kind->home != &home_)) {
             return;  // another collector's: it stays outside for ever
         }
-        if (HEAPWRIGHT_UNLIKELY(node.trial != NodeHeader::kIdle)) {
-            met_outside_ = true;  // a long pass has it
-            return;
-        }
         const bool was_candidate = node.list() != Candidates::none;
         if (HEAPWRIGHT_LIKELY(was_candidate) && node.list() == becoming_) {
-            begin_candidate(node, node.counts<Counts>().strong() - 1);
+            begin_candidate(node, node.counts<Counts>().strong() - 1);  // no long pass has anything while a list becomes that
+            return;
+        }
+        if (HEAPWRIGHT_UNLIKELY(node.trial != NodeHeader::kIdle)) {
+            met_outside_ = true;  // a long pass has it
             return;
         }
         if (HEAPWRIGHT_UNLIKELY(visited_.size() >= limits_.budget)) {
