@@ -5,7 +5,7 @@ Usage: ./dev bench defrag [--rounds N] [--only NAME,...] [--scale X] [--allocato
 
 Physical memory is Pss_Anon + Pss_Shmem less what the workload had before its first object. `settled`: after two seconds of light traffic;
 `trimmed`: after malloc_trim, arena.ALL.purge, mi_collect or ReleaseFreeMemory. Each workload verifies every byte of every object.
-Names: the programs of bench/defrag, and redis.
+`heapwright mesh`: with HEAPWRIGHT_CONF=compaction:mesh. Names: the programs of bench/defrag, and redis.
 """
 from __future__ import annotations
 
@@ -25,6 +25,7 @@ from measure import BUILD, Command, interleaved, machine, median, save, table  #
 
 SOURCES = Path(__file__).resolve().parent / "defrag"
 WORKLOADS = BUILD / "bench" / "defrag"
+MESHING = f"{OWN} mesh"  # where the process may use userfaultfd; elsewhere it says so, and is the same as without
 PEERS = ("glibc", "jemalloc", "mimalloc", "tcmalloc")
 OTHER_PROGRAMS = ("handles",)  # measured beside these by ways of their own
 SETTLE_MS = 2000
@@ -153,6 +154,9 @@ def main() -> int:
     scale, rounds, settle_ms = (0.05, 1, 50) if options.quick else (options.scale, options.rounds, SETTLE_MS)
     only = [word for word in options.only.split(",") if word]
     allocators = [one for one in chosen_allocators(options.allocators) if options.allocators or one.name in (OWN, *PEERS)]
+    own = next((one for one in allocators if one.name == OWN), None)
+    if own is not None:
+        allocators.append(Allocator(MESHING, own.library, (("HEAPWRIGHT_CONF", "compaction:mesh"),)))
     if not options.no_build:
         build_programs()
     rows = measure_rows(allocators, rounds, scale, settle_ms, only)

@@ -30,6 +30,7 @@ LIMIT_S = 180
 class Allocator:
     name: str
     library: Path
+    settings: tuple[tuple[str, str], ...] = ()  # of the environment, beside the preload
 
 
 @dataclass
@@ -108,7 +109,7 @@ class Launched:
         self.output = tempfile.TemporaryFile()
         self.errors = tempfile.TemporaryFile()
         path = shutil.which(command.words[0]) or command.words[0]
-        assignments = [f"{name}={value}" for name, value in {**command.environment, "LD_PRELOAD": str(allocator.library)}.items()]
+        assignments = [f"{name}={value}" for name, value in {**command.environment, **dict(allocator.settings), "LD_PRELOAD": str(allocator.library)}.items()]
         self.reader, writer = os.pipe()
         with open(command.stdin or os.devnull, "rb") as source:
             self.child = subprocess.Popen([tool("heapwright-launch"), str(writer), *assignments, "--", path, *command.words], pass_fds=[writer],

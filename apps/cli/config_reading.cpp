@@ -57,8 +57,8 @@ std::vector<std::string> config_notes(const config::ConfigFile& file) {
     if (memory.allocator.strategy == MallocStrategy::heapwright_secure && !file.plan.empty()) {
         notes.emplace_back("the plan has no effect: the hardened heap does not look at call sites");
     }
-    if (memory.heap.compaction != HeapCompaction::off) {
-        notes.emplace_back("heap.compaction has no effect: this version's heap does not move pages together");
+    if (memory.allocator.strategy == MallocStrategy::heapwright_secure && memory.heap.compaction != HeapCompaction::off) {
+        notes.emplace_back("heap.compaction has no effect: the hardened heap shares no memory between spans");
     }
     if (memory.fragmentation.monitor_enabled && !memory.monitor.exports_anything() && !memory.fragmentation.enable_auto_defragmentation) {
         notes.emplace_back("the monitor measures for nobody: name a place in [monitor], or enable_auto_defragmentation");

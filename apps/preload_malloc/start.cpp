@@ -126,6 +126,11 @@ HEAPWRIGHT_NOINLINE void configure() noexcept {
     constexpr std::uint64_t kNsOfMs = 1'000'000;
     served_heap::set_clock(settings.purge_delay_ms * kNsOfMs, settings.background, settings.give_back);
     served_heap::set_limit(settings.limit_bytes);
+#if !defined(HEAPWRIGHT_PRELOAD_HARDENED)
+    if (settings.is_meshing) {
+        static_cast<void>(default_heap::begin_meshing());  // which says what is missing
+    }
+#endif
     if (settings.statistics_at_exit) {
         output.keep();
     }

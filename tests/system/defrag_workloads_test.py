@@ -44,6 +44,17 @@ class Workloads(unittest.TestCase):
                 # Active spans and the heap's own are what may be above.
                 self.assertLess(figures["trimmed_kib"], figures["page_floor_kib"] * 1.05 + 1500, f"{name} {stage}: {figures}")
 
+    def test_meshed_they_keep_their_data_and_need_less_than_the_pages_of_live_objects(self) -> None:
+        os.environ["HEAPWRIGHT_CONF"] = "compaction:mesh"
+        self.addCleanup(os.environ.pop, "HEAPWRIGHT_CONF")
+        asked = subprocess.run(["/bin/true"], capture_output=True, text=True, check=True, env={**os.environ, "LD_PRELOAD": str(LIBRARY)})
+        for name in defrag.workload_names():
+            for stage, figures in stages(name, "0.1", str(LIBRARY)).items():
+                if stage == "freed":
+                    self.assertLess(figures["trimmed_kib"], 8192, f"{name}: {figures}")
+                if (name, stage) == ("regular_survivors", "thinned") and not asked.stderr:  # else a line says that the kernel does not allow it
+                    self.assertLess(figures["trimmed_kib"], figures["page_floor_kib"] // 4, figures)
+
     def test_a_scale_of_nothing_is_refused(self) -> None:
         done = subprocess.run([str(defrag.WORKLOADS / "sessions"), "0"], capture_output=True, text=True, check=False)
         self.assertEqual(done.returncode, 1)

@@ -23,7 +23,7 @@ class Conformance(MallocTest):
         self.assertIn(" 0 functions not there", text)
 
     def test_with_other_settings(self) -> None:
-        for settings in ("purge_delay:0,background:no", "give_back:no"):
+        for settings in ("purge_delay:0,background:no", "give_back:no", "purge_delay:0,compaction:mesh"):
             done = run("heapwright", program("malloc_conformance"), "blocks", more={"HEAPWRIGHT_CONF": settings})
             self.assertEqual(done.returncode, 0, settings + done.stdout.decode() + done.stderr.decode())
 

@@ -106,6 +106,9 @@ TEST_CASE("huge pages have three words, addresses come in whole GiB") {
     CHECK(read("huge_pages:always,huge_pages:default").settings.huge_pages == HugePages::by_default);
     CHECK(read("huge_pages:sometimes").complaints ==
           "heapwright: HEAPWRIGHT_CONF: huge_pages cannot be 'sometimes'; write default, always or never");
+    CHECK(read("compaction:mesh").settings.is_meshing);
+    CHECK(!read("compaction:mesh,compaction:off").settings.is_meshing);
+    CHECK(read("compaction:yes").complaints.find("write off or mesh") != std::string::npos);
     CHECK(read("reserve:2TiB").settings.reserve_gib == 2048);
     CHECK(read("reserve:100MiB").complaints.find("write whole GiB") != std::string::npos);
     CHECK(read("reserve:65537GiB").settings.reserve_gib == 0);

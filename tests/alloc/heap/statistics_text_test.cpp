@@ -25,7 +25,9 @@ HeapStatistics sample() {
             .spans = 5,
             .threads = 3,
             .peak_active_bytes = 70000,
-            .given_back_bytes = 81920};
+            .given_back_bytes = 81920,
+            .meshed_spans = 4,
+            .shared_bytes = 2048};
 }
 
 HeapStatistics greatest() {
@@ -48,12 +50,12 @@ bool contains(const std::string& text, std::string_view part) { return text.find
 }  // namespace
 
 TEST_CASE("resident is what is active and not absent, dirty or of the heap itself") {
-    CHECK(resident_bytes(sample()) == 65536 - 8192 + 4096 + 512);
+    CHECK(resident_bytes(sample()) == 65536 - 8192 - 2048 + 4096 + 512);
 }
 
 TEST_CASE("the text has a line a figure, with the names that people alert on") {
     const std::string text = written(append_statistics_text, sample());
-    CHECK(std::count(text.begin(), text.end(), '\n') == 16);
+    CHECK(std::count(text.begin(), text.end(), '\n') == 19);
     for (const char* name : {"allocated ", "active ", "absent ", "resident ", "retained ", "metadata "}) {
         CHECK(contains("\n" + text, "\n" + std::string(name)));
     }
@@ -63,10 +65,12 @@ TEST_CASE("the text has a line a figure, with the names that people alert on") {
 
 TEST_CASE("the JSON is one object of all figures") {
     const std::string json = written(append_statistics_json, sample());
-    CHECK(json.starts_with("{\"allocated_bytes\":1000,\"active_bytes\":65536,\"absent_bytes\":8192,\"resident_bytes\":61952,"));
-    CHECK(contains(json, "\"large_blocks\":2,\"small_blocks\":17,\"spans\":5,\"threads\":3,\"given_back_bytes\":81920}"));
+    CHECK(json.starts_with("{\"allocated_bytes\":1000,\"active_bytes\":65536,\"absent_bytes\":8192,\"resident_bytes\":59904,"));
+    CHECK(contains(json,
+                   "\"large_blocks\":2,\"small_blocks\":17,\"spans\":5,\"threads\":3,\"given_back_bytes\":81920,\"meshed\":4,\"shared_"
+                   "bytes\":2048,\"unmet_bytes\":0}"));
     CHECK(json.ends_with("}\n"));
-    CHECK(std::count(json.begin(), json.end(), ':') == 16);
+    CHECK(std::count(json.begin(), json.end(), ':') == 19);
 }
 
 TEST_CASE("OpenMetrics: a type, a help and a sample for each, units for sizes, _total for what only grows") {

@@ -6,6 +6,7 @@
 
 #include <heapwright/alloc/heap/detail/clock.hpp>
 #include <heapwright/alloc/heap/detail/large.hpp>
+#include <heapwright/alloc/heap/detail/mesher.hpp>
 #include <heapwright/alloc/heap/detail/misuse.hpp>
 #include <heapwright/alloc/heap/detail/planned.hpp>
 #include <heapwright/alloc/heap/detail/regions.hpp>
@@ -298,12 +299,15 @@ std::size_t trim() noexcept {
     heap::g_default_core.forward_mail(false);
     heap::g_default_core.sweep_abandoned();
     const std::size_t in_spans = heap::visit_all();
-    return in_spans + heap::purge_regions(0, true);
+    const std::size_t shared = heap::mesh_all();
+    return in_spans + shared + heap::purge_regions(0, true);
 }
 
 void set_clock(std::uint64_t delay_ns, bool may_start_thread, bool is_on) noexcept {
     heap::set_clock({.delay_ns = delay_ns, .may_start_thread = may_start_thread, .is_on = is_on});
 }
+
+bool begin_meshing() noexcept { return heap::begin_meshing(); }
 
 void set_limit(std::size_t bytes) noexcept { heap::g_default_core.set_limit(bytes); }
 
@@ -325,6 +329,7 @@ void after_fork_in_parent() noexcept {
 
 void after_fork_in_child() noexcept {
     heap::reset_visitor_after_fork();
+    heap::reset_mesher_after_fork();
     heap::reset_region_locks_after_fork();
     heap::reset_heap_locks_after_fork();
     heap::reset_plan_locks_after_fork();

@@ -110,6 +110,12 @@ std::size_t trim() noexcept;
 /// What the settings say; before the first block, or never.
 void set_clock(std::uint64_t delay_ns, bool may_start_thread, bool is_on) noexcept;
 
+/// From now on, spans whose blocks lie at different places share memory: the clock and trim() see to it.
+///
+/// Requires: before the first block, or never.
+/// Returns:  false, after a line on stderr that says what is missing, where the process may not use userfaultfd, or not enough of it.
+bool begin_meshing() noexcept;
+
 /// At most so many bytes in spans; 0 for no limit. What would exceed it is refused.
 void set_limit(std::size_t bytes) noexcept;
 

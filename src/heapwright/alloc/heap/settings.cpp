@@ -19,7 +19,7 @@ namespace {
 
 using namespace std::string_view_literals;
 
-enum class Key : std::uint8_t { purge_delay, background, give_back, huge_pages, limit, statistics_at_exit, reserve };
+enum class Key : std::uint8_t { purge_delay, background, give_back, huge_pages, limit, statistics_at_exit, compaction, reserve };
 
 struct Known {
     Key key;
@@ -37,6 +37,7 @@ constexpr Known kKnown[] = {
     {.key = Key::huge_pages, .name = "huge_pages", .expected = "default, always or never"},
     {.key = Key::limit, .name = "limit", .expected = "a size, as in 512MiB, 4GiB or 0 for none"},
     {.key = Key::statistics_at_exit, .name = "statistics_at_exit", .expected = kFlag},
+    {.key = Key::compaction, .name = "compaction", .expected = "off or mesh"},
     {.key = Key::reserve, .name = "reserve", .expected = "whole GiB up to 65536GiB, as in 64GiB, or 0"},
 };
 constexpr std::size_t kSettingsLettersMax = 4096;
@@ -110,6 +111,14 @@ bool read_huge_pages(std::string_view text, HugePages& mode) noexcept {
     return true;
 }
 
+bool read_compaction(std::string_view text, bool& is_meshing) noexcept {
+    if (text != "mesh"sv && text != "off"sv) {
+        return false;
+    }
+    is_meshing = text == "mesh"sv;
+    return true;
+}
+
 bool read_reserve(std::string_view text, std::uint32_t& gib) noexcept {
     constexpr std::uint64_t kGib = std::uint64_t{1} << 30;
     std::uint64_t bytes = 0;
@@ -128,6 +137,7 @@ bool set(HeapSettings& settings, Key key, std::string_view value) noexcept {
         case Key::huge_pages: return read_huge_pages(value, settings.huge_pages);
         case Key::limit: return read_quantity(value, kSizeUnits, settings.limit_bytes);
         case Key::statistics_at_exit: return read_flag(value, settings.statistics_at_exit);
+        case Key::compaction: return read_compaction(value, settings.is_meshing);
         case Key::reserve: return read_reserve(value, settings.reserve_gib);
     }
     return false;
@@ -215,6 +225,7 @@ void take_over(const HeapConfig& config, HeapSettings& settings) noexcept {
     settings.huge_pages = static_cast<HugePages>(config.huge_pages);
     settings.limit_bytes = config.limit_bytes;
     settings.statistics_at_exit = config.statistics_at_exit;
+    settings.is_meshing = config.compaction == HeapCompaction::mesh;
     settings.reserve_gib = static_cast<std::uint32_t>(config.reserve_bytes / kGib);
 }
 

@@ -5,6 +5,7 @@
 #include <atomic>
 
 #include <heapwright/alloc/heap/default_heap.hpp>
+#include <heapwright/alloc/heap/detail/mesher.hpp>
 #include <heapwright/alloc/heap/detail/page_return.hpp>
 #include <heapwright/alloc/heap/detail/planned.hpp>
 #include <heapwright/alloc/heap/detail/regions.hpp>
@@ -108,6 +109,9 @@ HeapStatistics statistics() noexcept {
     while (peak < sum.active_bytes && !g_peak_active.compare_exchange_weak(peak, sum.active_bytes, std::memory_order_relaxed)) {}
     sum.given_back_bytes = heap::g_given_back.load(std::memory_order_relaxed);  // a figure
     sum.peak_active_bytes = std::max(peak, sum.active_bytes);
+    sum.meshed_spans = heap::meshed_spans();
+    sum.shared_bytes = heap::mesh_saved_bytes();
+    sum.unmet_bytes = heap::mesh_unmet_bytes();
     return sum;
 }
 

@@ -24,6 +24,9 @@ struct HeapStatistics {
     std::uint64_t threads = 0;            ///< that have a cache of this heap
     std::uint64_t peak_active_bytes = 0;  ///< the highest active_bytes that any look found
     std::uint64_t given_back_bytes = 0;   ///< to the operating system, so far
+    std::uint64_t meshed_spans = 0;       ///< that share memory with others; nothing without compaction = "mesh"
+    std::uint64_t shared_bytes = 0;       ///< of active_bytes: memory that they did without when they were meshed
+    std::uint64_t unmet_bytes = 0;        ///< that could be shared as well if vm.max_map_count allowed more mappings
 };
 
 }  // namespace heapwright

@@ -20,7 +20,10 @@ constexpr Figure kFigures[] = {
     {.name = "allocated", .kind = Kind::bytes, .value = &HeapStatistics::allocated_bytes, .meaning = "in blocks that the program holds"},
     {.name = "active", .kind = Kind::bytes, .value = &HeapStatistics::active_bytes, .meaning = "in spans with at least one such block"},
     {.name = "absent", .kind = Kind::bytes, .value = &HeapStatistics::absent_bytes, .meaning = "of those, free pages without memory"},
-    {.name = "resident", .kind = Kind::bytes, .value = nullptr, .meaning = "in memory at most: active but absent, dirty, metadata"},
+    {.name = "resident",
+     .kind = Kind::bytes,
+     .value = nullptr,
+     .meaning = "in memory at most: active but absent and shared, dirty, metadata"},
     {.name = "dirty", .kind = Kind::bytes, .value = &HeapStatistics::dirty_bytes, .meaning = "free and still in memory"},
     {.name = "retained", .kind = Kind::bytes, .value = &HeapStatistics::retained_bytes, .meaning = "free addresses without memory"},
     {.name = "metadata", .kind = Kind::bytes, .value = &HeapStatistics::metadata_bytes, .meaning = "of the heap itself"},
@@ -36,6 +39,12 @@ constexpr Figure kFigures[] = {
      .kind = Kind::bytes_so_far,
      .value = &HeapStatistics::given_back_bytes,
      .meaning = "to the operating system so far"},
+    {.name = "meshed", .kind = Kind::count, .value = &HeapStatistics::meshed_spans, .meaning = "spans that share memory with others"},
+    {.name = "shared", .kind = Kind::bytes, .value = &HeapStatistics::shared_bytes, .meaning = "memory that those do without"},
+    {.name = "unmet",
+     .kind = Kind::bytes,
+     .value = &HeapStatistics::unmet_bytes,
+     .meaning = "could be shared as well with a higher vm.max_map_count"},
 };
 
 std::uint64_t value_of(const Figure& figure, const HeapStatistics& statistics) noexcept {
@@ -67,7 +76,8 @@ void append_system_elements(TextBuffer& text, const HeapStatistics& statistics) 
 }  // namespace
 
 std::uint64_t resident_bytes(const HeapStatistics& statistics) noexcept {
-    return difference(statistics.active_bytes, statistics.absent_bytes) + statistics.dirty_bytes + statistics.metadata_bytes;
+    return difference(statistics.active_bytes, statistics.absent_bytes + statistics.shared_bytes) + statistics.dirty_bytes +
+           statistics.metadata_bytes;
 }
 
 void append_statistics_text(TextBuffer& text, const HeapStatistics& statistics) noexcept {

@@ -37,7 +37,7 @@ void ThreadCache::detach() noexcept {
         take_back_unused(span);
         take_remote(span);
         if (span->live() == 0) {
-            heap_->give(span);
+            heap_->give_blocks(span);
         } else {
             heap_->put_abandoned(span);
         }
@@ -49,7 +49,7 @@ void ThreadCache::discard() noexcept {
     const os::LockGuard guard(visit_lock_);
     while (Span* const span = all_) {
         drop(span);
-        heap_->give(span);
+        heap_->give_blocks(span);
     }
     forget();
 }

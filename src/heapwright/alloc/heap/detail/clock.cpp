@@ -4,6 +4,7 @@
 #include <atomic>
 
 #include <heapwright/alloc/heap/detail/heap_core.hpp>
+#include <heapwright/alloc/heap/detail/mesher.hpp>
 #include <heapwright/alloc/heap/detail/planned.hpp>
 #include <heapwright/alloc/heap/detail/regions.hpp>
 #include <heapwright/alloc/heap/detail/visitor.hpp>
@@ -24,6 +25,9 @@ constexpr std::uint32_t kTurnsOfDelay = 4;
 /// A fiftieth of a processor for looking into spans; less where it is a thread of the program that does it.
 constexpr std::uint64_t kShareOfTime = 50;
 constexpr std::uint64_t kShareOfProgramsTime = 250;
+/// Meshing may take five per cent of a processor where visits take two.
+constexpr std::uint64_t kPercentOfVisits = 2;
+constexpr std::uint64_t kPercentOfMeshing = 5;
 /// What a program has beside its heap, as a share of its control group's limit.
 constexpr std::uint64_t kShareBelowLimit = 8;
 
@@ -36,7 +40,9 @@ constinit NeverDestroyed<os::RawThread> g_clock;
 constinit std::atomic<std::uint64_t> g_next_turn_ns{0};  // without a thread
 constinit os::SpinLock g_turn_lock;
 
-bool has_work() noexcept { return dirty_bytes() >= kWorthwhileBytes || stirred_bytes() >= kWorthwhileBytes || is_round_under_way(); }
+bool has_work() noexcept {
+    return dirty_bytes() >= kWorthwhileBytes || stirred_bytes() >= kWorthwhileBytes || is_round_under_way() || is_mesh_under_way();
+}
 
 std::uint64_t turn_ns() noexcept { return g_settings.delay_ns / kTurnsOfDelay; }
 
@@ -50,6 +56,7 @@ void take_turn(std::uint64_t budget_ns) noexcept {
     g_default_core.sweep_abandoned();
     sweep_places();
     visit_by_clock(turn, kTurnsOfDelay, budget_ns);
+    mesh_by_clock(rounds_begun(), turn - kTurnsOfDelay, budget_ns / kPercentOfVisits * kPercentOfMeshing);
     purge_regions(turn - kTurnsOfDelay, is_above_ceiling(0));
     g_turn_lock.unlock();
 }

@@ -3,6 +3,7 @@
 
 #include <new>
 
+#include <heapwright/alloc/heap/detail/mesher.hpp>
 #include <heapwright/alloc/heap/detail/page_return.hpp>
 #include <heapwright/alloc/heap/detail/probes.hpp>
 #include <heapwright/alloc/heap/detail/regions.hpp>
@@ -77,6 +78,14 @@ void HeapCore::give(Span* span) noexcept {
     give_slices(span);
 }
 
+void HeapCore::give_blocks(Span* span) noexcept {
+    if (!span->is_meshed() || part_with_mesh(span)) {
+        give(span);
+    } else {
+        uncount(1);  // the mesher gives it back
+    }
+}
+
 bool HeapCore::extend(Span* span, std::uint32_t wanted) noexcept {
     const std::uint32_t more = wanted - span->slices;
     if (!count(more)) {
@@ -119,7 +128,7 @@ void HeapCore::discard_all() noexcept {
         }
         while (Span* const span = all_abandoned_) {
             unlink(span);
-            give(span);
+            give_blocks(span);
         }
         parked = parked_;
         parked_ = nullptr;
@@ -227,7 +236,7 @@ void HeapCore::sweep_abandoned() noexcept {
     while (empty != nullptr) {
         Span* const span = empty;
         empty = span->next;
-        give(span);
+        give_blocks(span);
     }
 }
 

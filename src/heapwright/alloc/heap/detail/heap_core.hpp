@@ -34,6 +34,8 @@ public:
     /// A run of slices, counted and limited; nullptr when memory or the limit is exhausted.
     [[nodiscard]] Span* take(std::uint32_t slices, std::uint32_t alignment, bool& is_zero) noexcept;
     void give(Span* span) noexcept;
+    /// The same, of a span of blocks, which may be meshed.
+    void give_blocks(Span* span) noexcept;
     [[nodiscard]] bool extend(Span* span, std::uint32_t wanted) noexcept;
     void shorten(Span* span, std::uint32_t wanted) noexcept;
     /// The cache that holds the large blocks of a Heap object; nullptr when memory is exhausted.

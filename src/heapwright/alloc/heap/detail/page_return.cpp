@@ -10,6 +10,7 @@
 #include <atomic>
 #include <bit>
 
+#include <heapwright/alloc/heap/detail/mesh_record.hpp>
 #include <heapwright/alloc/heap/detail/region.hpp>
 #include <heapwright/os/pages.hpp>
 
@@ -169,17 +170,34 @@ void cut_behind(FreeBlock* head, const Units& units, std::uint32_t mask) noexcep
 
 std::uint32_t absent_blocks_slow(const Span* span) noexcept {
     std::uint32_t blocks = 0;
+    if (span->is_meshed()) {
+        return meshed_free_blocks(span);
+    }
     Units(span).for_each_range(span->absent(), [&](const Units::Range& range) { blocks += range.last - range.first; });
     return blocks;
 }
 
+void clear_absent_blocks(const Span* span, std::uint64_t* bits) noexcept {
+    Units(span).for_each_range(span->absent(), [&](const Units::Range& range) {
+        for (std::uint32_t index = range.first; index < range.last; ++index) {
+            bits[index / 64] &= ~(std::uint64_t{1} << (index % 64));
+        }
+    });
+}
+
 std::size_t absent_bytes(std::uint32_t absent, std::uint32_t slices) noexcept {
+    if (slices == 1) {
+        absent &= ~Span::kMeshedBit;
+    }
     std::size_t units = 0;
     Units::for_each_run(absent, [&](std::uint32_t first, std::uint32_t last) { units += last - first; });
     return units * unit_bytes(slices);
 }
 
 std::size_t return_units(Span* span, bool is_alone) noexcept {
+    if (span->is_meshed()) {
+        return 0;
+    }
     const Units units(span);
     FreeBlock* head = head_of(span);
     std::uint32_t mask = free_units(span, units, head);
@@ -208,6 +226,9 @@ std::size_t return_units(Span* span, bool is_alone) noexcept {
 }
 
 bool take_units_back(Span* span) noexcept {
+    if (span->is_meshed()) {
+        return take_meshed_back(span);
+    }
     const Units units(span);
     while (span->absent() != 0) {
         const auto unit = static_cast<std::uint32_t>(std::countr_zero(span->absent()));

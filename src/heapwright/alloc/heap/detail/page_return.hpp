@@ -17,12 +17,15 @@ inline constexpr std::uint32_t kUnitsOfSpan = 32;
 }
 static_assert(unit_bytes(1) * 16 == kSliceBytes && unit_bytes(kMostSpanSlices) * kUnitsOfSpan == kMostSpanSlices * kSliceBytes);
 
-/// Blocks of the span that are in no list, because a unit that they reach into has no memory.
+/// Blocks of the span that are in no list, because a unit that they reach into has no memory, or because the span is meshed.
 /// Cost: a division for each run of such units.
 [[nodiscard]] std::uint32_t absent_blocks_slow(const Span* span) noexcept;
 [[nodiscard]] HEAPWRIGHT_ALWAYS_INLINE std::uint32_t absent_blocks(const Span* span) noexcept {
     return HEAPWRIGHT_LIKELY(span->absent() == 0) ? 0 : absent_blocks_slow(span);
 }
+
+/// Clears the bits of the blocks that reach into absent units. Requires: the span is not meshed.
+void clear_absent_blocks(const Span* span, std::uint64_t* bits) noexcept;
 
 /// Bytes of the units of `absent`, of a span of so many slices.
 [[nodiscard]] std::size_t absent_bytes(std::uint32_t absent, std::uint32_t slices) noexcept;
@@ -33,7 +36,7 @@ static_assert(unit_bytes(1) * 16 == kSliceBytes && unit_bytes(kMostSpanSlices) *
 /// the first block of the list stays where it is, and its unit with it.
 ///
 /// Requires: the span is not active; nobody takes from it meanwhile.
-/// Returns:  bytes given back.
+/// Returns:  bytes given back; none of a meshed span.
 /// Cost:     one or two walks of the free list, one madvise for each run of units.
 std::size_t return_units(Span* span, bool is_alone) noexcept;
 

@@ -3,6 +3,7 @@
 
 #include <algorithm>
 
+#include <heapwright/alloc/heap/detail/mesher.hpp>
 #include <heapwright/alloc/heap/detail/page_return.hpp>
 
 namespace heapwright::heap {
@@ -23,6 +24,29 @@ std::uint32_t count_blocks(FreeBlock* first, FreeBlock*& last) noexcept {
         ++count;
     }
     return count;
+}
+
+/// What was just carved begins somewhere else in each span: so that blocks that a program keeps at a regular distance do not all lie
+/// at the same places, and their spans can be meshed.
+void rotate_carved(Span* span) noexcept {
+    FreeBlock* const first = span->free;
+    FreeBlock* last = nullptr;
+    const std::uint32_t count = count_blocks(first, last);
+    // Fibonacci hashing of the span's number; the same for all that is carved of one span.
+    const auto number = static_cast<std::uint32_t>(reinterpret_cast<std::uintptr_t>(span->start) >> kSliceLog2);
+    const std::uint32_t steps = (number * 0x9E3779B1U >> 8) % count;
+    FreeBlock* before = nullptr;
+    FreeBlock* head = first;
+    for (std::uint32_t step = 0; step < steps; ++step) {
+        before = head;
+        head = head->next;
+    }
+    if (before != nullptr) {
+        last->next = first;
+        before->next = nullptr;
+        in_this_order();
+        span->free = head;
+    }
 }
 
 }  // namespace
@@ -72,7 +96,9 @@ bool hand_out_freed(Span* span) noexcept {
 }
 
 void carve(Span* span) noexcept {
-    const std::uint32_t bytes = std::clamp(span->carved * span->block_bytes / 4, kFirstCarveBytes, kMostCarveBytes);
+    std::uint32_t bytes = std::clamp(span->carved * span->block_bytes / 4, kFirstCarveBytes, kMostCarveBytes);
+    const bool is_to_rotate = is_meshing();
+    bytes = is_to_rotate ? bytes & ~(kFirstCarveBytes - 1) : bytes;
     const std::uint32_t count = std::min(std::max(bytes / span->block_bytes, 1U), span->capacity - span->carved);
     char* const first = span->start + std::size_t{span->carved} * span->block_bytes;
     char* block = first;
@@ -84,6 +110,9 @@ void carve(Span* span) noexcept {
     span->carved += count;
     in_this_order();
     span->free = reinterpret_cast<FreeBlock*>(first);
+    if (is_to_rotate) {
+        rotate_carved(span);
+    }
 }
 
 const char* Span::broken_invariant() const noexcept {

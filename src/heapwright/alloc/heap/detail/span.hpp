@@ -48,7 +48,7 @@ enum class SpanState : std::uint8_t {
 /// Two cache lines: the owner's, and the one that others write.
 ///
 ///   S1  live blocks = countdown + floor; they include those of the free list, which count as handed out
-///   S2  carved - live blocks are in local_free, or reach into absent units
+///   S2  carved - live blocks are in local_free, or reach into absent units, or have a bit in the span's record (mesh_record.hpp)
 ///   S3  carved <= capacity
 struct alignas(2 * kCacheLineBytes) Span {
     // The owner's line. Others read only `owner` and what never changes while the span exists.
@@ -86,6 +86,10 @@ struct alignas(2 * kCacheLineBytes) Span {
     /// A bit for each unit whose memory was given back (page_return.hpp). Requires: a span of blocks.
     [[nodiscard]] std::uint32_t absent() const noexcept { return pages; }
     void set_absent(std::uint32_t units) noexcept { pages = units; }
+    /// Whether its memory is shared with other spans (mesh_record.hpp); then no unit is absent. A span of one slice has few units.
+    [[nodiscard]] bool is_meshed() const noexcept { return slices == 1 && (pages & kMeshedBit) != 0; }
+    void set_meshed() noexcept { pages = kMeshedBit; }
+    static constexpr std::uint32_t kMeshedBit = std::uint32_t{1} << 31;
     void set_live(std::uint32_t blocks, std::uint32_t next_floor) noexcept {
         floor = next_floor;
         countdown = blocks - next_floor;

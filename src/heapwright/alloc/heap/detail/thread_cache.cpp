@@ -11,6 +11,7 @@
 #include <utility>
 
 #include <heapwright/alloc/heap/detail/heap_core.hpp>
+#include <heapwright/alloc/heap/detail/mesh_record.hpp>
 #include <heapwright/alloc/heap/detail/page_return.hpp>
 #include <heapwright/alloc/heap/detail/span_chain.hpp>
 #include <heapwright/alloc/heap/detail/visitor.hpp>
@@ -77,6 +78,7 @@ FreeBlock* ThreadCache::refill(SizeClass size_class, bool may_borrow, bool& is_z
         }
     }
     const os::LockGuard guard(visit_lock_);
+    ++passages_;
     answer_notices(kAnsweredAtOnce);
     Span* span = take_partial(size_class);
     if (span == nullptr) {
@@ -179,6 +181,7 @@ bool ThreadCache::ask_for_notice(Span* span) noexcept {
 /// Puts a span that is in no list where it belongs, unless it goes back. Requires: it is not active, and span->free is empty.
 bool ThreadCache::place(Span* span, std::uintptr_t manner) noexcept {
     note_put_aside(span);
+    manner = HEAPWRIGHT_UNLIKELY(span->is_meshed()) ? owner::kFullBit : manner;
     // Whoever frees into it from now on tells: this thread may never look at it by itself.
     while (!ask_for_notice(span)) {
         take_remote(span);
@@ -261,8 +264,22 @@ bool ThreadCache::settle(Span* span) noexcept {
 
 void ThreadCache::take_home(Span* span, FreeBlock* first, FreeBlock* last, std::uint32_t count) noexcept {
     const os::LockGuard guard(visit_lock_);
+    ++passages_;
+    if (HEAPWRIGHT_UNLIKELY(span->is_meshed()) && span->state != SpanState::active) {
+        take_home_meshed(span, first, count);
+        return;
+    }
     put_home(span, first, last, count);
     if (span->state != SpanState::active) {
+        unlist(span);
+        place(span);
+    }
+}
+
+/// A meshed span stays in its list until it is empty, or comes into one when it is worth it.
+HEAPWRIGHT_COLD void ThreadCache::take_home_meshed(Span* span, FreeBlock* first, std::uint32_t count) noexcept {
+    put_home_meshed(span, first, count);
+    if (span->live() == 0 || span->state == SpanState::full) {
         unlist(span);
         place(span);
     }
@@ -333,7 +350,7 @@ void ThreadCache::answer_notices(unsigned most) noexcept {
 
 void ThreadCache::release(Span* span) noexcept {
     drop(span);
-    heap_->give(span);
+    heap_->give_blocks(span);
 }
 
 }  // namespace heapwright::heap

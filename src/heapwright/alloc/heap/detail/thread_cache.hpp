@@ -87,6 +87,12 @@ public:
     /// Held by the thread while it changes spans that it does not allocate from, and by who visits them. Before lock().
     [[nodiscard]] os::SpinLock& visit_lock() noexcept { return visit_lock_; }
 
+    // For who meshes spans (mesher.cpp). Requires: visit_lock() held.
+    /// From now on the thread asks before it frees into the span, but for a free that it is in the middle of.
+    void make_ask(Span* span) noexcept;
+    /// Whether the thread came by since the last make_ask(): then it is in the middle of no such free.
+    [[nodiscard]] bool has_passed() const noexcept { return passages_ != passages_when_asked_; }
+
     /// Puts a span into the list of all, and takes it out. Any thread that holds the span alone.
     void add(Span* span) noexcept;
     void drop(Span* span) noexcept;
@@ -135,6 +141,7 @@ private:
     [[nodiscard]] SizeClass lender_of(SizeClass size_class) noexcept;
     [[nodiscard]] Span* take_new(SizeClass size_class) noexcept;
     void answer_notices(unsigned most) noexcept;
+    void take_home_meshed(Span* span, FreeBlock* first, std::uint32_t count) noexcept;
     void release(Span* span) noexcept;
     bool settle(Span* span) noexcept;
     void put_actives_aside() noexcept;
@@ -151,6 +158,8 @@ private:
     std::atomic<std::uint32_t> openings_seen_{0};  // when forward_stale_mail() looked last, as above
 
     os::SpinLock visit_lock_;
+    std::uint32_t passages_ = 1;  // of the thread through places where it holds the lock; under it
+    std::uint32_t passages_when_asked_ = 0;
     os::SpinLock lock_;  // of the list of all spans and of the notices
     Span* all_ = nullptr;
     std::atomic<std::uint32_t> spans_{0};  // in that list; changes under the lock

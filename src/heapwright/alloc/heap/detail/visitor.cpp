@@ -17,6 +17,7 @@ namespace {
 constinit os::SpinLock g_visitor_lock;
 constinit std::atomic<std::uint32_t> g_stirred{0};
 constinit std::atomic<bool> g_is_under_way{false};
+constinit std::atomic<std::uint32_t> g_rounds{0};
 /// A round is worth it when so much was stirred.
 constexpr std::size_t kWorthwhileBytes = std::size_t{1} << 20;
 
@@ -123,7 +124,8 @@ private:
     void go_to(Region* region) noexcept {
         region_ = region;
         slice_ = 0;
-        g_is_under_way.store(region != nullptr, std::memory_order_relaxed);  // a hint
+        g_is_under_way.store(region != nullptr, std::memory_order_relaxed);          // a hint
+        g_rounds.fetch_add(region == &g_region ? 1 : 0, std::memory_order_relaxed);  // compared only
     }
 
     Region* region_ = nullptr;
@@ -140,7 +142,8 @@ std::size_t ThreadCache::visit(Span* span, bool is_alone) noexcept {
         return 0;
     }
     // Written under the lock only. With this bit, the thread asks for the lock before it frees into the span.
-    const bool asks = span->owner.load(std::memory_order_relaxed) == (thread() | owner::kFullBit);
+    // Where the mesher set it, the thread may have read the word before.
+    const bool asks = span->owner.load(std::memory_order_relaxed) == (thread() | owner::kFullBit) && !span->is_meshed() && has_passed();
     const bool has_remote = span->remote.load(std::memory_order_relaxed) > kWantsNotice;  // a hint; what follows acquires
     if (is_alone || asks) {
         if (has_remote) {
@@ -175,6 +178,16 @@ void visit_by_clock(std::uint32_t turn, std::uint32_t delay_turns, std::uint64_t
 }
 
 bool is_round_under_way() noexcept { return g_is_under_way.load(std::memory_order_relaxed); }  // a hint
+
+void ThreadCache::make_ask(Span* span) noexcept {
+    const std::uintptr_t asking = thread() | owner::kFullBit;
+    if (span->owner.load(std::memory_order_relaxed) != asking) {  // written under the lock only
+        span->owner.store(asking, std::memory_order_relaxed);     // only its thread compares it for equality
+        passages_when_asked_ = passages_;
+    }
+}
+
+std::uint32_t rounds_begun() noexcept { return g_rounds.load(std::memory_order_relaxed); }  // compared only
 
 std::size_t visit_all() noexcept {
     std::size_t given = 0;

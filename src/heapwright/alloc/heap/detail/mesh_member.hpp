@@ -1,0 +1,85 @@
+// One span and its group: what it holds at this moment, and how it joins.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+
+#include <heapwright/alloc/heap/detail/heap_core.hpp>
+#include <heapwright/alloc/heap/detail/mesh_plan.hpp>
+#include <heapwright/alloc/heap/detail/mesh_record.hpp>
+#include <heapwright/alloc/heap/detail/mesh_window.hpp>
+#include <heapwright/alloc/heap/detail/thread_cache.hpp>
+#include <heapwright/os/thread.hpp>
+
+namespace heapwright::heap {
+
+/// Which spans take part: those of one slice that were put aside long ago, or all.
+struct MeshChoice {
+    bool all = false;
+    std::uint32_t before = 0;  ///< put aside before this turn of the clock
+    [[nodiscard]] bool includes(const Span& span) const noexcept {
+        const bool is_old = span.stamp == 0 || static_cast<std::int32_t>(span.stamp - before) < 0;
+        return span.state != SpanState::active && span.slices == 1 && span.block_bytes >= kLeastMeshedBytes && !span.is_meshed() &&
+               span.carved != 0 && (all || is_old);
+    }
+};
+
+/// Calls `act` while the span is put aside, and nobody else takes from it or gives it away. Requires: the visitor's lock.
+template <class Act>
+void with_span_aside(Span* span, Act act) noexcept {
+    const std::uintptr_t owner = span->owner.load(std::memory_order_relaxed);  // a hint: looked at again under a lock
+    const bool is_of_blocks = owner == owner::kAbandoned || !owner::is_unusual(owner);
+    if (!is_of_blocks || owner == owner::kFree || owner == owner::kInterior || owner == owner::kMetadata || owner == owner::kNobody) {
+        return;
+    }
+    // Pairs with the release in ThreadCache::add(). A cache is never unmapped, so its lock may be taken whatever became of the span.
+    ThreadCache* const cache = span->cache.load(std::memory_order_acquire);
+    if (cache == nullptr) {
+        if (owner == owner::kAbandoned) {
+            g_default_core.with_abandoned(span, act);
+        }
+        return;
+    }
+    bool is_awaited = false;
+    {
+        const os::LockGuard guard(cache->visit_lock());
+        if (span->cache.load(std::memory_order_relaxed) == cache && !cache->serves_everybody()) {  // the lock orders
+            act();
+        }
+        is_awaited = cache->visit_lock().is_contended();
+    }
+    if (is_awaited) {
+        constexpr std::uint64_t kPauseNs = 20'000;
+        os::sleep_ns(kPauseNs);  // the lock is not fair, and the next span is likely to be of this cache
+    }
+}
+
+/// What a span that is put aside holds, if that is little enough for meshing. From then on its thread asks before it frees into it.
+/// Requires: with_span_aside().  Returns: false where it is not sparse, or its list is not to be believed.
+[[nodiscard]] bool look_at_span(Span* span, MeshBytes& bytes) noexcept;
+
+/// A group while it is made: a file that is mapped over one member after the other.
+///
+/// Requires: the visitor's lock all the while; no signal handler runs on this thread.
+class MeshMaking {
+public:
+    explicit MeshMaking(MeshWindow& window) noexcept : window_(window) {}
+    MeshMaking(const MeshMaking&) = delete;
+    MeshMaking& operator=(const MeshMaking&) = delete;
+    ~MeshMaking();
+
+    /// Returns: false where memory or descriptors are exhausted.
+    [[nodiscard]] bool begin() noexcept;
+    /// Makes a span a member, if it still has room at these places. Requires: with_span_aside().
+    bool add(Span* span, MeshPlaces places) noexcept;
+
+private:
+    MeshWindow& window_;
+    bool is_window_open_ = false;
+    long file_ = -1;
+    char* view_ = nullptr;  // of the file
+    MeshGroup* group_ = nullptr;
+    MeshBytes bytes_;  // in the file
+};
+
+}  // namespace heapwright::heap

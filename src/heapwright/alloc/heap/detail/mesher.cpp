@@ -1,0 +1,336 @@
+// A pass: candidates are put together on paper, each under its lock for a moment; then each group is looked at again and made.
+//
+//   snapshot of a span ── disjoint with a group of its class ──► joins it ── two or more ──► one file, mapped over each member
+//                     └── else founds one
+//
+// A free block of a meshed span is in no list, because its first word belongs to another span's block; a bit tells of it.
+#include <heapwright/alloc/heap/detail/mesher.hpp>
+
+#include <array>
+#include <atomic>
+#include <csignal>
+#include <new>
+
+#include <fcntl.h>
+#include <sys/syscall.h>
+
+#include <heapwright/alloc/heap/detail/mesh_member.hpp>
+#include <heapwright/alloc/heap/detail/mesh_window.hpp>
+#include <heapwright/alloc/heap/detail/regions.hpp>
+#include <heapwright/alloc/heap/detail/visitor.hpp>
+#include <heapwright/base/text.hpp>
+#include <heapwright/os/clock.hpp>
+#include <heapwright/os/pages.hpp>
+#include <heapwright/os/report.hpp>
+#include <heapwright/os/syscall.hpp>
+
+namespace heapwright::heap {
+
+namespace {
+
+/// Groups of a class that a span is compared with.
+constexpr unsigned kCompared = 32;
+constexpr unsigned kComparedByPages = 8;
+/// Of four mappings that the kernel allows, one is the program's.
+constexpr std::uint32_t kPartsOfMappings = 4;
+constexpr std::uint32_t kUsualMappings = 65530;
+constexpr std::uint32_t kRecordsBetweenLooks = 64;
+
+constinit std::atomic<bool> g_is_on{false};
+constinit std::atomic<bool> g_is_under_way{false};
+constinit std::atomic<std::size_t> g_unmet_bytes{0};
+constinit os::SpinLock g_pass_lock;
+constinit os::SpinLock g_limbo_lock;
+constinit Span* g_limbo = nullptr;  // dead, but still mapped to a file; by Span::next
+constinit MeshWindow g_window;      // under the lock of passes
+
+std::uint32_t mappings_allowed() noexcept {
+    const long file = os::raw_syscall(SYS_openat, AT_FDCWD, "/proc/sys/vm/max_map_count", O_RDONLY | O_CLOEXEC);
+    char digits[16];
+    const long read = os::is_failure(file) ? 0 : os::raw_syscall(SYS_read, file, digits, sizeof(digits));
+    if (!os::is_failure(file)) {
+        os::raw_syscall(SYS_close, file);
+    }
+    std::uint32_t number = 0;
+    for (long at = 0; at < read && digits[at] >= '0' && digits[at] <= '9'; ++at) {
+        number = number * 10 + static_cast<std::uint32_t>(digits[at] - '0');
+    }
+    return number == 0 ? kUsualMappings : number;
+}
+
+/// No signal handler runs on this thread meanwhile: it might touch what is away.
+class NoSignals {
+public:
+    NoSignals() noexcept { os::raw_syscall(SYS_rt_sigprocmask, SIG_SETMASK, &kAll, &before_, sizeof(kAll)); }
+    ~NoSignals() { os::raw_syscall(SYS_rt_sigprocmask, SIG_SETMASK, &before_, nullptr, sizeof(kAll)); }
+    NoSignals(const NoSignals&) = delete;
+    NoSignals& operator=(const NoSignals&) = delete;
+
+private:
+    static constexpr std::uint64_t kAll = ~std::uint64_t{0};
+    std::uint64_t before_ = 0;
+};
+
+/// A walk over the first region that makes plans, and the plans.
+class Pass {
+public:
+    [[nodiscard]] bool is_under_way() const noexcept { return room_ != nullptr; }
+    bool begin(const MeshChoice& choice) noexcept;
+    /// Goes on until the moment `end`; afterwards the pass is over, or is not.
+    void go_on(std::uint64_t end) noexcept;
+    void end() noexcept;
+
+private:
+    void plan_for(std::uint32_t slice) noexcept;
+    void put_into_plan(MeshPlan*& first, std::uint32_t slice, const MeshBytes& bytes) noexcept;
+    bool make(MeshPlan& plan) noexcept;
+    bool make_class(std::uint64_t end) noexcept;
+    bool make_some(std::uint64_t end) noexcept;
+
+    char* room_ = nullptr;
+    std::size_t room_bytes_ = 0;
+    std::size_t used_bytes_ = 0;
+    std::uint32_t slice_ = 0;
+    std::uint32_t slices_ = 0;
+    MeshChoice choice_;
+    std::uint32_t mappings_allowed_ = 0;
+    std::size_t unmet_bytes_ = 0;
+    std::array<MeshPlan*, kClassCount> plans_{};
+    /// Groups of so many members at least are made first, because they save most for a mapping.
+    std::uint32_t least_ = MeshPlan::kMostMembers;
+    unsigned class_ = 0;
+};
+
+bool Pass::begin(const MeshChoice& choice) noexcept {
+    {
+        const os::LockGuard guard(g_region.lock());
+        slices_ = g_region.used_slices();
+    }
+    if (!extend_mesh_table(slices_)) {
+        return false;
+    }
+    room_bytes_ = std::size_t{slices_} * sizeof(MeshPlan);
+    room_ = static_cast<char*>(os::map_pages(room_bytes_, "heapwright mesh"));  // little of it is touched
+    used_bytes_ = 0;
+    slice_ = g_region.first_slice();
+    choice_ = choice;
+    const std::uint32_t allowed = mappings_allowed();
+    mappings_allowed_ = allowed - allowed / kPartsOfMappings;
+    unmet_bytes_ = 0;
+    plans_.fill(nullptr);
+    least_ = MeshPlan::kMostMembers;
+    class_ = 0;
+    g_is_under_way.store(room_ != nullptr, std::memory_order_relaxed);  // a hint
+    return room_ != nullptr;
+}
+
+void Pass::end() noexcept {
+    if (char* const room = room_; room != nullptr) {
+        room_ = nullptr;  // first: a child of fork must not release what is somebody else's by then
+        std::atomic_signal_fence(std::memory_order_acq_rel);
+        os::release(room, os::round_to_pages(room_bytes_));
+    }
+    g_unmet_bytes.store(unmet_bytes_, std::memory_order_relaxed);  // a figure
+    g_is_under_way.store(false, std::memory_order_relaxed);        // a hint
+}
+
+/// Puts the span of a slice into the first group that has room where its blocks lie, if it is a candidate.
+void Pass::plan_for(std::uint32_t slice) noexcept {
+    Span* const span = g_region.records() + slice;
+    const os::LockGuard visiting(visitor_lock());
+    with_span_aside(span, [&] {
+        MeshBytes bytes;
+        if (choice_.includes(*span) && look_at_span(span, bytes)) {
+            put_into_plan(plans_[span->size_class], slice, bytes);
+        }
+    });
+}
+
+/// Into the first group that has room where its pages lie already, which costs one mapping; or elsewhere; or into a new one.
+void Pass::put_into_plan(MeshPlan*& first, std::uint32_t slice, const MeshBytes& bytes) noexcept {
+    const auto is_open = [](const MeshPlan& plan) { return plan.members < MeshPlan::kMostMembers && !plan.bytes.is_nearly_full(); };
+    unsigned compared = 0;
+    for (MeshPlan* plan = first; plan != nullptr && compared < kCompared; plan = plan->next) {
+        compared += is_open(*plan) ? 1U : 0U;
+        if (is_open(*plan) && plan->join(slice, bytes, kSamePlaces)) {
+            return;
+        }
+    }
+    compared = 0;
+    for (MeshPlan* plan = first; plan != nullptr && compared < kComparedByPages; plan = plan->next) {
+        compared += is_open(*plan) ? 1U : 0U;
+        MeshPlaces places = 0;
+        if (is_open(*plan) && plan->bytes.find_places(bytes, places) && plan->join(slice, bytes, places)) {
+            return;
+        }
+    }
+    auto* const plan = new (room_ + used_bytes_) MeshPlan;
+    used_bytes_ += sizeof(MeshPlan);
+    static_cast<void>(plan->join(slice, bytes, kSamePlaces));
+    plan->next = first;
+    first = plan;
+}
+
+/// Makes one group as planned, but for members that changed meanwhile. Returns false where the kernel allows no more.
+bool Pass::make(MeshPlan& plan) noexcept {
+    const os::LockGuard visiting(visitor_lock());
+    const NoSignals guard;
+    MeshMaking making(g_window);
+    if (!making.begin()) {
+        return false;
+    }
+    for (std::uint32_t number = 0; number < plan.members; ++number) {
+        Span* const span = g_region.records() + plan.slices[number];
+        with_span_aside(span, [&] {
+            if (choice_.includes(*span)) {
+                static_cast<void>(making.add(span, plan.places[number]));
+            }
+        });
+    }
+    return true;
+}
+
+/// Makes those of the groups of one class that have at least `least_` members. Returns false where the moment came first.
+bool Pass::make_class(std::uint64_t end) noexcept {
+    MeshPlan** link = &plans_[class_];
+    while (MeshPlan* const plan = *link) {
+        if (plan->members < least_) {
+            link = &plan->next;
+            continue;
+        }
+        *link = plan->next;
+        if (mesh_mappings() + plan->mappings > mappings_allowed_ || !make(*plan)) {
+            unmet_bytes_ += (plan->members - 1) * kSliceBytes;
+        }
+        if (os::monotonic_ns() >= end) {
+            return false;
+        }
+    }
+    return true;
+}
+
+/// The groups that save most for a mapping first. Returns whether there is nothing left to do.
+bool Pass::make_some(std::uint64_t end) noexcept {
+    for (; least_ >= 2; least_ /= 2, class_ = 0) {
+        for (; class_ < kClassCount; ++class_) {
+            if (!make_class(end)) {
+                return false;
+            }
+        }
+    }
+    return true;
+}
+
+void Pass::go_on(std::uint64_t end) noexcept {
+    std::uint32_t until_look = kRecordsBetweenLooks;
+    for (; slice_ < slices_; ++slice_) {
+        if (--until_look == 0) {
+            until_look = kRecordsBetweenLooks;
+            if (os::monotonic_ns() >= end) {
+                return;
+            }
+        }
+        plan_for(slice_);
+    }
+    if (make_some(end)) {
+        this->end();
+    }
+}
+
+constinit Pass g_pass;
+constinit std::uint32_t g_last_round = 0;
+
+/// Dead spans that the kernel let nobody map anew.
+void empty_limbo() noexcept {
+    Span* span = nullptr;
+    {
+        const os::LockGuard guard(g_limbo_lock);
+        span = g_limbo;
+        g_limbo = nullptr;
+    }
+    while (span != nullptr) {
+        Span* const following = span->next;
+        if (part_with_mesh(span)) {
+            give_slices(span);
+        }
+        span = following;
+    }
+}
+
+}  // namespace
+
+bool begin_meshing() noexcept {
+    const os::LockGuard guard(g_pass_lock);
+    const MeshWindow::Refusal refusal = g_window.open();
+    if (refusal == MeshWindow::Refusal::none) {
+        g_window.close();
+        g_is_on.store(true, std::memory_order_relaxed);  // before there are threads that ask
+        return true;
+    }
+    Text<256> line;
+    line.append("heapwright: compaction:mesh stays off: ");
+    switch (refusal) {
+        case MeshWindow::Refusal::forbidden:
+            line.append("it needs userfaultfd with CAP_SYS_PTRACE; run as root, or grant the capability");
+            break;
+        case MeshWindow::Refusal::old_kernel: line.append("it needs Linux 6.8 or newer"); break;
+        case MeshWindow::Refusal::locked_memory: line.append("the program's memory is locked (mlockall)"); break;
+        case MeshWindow::Refusal::none:
+        case MeshWindow::Refusal::exhausted: line.append("the kernel has no memory or no file descriptors left"); break;
+    }
+    os::write_stderr_line(line.view());
+    return false;
+}
+
+bool is_meshing() noexcept { return g_is_on.load(std::memory_order_relaxed); }  // set before there are threads
+
+void mesh_by_clock(std::uint32_t round, std::uint32_t before, std::uint64_t budget_ns) noexcept {
+    if (!is_meshing() || !g_pass_lock.try_lock()) {
+        return;
+    }
+    empty_limbo();
+    if (g_pass.is_under_way() || (round != g_last_round && g_pass.begin({.before = before}))) {
+        g_last_round = round;
+        g_pass.go_on(os::monotonic_ns() + budget_ns);
+    }
+    g_pass_lock.unlock();
+}
+
+bool is_mesh_under_way() noexcept { return g_is_under_way.load(std::memory_order_relaxed); }  // a hint
+
+std::size_t mesh_all() noexcept {
+    if (!is_meshing()) {
+        return 0;
+    }
+    const os::LockGuard guard(g_pass_lock);
+    const std::size_t before = mesh_saved_bytes();
+    empty_limbo();
+    g_pass.end();
+    if (g_pass.begin({.all = true})) {
+        g_pass.go_on(~std::uint64_t{0});
+    }
+    const std::size_t after = mesh_saved_bytes();
+    return after > before ? after - before : 0;
+}
+
+std::size_t mesh_unmet_bytes() noexcept { return g_unmet_bytes.load(std::memory_order_relaxed); }  // a figure
+
+bool part_with_mesh(Span* span) noexcept {
+    if (unmesh(span)) {
+        return true;
+    }
+    const os::LockGuard guard(g_limbo_lock);
+    span->owner.store(owner::kMetadata, std::memory_order_relaxed);  // no block of it lives
+    span->next = g_limbo;
+    g_limbo = span;
+    return false;
+}
+
+void reset_mesher_after_fork() noexcept {
+    g_pass_lock.reset_after_fork();
+    g_limbo_lock.reset_after_fork();
+    reset_mesh_records_after_fork();
+    g_pass.end();
+}
+
+}  // namespace heapwright::heap

@@ -1,0 +1,39 @@
+// Spans whose blocks lie at different places share memory: the mesher finds them, and puts them together.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+
+#include <heapwright/alloc/heap/detail/mesh_record.hpp>
+#include <heapwright/os/spin_lock.hpp>
+
+namespace heapwright::heap {
+
+/// Turns meshing on, if this process may do it. Returns false, after a line on stderr, where it may not.
+/// Before the first thread of the program, or when nobody allocates.
+bool begin_meshing() noexcept;
+/// Whether blocks are laid out so that their spans can share memory later.
+[[nodiscard]] bool is_meshing() noexcept;
+
+/// A part of a pass over the spans: it looks at those that were put aside before a turn of the clock, and meshes.
+/// `round`: the number of the visitor's rounds; a pass begins with each of them, unless one is under way.
+///
+/// Cost: stops within one group of spans of the budget; each span is away for some tens of microseconds.
+/// Thread safety: any thread; while one is at it, the others do nothing.
+void mesh_by_clock(std::uint32_t round, std::uint32_t before, std::uint64_t budget_ns) noexcept;
+[[nodiscard]] bool is_mesh_under_way() noexcept;
+
+/// A whole pass over all spans that are put aside. Returns: bytes of memory that they share now.
+std::size_t mesh_all() noexcept;
+
+/// What could not be meshed because of vm.max_map_count, as the last pass found it; 0: it was no hindrance.
+[[nodiscard]] std::size_t mesh_unmet_bytes() noexcept;
+
+/// A meshed span dies: it has its own memory again, then it goes back; or waits until the kernel allows that.
+/// Returns whether it may go back now.
+[[nodiscard]] bool part_with_mesh(Span* span) noexcept;
+
+/// In the child of fork: the pass that was under way is none.
+void reset_mesher_after_fork() noexcept;
+
+}  // namespace heapwright::heap
