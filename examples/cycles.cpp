@@ -16,6 +16,7 @@ struct Department {
     std::string name;
     std::vector<Rc<Employee>> staff;
     void trace(auto& visit) const { visit(staff); }  // what it refers to, in one line
+    static constexpr bool kHandlesStay = true;       // none is moved out: cycles larger than a pause are collected in steps
 };
 
 struct Employee {
@@ -23,6 +24,7 @@ struct Employee {
     Rc<Department> department;
     Rc<Employee> boss;
     using traced_members = heapwright::Members<&Employee::department, &Employee::boss>;  // or as a list
+    static constexpr bool kHandlesStay = true;
 };
 
 }  // namespace
