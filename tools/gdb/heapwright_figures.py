@@ -10,12 +10,17 @@ def unit_bytes(span):
     return max(PAGE_BYTES, span.slices * SLICE_BYTES // 32)
 
 
+def absent_units(span):
+    """Their number. The other half of the word says of a span of one slice that it shares its memory."""
+    return bin(span.pages & 0xFFFF if span.slices == 1 else span.pages).count("1")
+
+
 def statistics(heap):
     """The figures of malloc_stats(), but for the peak, in its words and order; counted anew from the records."""
     sums = dict.fromkeys(("allocated_bytes", "active_bytes", "absent_bytes", "resident_bytes", "dirty_bytes", "retained_bytes", "metadata_bytes", "committed_bytes",
                           "reserved_bytes", "large_bytes", "large_blocks", "small_blocks", "spans", "threads", "given_back_bytes"), 0)
     for region in heap.regions():
-        sums["committed_bytes"] += region.committed_ * SLICE_BYTES
+        sums["committed_bytes"] += (region.committed_ - region.first_) * SLICE_BYTES
         sums["reserved_bytes"] += region.bytes_
         sums["metadata_bytes"] += region.records_committed_bytes_
         sums["dirty_bytes"] += region.dirty_ * SLICE_BYTES
@@ -33,7 +38,7 @@ def statistics(heap):
         elif span.is_of_blocks and (not span.is_private or is_of_place(heap, span, places)):
             sums["small_blocks"] += span.held
             sums["allocated_bytes"] += span.held * span.block_bytes
-            sums["absent_bytes"] += bin(span.pages).count("1") * unit_bytes(span)
+            sums["absent_bytes"] += absent_units(span) * unit_bytes(span)
         else:
             continue
         sums["spans"] += 1

@@ -92,7 +92,7 @@ class RegionPrinter:
 
     def to_string(self):
         region = self.region
-        return (f"region at {region.base_:#x}: {region.bytes_ >> 20} MiB reserved, {region.committed_ * SLICE_BYTES >> 10} KiB committed, "
+        return (f"region at {region.base_:#x}: {region.bytes_ >> 20} MiB reserved, {(region.committed_ - region.first_) * SLICE_BYTES >> 10} KiB committed, "
                 f"{(region.used_ - region.first_ - region.free_)} slices in spans, {region.free_} free, {region.dirty_} of them dirty")
 
 
