@@ -14,6 +14,7 @@ namespace {
 namespace heap = heapwright::preload::served_heap;
 using heapwright::preload::kPageBytes;
 using heapwright::preload::refuse;
+using heapwright::preload::release;
 using heapwright::preload::release_sized;
 
 HEAPWRIGHT_ALWAYS_INLINE void* or_refuse(void* block) noexcept { return HEAPWRIGHT_LIKELY(block != nullptr) ? block : refuse(); }
@@ -24,7 +25,7 @@ HEAPWRIGHT_ALWAYS_INLINE void* resize(void* block, std::size_t bytes) noexcept {
         return or_refuse(heap::allocate(bytes));
     }
     if (HEAPWRIGHT_UNLIKELY(bytes == 0)) {
-        heap::release(block);
+        release(block);
         return nullptr;
     }
     return or_refuse(heap::reallocate(block, bytes));
@@ -52,7 +53,7 @@ extern "C" {
 
 HEAPWRIGHT_EXPORT HEAPWRIGHT_HOT void* malloc(std::size_t bytes) { return or_refuse(heap::allocate(bytes)); }
 
-HEAPWRIGHT_EXPORT HEAPWRIGHT_HOT void free(void* block) { heap::release(block); }
+HEAPWRIGHT_EXPORT HEAPWRIGHT_HOT void free(void* block) { release(block); }
 
 HEAPWRIGHT_EXPORT void* calloc(std::size_t count, std::size_t bytes_each) {
     std::size_t bytes = 0;
@@ -72,7 +73,7 @@ HEAPWRIGHT_EXPORT void* reallocarray(void* block, std::size_t count, std::size_t
     return resize(block, bytes);
 }
 
-HEAPWRIGHT_EXPORT void cfree(void* block) { heap::release(block); }
+HEAPWRIGHT_EXPORT void cfree(void* block) { release(block); }
 
 // C23's forms tell the size again. A wrong one is a fault of the program; only the hardened heap looks at it.
 HEAPWRIGHT_EXPORT void free_sized(void* block, std::size_t bytes) { release_sized(block, bytes); }

@@ -13,6 +13,7 @@ namespace {
 namespace heap = heapwright::preload::served_heap;
 using heapwright::preload::new_again;
 using heapwright::preload::new_again_quietly;
+using heapwright::preload::release;
 using heapwright::preload::release_sized;
 
 /// One try, here and not in a function of its own: who called is the caller of operator new.
@@ -55,15 +56,15 @@ HEAPWRIGHT_EXPORT void* operator new[](std::size_t bytes, std::align_val_t align
     return make_quietly(bytes, alignment);
 }
 
-HEAPWRIGHT_EXPORT void operator delete(void* block) noexcept { heap::release(block); }
-HEAPWRIGHT_EXPORT void operator delete[](void* block) noexcept { heap::release(block); }
+HEAPWRIGHT_EXPORT void operator delete(void* block) noexcept { release(block); }
+HEAPWRIGHT_EXPORT void operator delete[](void* block) noexcept { release(block); }
 HEAPWRIGHT_EXPORT void operator delete(void* block, std::size_t bytes) noexcept { release_sized(block, bytes); }
 HEAPWRIGHT_EXPORT void operator delete[](void* block, std::size_t bytes) noexcept { release_sized(block, bytes); }
-HEAPWRIGHT_EXPORT void operator delete(void* block, const std::nothrow_t&) noexcept { heap::release(block); }
-HEAPWRIGHT_EXPORT void operator delete[](void* block, const std::nothrow_t&) noexcept { heap::release(block); }
-HEAPWRIGHT_EXPORT void operator delete(void* block, std::align_val_t) noexcept { heap::release(block); }
-HEAPWRIGHT_EXPORT void operator delete[](void* block, std::align_val_t) noexcept { heap::release(block); }
+HEAPWRIGHT_EXPORT void operator delete(void* block, const std::nothrow_t&) noexcept { release(block); }
+HEAPWRIGHT_EXPORT void operator delete[](void* block, const std::nothrow_t&) noexcept { release(block); }
+HEAPWRIGHT_EXPORT void operator delete(void* block, std::align_val_t) noexcept { release(block); }
+HEAPWRIGHT_EXPORT void operator delete[](void* block, std::align_val_t) noexcept { release(block); }
 HEAPWRIGHT_EXPORT void operator delete(void* block, std::size_t bytes, std::align_val_t) noexcept { release_sized(block, bytes); }
 HEAPWRIGHT_EXPORT void operator delete[](void* block, std::size_t bytes, std::align_val_t) noexcept { release_sized(block, bytes); }
-HEAPWRIGHT_EXPORT void operator delete(void* block, std::align_val_t, const std::nothrow_t&) noexcept { heap::release(block); }
-HEAPWRIGHT_EXPORT void operator delete[](void* block, std::align_val_t, const std::nothrow_t&) noexcept { heap::release(block); }
+HEAPWRIGHT_EXPORT void operator delete(void* block, std::align_val_t, const std::nothrow_t&) noexcept { release(block); }
+HEAPWRIGHT_EXPORT void operator delete[](void* block, std::align_val_t, const std::nothrow_t&) noexcept { release(block); }

@@ -18,13 +18,22 @@ namespace served_heap = hardened_heap;
 namespace served_heap = default_heap;
 #endif
 
+/// The free of a whole program.
+HEAPWRIGHT_ALWAYS_INLINE void release(void* block) noexcept {
+#if defined(HEAPWRIGHT_PRELOAD_HARDENED)
+    hardened_heap::release(block);
+#else
+    default_heap::release<default_heap::FreeingPlace::many>(block);
+#endif
+}
+
 /// A free that tells the size again. The default heap does not depend on it.
 HEAPWRIGHT_ALWAYS_INLINE void release_sized(void* block, std::size_t bytes) noexcept {
 #if defined(HEAPWRIGHT_PRELOAD_HARDENED)
     hardened_heap::release_sized(block, bytes);
 #else
     static_cast<void>(bytes);
-    default_heap::release(block);
+    release(block);
 #endif
 }
 

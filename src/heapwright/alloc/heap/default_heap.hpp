@@ -3,6 +3,7 @@
 
 #include <atomic>
 #include <cstddef>
+#include <cstdint>
 
 #include <heapwright/alloc/heap/detail/thread_state.hpp>
 #include <heapwright/alloc/heap/statistics.hpp>
@@ -77,8 +78,15 @@ void on_countdown(heap::Span* span) noexcept;
     return resize_in_place(block, bytes) ? block : detail::move(block, bytes, detail::caller_frame());
 }
 
+/// Where release() stands: whether a branch in it is predicted.
+enum class FreeingPlace : std::uint8_t {
+    one,   ///< in the code that frees: blocks there are much alike
+    many,  ///< in the one free() of a whole program: which span a block is of follows no pattern
+};
+
 /// Gives the block back. Does nothing with nullptr. A pointer that no block of this heap can have stops the program with
 /// one line that names the fault.
+template <FreeingPlace kPlace = FreeingPlace::one>
 HEAPWRIGHT_ALWAYS_INLINE void release(void* block) noexcept {
     // The first region is reserved before there is a second thread; nullptr and addresses elsewhere are out of bounds.
     const auto offset = static_cast<std::size_t>(static_cast<char*>(block) - heap::g_first_base);
@@ -87,6 +95,10 @@ HEAPWRIGHT_ALWAYS_INLINE void release(void* block) noexcept {
         auto* const freed = static_cast<heap::FreeBlock*>(block);
         // Relaxed: it tells of this thread only if this thread wrote it.
         const std::uintptr_t strangeness = span->owner.load(std::memory_order_relaxed) ^ heap::thread_pointer();
+        if (kPlace == FreeingPlace::one && HEAPWRIGHT_LIKELY(strangeness == 0)) {
+            heap::push(span, freed);  // predicted: the next malloc need not wait for the owner's word
+            return;
+        }
         if (HEAPWRIGHT_LIKELY(heap::is_at_home(strangeness))) {
             if (HEAPWRIGHT_UNLIKELY(heap::push_home(span, freed, strangeness))) {
                 detail::on_countdown(span);

@@ -139,6 +139,12 @@ void carve(Span* span) noexcept;
     return is_due;
 }
 
+/// Onto the list that malloc takes from. Requires: as push_home(), with a strangeness of 0.
+HEAPWRIGHT_ALWAYS_INLINE void push(Span* span, FreeBlock* block) noexcept {
+    block->next = span->free;
+    span->free = block;
+}
+
 [[nodiscard]] inline FreeBlock* pop(Span* span) noexcept {
     FreeBlock* const block = span->free;
     span->free = block->next;
