@@ -24,6 +24,28 @@ namespace {
 
 using Taken = std::array<std::uint64_t, kMostMeshWords>;
 
+/// A bit for each block that was ever made of the span, of the 64 blocks of a word.
+std::uint64_t blocks_made(const Span* span, std::uint32_t word) noexcept {
+    const std::uint32_t first = word * 64;
+    const std::uint32_t count = span->carved <= first ? 0 : std::min(span->carved - first, 64U);
+    return count == 64 ? ~std::uint64_t{0} : (std::uint64_t{1} << count) - 1;
+}
+
+void clear_bit(const Span* span, Taken& taken, const FreeBlock* block) noexcept {
+    const auto index = static_cast<std::size_t>(reinterpret_cast<const char*>(block) - span->start) / span->block_bytes;
+    taken[index / 64] &= ~(std::uint64_t{1} << (index % 64));
+}
+
+/// Calls `visit(offset)` with where each of the blocks begins.
+template <class Visit>
+void for_each_taken(const Span* span, const Taken& taken, Visit visit) noexcept {
+    for (std::uint32_t word = 0; word < mesh_words(span->capacity); ++word) {
+        for (std::uint64_t rest = taken[word]; rest != 0; rest &= rest - 1) {
+            visit((std::size_t{word} * 64 + static_cast<unsigned>(std::countr_zero(rest))) * span->block_bytes);
+        }
+    }
+}
+
 /// Whether its thread puts nothing into the span's list meanwhile.
 bool is_alone_with(const Span* span) noexcept {
     const ThreadCache* const cache = span->cache.load(std::memory_order_relaxed);  // under its lock
@@ -41,10 +63,8 @@ void make_ask(Span* span) noexcept {
 /// Returns their number; 0: the list is not to be believed.
 std::uint32_t blocks_taken(Span* span, Taken& taken, const FreeBlock*& kept) noexcept {
     const std::uint32_t words = mesh_words(span->capacity);
-    std::fill_n(taken.begin(), words, 0);
-    for (std::uint32_t index = 0; index < span->carved; index += 64) {
-        const std::uint32_t rest = span->carved - index;
-        taken[index / 64] = rest >= 64 ? ~std::uint64_t{0} : (std::uint64_t{1} << rest) - 1;
+    for (std::uint32_t word = 0; word < words; ++word) {
+        taken[word] = blocks_made(span, word);
     }
     clear_absent_blocks(span, taken.data());
     // Pairs with the release in push_home().
@@ -56,45 +76,38 @@ std::uint32_t blocks_taken(Span* span, Taken& taken, const FreeBlock*& kept) noe
         if (offset >= std::size_t{span->carved} * span->block_bytes || ++steps > span->carved) {
             return 0;
         }
-        if (block == kept) {
-            continue;
+        if (block != kept) {
+            clear_bit(span, taken, block);
         }
-        const std::size_t index = offset / span->block_bytes;
-        taken[index / 64] &= ~(std::uint64_t{1} << (index % 64));
     }
     std::uint32_t count = 0;
-    for (std::uint32_t number = 0; number < words; ++number) {
-        count += static_cast<std::uint32_t>(std::popcount(taken[number]));
+    for (std::uint32_t word = 0; word < words; ++word) {
+        count += static_cast<std::uint32_t>(std::popcount(taken[word]));
     }
     return count;
 }
 
 MeshBytes bytes_of_blocks(const Span* span, const Taken& taken) noexcept {
     MeshBytes bytes;
-    for (std::uint32_t number = 0; number < mesh_words(span->capacity); ++number) {
-        for (std::uint64_t rest = taken[number]; rest != 0; rest &= rest - 1) {
-            const std::size_t offset = (std::size_t{number} * 64 + static_cast<unsigned>(std::countr_zero(rest))) * span->block_bytes;
-            bytes.add(offset, offset + span->block_bytes);
-        }
-    }
+    for_each_taken(span, taken, [&](std::size_t offset) { bytes.add(offset, offset + span->block_bytes); });
     return bytes;
 }
 
 /// Copies the blocks but the one that was kept in the list, which is only a link to nothing.
 void copy_blocks(char* to, const char* from, const Span* span, const Taken& taken, const FreeBlock* kept, MeshPlaces places) noexcept {
-    for (std::uint32_t number = 0; number < mesh_words(span->capacity); ++number) {
-        for (std::uint64_t rest = taken[number]; rest != 0; rest &= rest - 1) {
-            std::size_t offset = (std::size_t{number} * 64 + static_cast<unsigned>(std::countr_zero(rest))) * span->block_bytes;
-            const std::size_t end = offset + span->block_bytes;
-            while (span->start + offset != reinterpret_cast<const char*>(kept) && offset < end) {
-                const std::size_t page = offset / os::kPageBytes;
-                const std::size_t piece = std::min(end, (page + 1) * os::kPageBytes) - offset;
-                char* const place = to + std::size_t{mesh_place(places, static_cast<std::uint32_t>(page))} * os::kPageBytes;
-                __builtin_memcpy(place + offset % os::kPageBytes, from + offset, piece);
-                offset += piece;
-            }
+    for_each_taken(span, taken, [&](std::size_t offset) {
+        if (span->start + offset == reinterpret_cast<const char*>(kept)) {
+            return;
         }
-    }
+        const std::size_t end = offset + span->block_bytes;
+        while (offset < end) {
+            const std::size_t page = offset / os::kPageBytes;
+            const std::size_t piece = std::min(end, (page + 1) * os::kPageBytes) - offset;
+            char* const place = to + std::size_t{mesh_place(places, static_cast<std::uint32_t>(page))} * os::kPageBytes;
+            __builtin_memcpy(place + offset % os::kPageBytes, from + offset, piece);
+            offset += piece;
+        }
+    });
 }
 
 }  // namespace
@@ -107,8 +120,7 @@ bool look_at_span(Span* span, MeshBytes& bytes) noexcept {
         return false;
     }
     if (kept != nullptr) {  // until the group is made its thread may have come by
-        const auto index = static_cast<std::size_t>(reinterpret_cast<const char*>(kept) - span->start) / span->block_bytes;
-        taken[index / 64] &= ~(std::uint64_t{1} << (index % 64));
+        clear_bit(span, taken, kept);
         make_ask(span);
     }
     bytes = bytes_of_blocks(span, taken);
@@ -145,7 +157,6 @@ MeshMaking::~MeshMaking() {
 bool MeshMaking::add(Span* span, MeshPlaces places) noexcept {
     Taken taken;
     const FreeBlock* kept = nullptr;
-    const std::uint32_t words = mesh_words(span->capacity);
     if (blocks_taken(span, taken, kept) == 0) {
         return false;
     }
@@ -163,11 +174,8 @@ bool MeshMaking::add(Span* span, MeshPlaces places) noexcept {
         drop_mesh_record(record);
         return false;
     }
-    for (std::uint32_t number = 0; number < record->words; ++number) {
-        const std::uint32_t first = number * 64;
-        const std::uint32_t carved = span->carved <= first ? 0 : std::min(span->carved - first, 64U);
-        const std::uint64_t made = carved == 64 ? ~std::uint64_t{0} : (std::uint64_t{1} << carved) - 1;
-        record->bits()[number] = number < words ? made & ~taken[number] : 0;
+    for (std::uint32_t word = 0; word < record->words; ++word) {
+        record->bits()[word] = word < mesh_words(span->capacity) ? blocks_made(span, word) & ~taken[word] : 0;
     }
     join_mesh_group(record, group_, bytes.pages(), mesh_runs(places) + 1);
     set_mesh_record(span, record);

@@ -4,11 +4,10 @@
 #include <cstddef>
 #include <cstdint>
 
-#include <heapwright/alloc/heap/detail/heap_core.hpp>
 #include <heapwright/alloc/heap/detail/mesh_plan.hpp>
 #include <heapwright/alloc/heap/detail/mesh_record.hpp>
 #include <heapwright/alloc/heap/detail/mesh_window.hpp>
-#include <heapwright/alloc/heap/detail/thread_cache.hpp>
+#include <heapwright/alloc/heap/detail/span_aside.hpp>
 #include <heapwright/os/thread.hpp>
 
 namespace heapwright::heap {
@@ -24,30 +23,14 @@ struct MeshChoice {
     }
 };
 
-/// Calls `act` while the span is put aside, and nobody else takes from it or gives it away. Requires: the visitor's lock.
+/// Calls `act` with a span that is put aside, as with_span_aside(), and lets a thread in that waits for it. Requires: the visitor's lock.
 template <class Act>
-void with_span_aside(Span* span, Act act) noexcept {
-    const std::uintptr_t owner = span->owner.load(std::memory_order_relaxed);  // a hint: looked at again under a lock
-    const bool is_of_blocks = owner == owner::kAbandoned || !owner::is_unusual(owner);
-    if (!is_of_blocks || owner == owner::kFree || owner == owner::kInterior || owner == owner::kMetadata || owner == owner::kNobody) {
-        return;
-    }
-    // Pairs with the release in ThreadCache::add(). A cache is never unmapped, so its lock may be taken whatever became of the span.
-    ThreadCache* const cache = span->cache.load(std::memory_order_acquire);
-    if (cache == nullptr) {
-        if (owner == owner::kAbandoned) {
-            g_default_core.with_abandoned(span, act);
-        }
-        return;
-    }
+void with_member(Span* span, Act act) noexcept {
     bool is_awaited = false;
-    {
-        const os::LockGuard guard(cache->visit_lock());
-        if (span->cache.load(std::memory_order_relaxed) == cache && !cache->serves_everybody()) {  // the lock orders
-            act();
-        }
-        is_awaited = cache->visit_lock().is_contended();
-    }
+    with_span_aside(span, [&](ThreadCache* cache) {
+        act();
+        is_awaited = cache != nullptr && cache->visit_lock().is_contended();
+    });
     if (is_awaited) {
         constexpr std::uint64_t kPauseNs = 20'000;
         os::sleep_ns(kPauseNs);  // the lock is not fair, and the next span is likely to be of this cache
@@ -55,7 +38,7 @@ void with_span_aside(Span* span, Act act) noexcept {
 }
 
 /// What a span that is put aside holds, if that is little enough for meshing. From then on its thread asks before it frees into it.
-/// Requires: with_span_aside().  Returns: false where it is not sparse, or its list is not to be believed.
+/// Requires: with_member().  Returns: false where it is not sparse, or its list is not to be believed.
 [[nodiscard]] bool look_at_span(Span* span, MeshBytes& bytes) noexcept;
 
 /// A group while it is made: a file that is mapped over one member after the other.
@@ -70,7 +53,7 @@ public:
 
     /// Returns: false where memory or descriptors are exhausted.
     [[nodiscard]] bool begin() noexcept;
-    /// Makes a span a member, if it still has room at these places. Requires: with_span_aside().
+    /// Makes a span a member, if it still has room at these places. Requires: with_member().
     bool add(Span* span, MeshPlaces places) noexcept;
 
 private:

@@ -86,6 +86,7 @@ void finish_mesh_group(MeshGroup* group, std::uint32_t pages) noexcept {
 }
 
 void join_mesh_group(MeshRecord* record, MeshGroup* group, std::uint32_t pages, std::uint32_t mappings) noexcept {
+    g_spans.fetch_add(1, std::memory_order_relaxed);            // a figure
     g_mappings.fetch_add(mappings, std::memory_order_relaxed);  // a figure
     record->mappings = mappings;
     const os::LockGuard guard(g_lock);
@@ -111,12 +112,7 @@ bool extend_mesh_table(std::uint32_t slices) noexcept {
     return true;
 }
 
-void set_mesh_record(const Span* span, MeshRecord* record) noexcept {
-    g_table[span - g_region.records()] = record;
-    if (record != nullptr) {
-        g_spans.fetch_add(1, std::memory_order_relaxed);  // a figure
-    }
-}
+void set_mesh_record(const Span* span, MeshRecord* record) noexcept { g_table[span - g_region.records()] = record; }
 
 MeshRecord* mesh_record_of(const Span* span) noexcept { return g_table[span - g_region.records()]; }
 
@@ -180,11 +176,11 @@ bool unmesh(Span* span) noexcept {
     MeshRecord* const record = mesh_record_of(span);
     set_mesh_record(span, nullptr);
     span->set_absent(0);
-    count_pages(-static_cast<std::ptrdiff_t>(record->pages));
+    g_spans.fetch_sub(1, std::memory_order_relaxed);                    // a figure
     g_mappings.fetch_sub(record->mappings, std::memory_order_relaxed);  // a figure
+    count_pages(-static_cast<std::ptrdiff_t>(record->pages));
     leave_group(record->group);
     drop_mesh_record(record);
-    g_spans.fetch_sub(1, std::memory_order_relaxed);  // a figure
     return true;
 }
 

@@ -137,8 +137,11 @@ void Pass::end() noexcept {
 /// Puts the span of a slice into the first group that has room where its blocks lie, if it is a candidate.
 void Pass::plan_for(std::uint32_t slice) noexcept {
     Span* const span = g_region.records() + slice;
+    if (!is_likely_of_blocks(span)) {
+        return;
+    }
     const os::LockGuard visiting(visitor_lock());
-    with_span_aside(span, [&] {
+    with_member(span, [&] {
         MeshBytes bytes;
         if (choice_.includes(*span) && look_at_span(span, bytes)) {
             put_into_plan(plans_[span->size_class], slice, bytes);
@@ -181,7 +184,7 @@ bool Pass::make(MeshPlan& plan) noexcept {
     }
     for (std::uint32_t number = 0; number < plan.members; ++number) {
         Span* const span = g_region.records() + plan.slices[number];
-        with_span_aside(span, [&] {
+        with_member(span, [&] {
             if (choice_.includes(*span)) {
                 static_cast<void>(making.add(span, plan.places[number]));
             }

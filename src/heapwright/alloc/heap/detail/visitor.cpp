@@ -7,6 +7,7 @@
 #include <heapwright/alloc/heap/detail/heap_core.hpp>
 #include <heapwright/alloc/heap/detail/page_return.hpp>
 #include <heapwright/alloc/heap/detail/regions.hpp>
+#include <heapwright/alloc/heap/detail/span_aside.hpp>
 #include <heapwright/alloc/heap/detail/thread_state.hpp>
 #include <heapwright/os/clock.hpp>
 
@@ -41,38 +42,26 @@ std::uint32_t used_slices(Region& region) noexcept {
     return region.used_slices();
 }
 
-std::size_t visit_abandoned(Span* span, const Choice& choice) noexcept {
+/// Visits the span of a record, if it is one. `was_visited`: it cost something.
+std::size_t visit_record(Span* span, const Choice& choice, bool& was_visited) noexcept {
+    if (!is_likely_of_blocks(span)) {
+        return 0;
+    }
+    const os::LockGuard visiting(g_visitor_lock);
     std::size_t given = 0;
-    g_default_core.with_abandoned(span, [&] {
-        if (is_chosen(*span, choice)) {
+    with_span_aside(span, [&](ThreadCache* cache) {
+        if (!is_chosen(*span, choice)) {
+            return;
+        }
+        was_visited = true;
+        if (cache != nullptr) {
+            given = cache->visit(span, cache->thread() == thread_pointer());
+        } else {
             given = return_units(span, true);
             span->stamp = 0;
         }
     });
     return given;
-}
-
-/// Visits the span of a record, if it is one. `was_visited`: it cost something.
-std::size_t visit_record(Span* span, const Choice& choice, bool& was_visited) noexcept {
-    const std::uintptr_t owner = span->owner.load(std::memory_order_relaxed);  // a hint: looked at again under a lock
-    const bool is_of_blocks = owner == owner::kAbandoned || !owner::is_unusual(owner);
-    if (!is_of_blocks || owner == owner::kFree || owner == owner::kInterior || owner == owner::kMetadata || owner == owner::kNobody) {
-        return 0;
-    }
-    const os::LockGuard visiting(g_visitor_lock);
-    // Pairs with the release in ThreadCache::add(). A cache is never unmapped, so its lock may be taken whatever became of the span.
-    ThreadCache* const cache = span->cache.load(std::memory_order_acquire);
-    if (cache == nullptr) {
-        was_visited = owner == owner::kAbandoned;
-        return was_visited ? visit_abandoned(span, choice) : 0;
-    }
-    const os::LockGuard guard(cache->visit_lock());
-    const bool is_its_own = span->cache.load(std::memory_order_relaxed) == cache;  // the lock orders
-    if (!is_its_own || cache->serves_everybody() || !is_chosen(*span, choice)) {
-        return 0;
-    }
-    was_visited = true;
-    return cache->visit(span, cache->thread() == thread_pointer());
 }
 
 /// A walk over the records of all regions, a part at a time.
