@@ -255,9 +255,9 @@ HEAPWRIGHT_NOINLINE void read_variable(HeapSettings& settings) noexcept {
 
 }  // namespace
 
-HeapSettings heap_settings_of_process() noexcept {
+HeapSettings detail::read_heap_settings_of_process() noexcept {
     HeapSettings settings;
-    if (!config::may_be_configured() || os::runs_with_raised_rights()) {
+    if (os::runs_with_raised_rights()) {
         return settings;
     }
     if (config::is_process_configured()) {

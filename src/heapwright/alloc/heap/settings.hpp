@@ -5,6 +5,7 @@
 #include <string_view>
 
 #include <heapwright/base/text.hpp>
+#include <heapwright/config/environment.hpp>
 #include <heapwright/config/memory_config.hpp>
 
 namespace heapwright {
@@ -36,11 +37,18 @@ void read_heap_settings(std::string_view text, HeapSettings& settings, TextBuffe
 /// Takes all of a configuration over: what it does not set has its default there, too.
 void take_over(const HeapConfig& config, HeapSettings& settings) noexcept;
 
+namespace detail {
+/// For a process that may have some. Apart: one that has none needs nothing of what reads them in its memory.
+[[nodiscard]] HeapSettings read_heap_settings_of_process() noexcept;
+}  // namespace detail
+
 /// The settings of this process: of the memory.toml that HEAPWRIGHT_CONFIG names, and over those the pairs of
 /// HEAPWRIGHT_CONF. Complaints go to stderr, the first time. A process with raised rights has the defaults.
 ///
 /// Cost:     a walk over the environment; before libc has it, /proc/self/environ is read.
 /// Thread safety: nobody may change the environment meanwhile.
-[[nodiscard]] HeapSettings heap_settings_of_process() noexcept;
+[[nodiscard]] inline HeapSettings heap_settings_of_process() noexcept {
+    return config::may_be_configured() ? detail::read_heap_settings_of_process() : HeapSettings();
+}
 
 }  // namespace heapwright

@@ -13,7 +13,6 @@
 #include <heapwright/alloc/heap/detail/bump.hpp>
 #include <heapwright/alloc/heap/detail/page_return.hpp>
 #include <heapwright/alloc/heap/settings.hpp>
-#include <heapwright/config/environment.hpp>
 #include <heapwright/os/process.hpp>
 #include <heapwright/os/syscall.hpp>
 
@@ -94,8 +93,7 @@ bool reserve_first() noexcept {
     if (g_is_ready.load(std::memory_order_relaxed)) {  // under the lock
         return true;
     }
-    // Asked here, too: a process without settings needs none of the code that reads them in its memory.
-    const HeapSettings settings = config::may_be_configured() ? heap_settings_of_process() : HeapSettings();
+    const HeapSettings settings = heap_settings_of_process();
     const std::size_t limit = address_limit();
     std::size_t bytes = settings.reserve_gib != 0 ? std::size_t{settings.reserve_gib} << 30
                         : limit == SIZE_MAX       ? std::clamp<std::size_t>(4 * os::machine_memory_bytes(), kLeast, kMost)
