@@ -9,7 +9,6 @@
 #include <heapwright/config/file/detail/toml.hpp>
 #include <heapwright/config/reader.hpp>
 #include <heapwright/config/schema.hpp>
-#include <heapwright/config/toml_scanner.hpp>
 #include <heapwright/os/file.hpp>
 
 namespace heapwright::config {
@@ -18,46 +17,11 @@ namespace {
 
 constexpr std::string_view kByteOrderMark = "\xEF\xBB\xBF";
 
-/// Where a text of TOML that begins at `at` ends: behind its closing quotes, or where its line ends.
-std::size_t end_of_quoted(std::string_view text, std::size_t at) {
-    const char quote = text[at];
-    const bool is_long = text.substr(at, 3) == std::string(3, quote);
-    for (at += is_long ? 3 : 1; at < text.size(); ++at) {
-        if (text[at] == '\\' && quote == '"') {
-            ++at;
-        } else if (is_long ? text.substr(at, 3) == std::string(3, quote) : text[at] == quote) {
-            return at + (is_long ? 3 : 1);
-        } else if (text[at] == '\n' && !is_long) {
-            return at;
-        }
-    }
-    return at;
-}
-
-/// The first letter beyond ASCII outside of texts and comments, where TOML has none, or npos. Version 3.3 of toml++ has an
-/// undefined step there.
-std::size_t find_stray_letter(std::string_view text) {
-    std::size_t at = text.starts_with(kByteOrderMark) ? kByteOrderMark.size() : 0;
-    while (at < text.size()) {
-        if (text[at] == '#') {
-            at = std::min(text.find('\n', at), text.size());
-        } else if (text[at] == '"' || text[at] == '\'') {
-            at = end_of_quoted(text, at);
-        } else if (static_cast<unsigned char>(text[at]) >= 0x80) {
-            return at;
-        } else {
-            ++at;
-        }
-    }
-    return std::string_view::npos;
-}
-
 /// The text with a question mark for each letter beyond ASCII. TOML has neither outside of texts and comments: where this one
-/// can be parsed, all such letters are where toml++ takes no undefined step over them.
+/// can be parsed, all such letters are where version 3.3 of toml++ takes no undefined step over them.
 std::string with_plain_letters(std::string_view text) {
     std::string plain;
     plain.reserve(text.size());
-    text.remove_prefix(text.starts_with(kByteOrderMark) ? kByteOrderMark.size() : 0);
     for (const char letter : text) {
         const auto byte = static_cast<unsigned char>(letter);
         if (byte < 0x80) {
@@ -67,6 +31,21 @@ std::string with_plain_letters(std::string_view text) {
         }
     }
     return plain;
+}
+
+/// Whether a letter beyond ASCII stands at a place that toml++ names: it counts letters, not bytes.
+bool is_wide_letter_at(std::string_view text, const toml::source_position& place) {
+    for (toml::source_index line = 1; line < place.line; ++line) {
+        text.remove_prefix(std::min(text.size(), text.find('\n')) + (text.contains('\n') ? 1 : 0));
+    }
+    const auto begins_letter = [](char byte) { return (static_cast<unsigned char>(byte) & 0xC0U) != 0x80; };
+    for (toml::source_index column = 0; !text.empty(); text.remove_prefix(1)) {
+        column += begins_letter(text.front()) ? 1 : 0;
+        if (column == place.column) {
+            return static_cast<unsigned char>(text.front()) >= 0x80;
+        }
+    }
+    return false;
 }
 
 ConfigMistake mistake_at(const toml::source_region& region, std::string sentence) {
@@ -190,17 +169,17 @@ private:
 
 ConfigReading read_config(std::string_view text) {
     ConfigReading reading;
-    if (const std::size_t stray = find_stray_letter(text); stray != std::string_view::npos) {
-        const TextPlace place = TomlScanner(text).place_of(stray);
-        reading.mistakes.push_back({place.line, place.column, "this is no TOML: letters beyond ASCII stand in quotes and comments only"});
-        return reading;
-    }
+    text.remove_prefix(text.starts_with(kByteOrderMark) ? kByteOrderMark.size() : 0);
     try {
-        static_cast<void>(toml::parse(with_plain_letters(text)));
+        if (const std::string plain = with_plain_letters(text); plain != text) {
+            static_cast<void>(toml::parse(plain));
+        }
         TableReader(reading).read(toml::parse(text));
     } catch (const toml::parse_error& error) {
         reading = {};
-        reading.mistakes.push_back(mistake_at(error.source(), "this is no TOML: " + std::string(error.description())));
+        const std::string why = is_wide_letter_at(text, error.source().begin) ? "letters beyond ASCII stand in quotes and comments only"
+                                                                              : std::string(error.description());
+        reading.mistakes.push_back(mistake_at(error.source(), "this is no TOML: " + why));
     }
     std::ranges::stable_sort(reading.mistakes, {}, [](const ConfigMistake& mistake) { return std::pair(mistake.line, mistake.column); });
     return reading;
