@@ -15,10 +15,13 @@
 #include <heapwright/os/report.hpp>
 #include <heapwright/own/rc/rc.hpp>
 
+#include <tests/own/rc/rings.hpp>
 #include <tests/support/death.hpp>
 
 namespace heapwright {
 namespace {
+
+using test::make_ring;
 
 struct Ring {
     static inline int alive = 0;
@@ -44,23 +47,12 @@ struct Wide {
     void trace(auto& visit) const { visit(one, many, named, maybe, pair, bare, parent, view, number); }
 };
 
-Rc<Ring> make_ring(CycleCollector& collector, int length) {
-    Rc<Ring> first = collector.make<Ring>();
-    Rc<Ring> last = first;
-    for (int count = 1; count < length; ++count) {
-        last->next = collector.make<Ring>();
-        last = last->next;
-    }
-    last->next = first;
-    return first;
-}
-
 TEST_CASE("a ring that nobody holds is freed, one that is held is not") {
     Ring::alive = 0;
     {
         CycleCollector collector;
         for (const int length : {1, 2, 3, 1000}) {
-            Rc<Ring> ring = make_ring(collector, length);
+            Rc<Ring> ring = make_ring<Ring>(collector, length);
             CHECK(collector.collect_all().freed == 0);
             CHECK(Ring::alive == length);
             ring.reset();
@@ -72,7 +64,7 @@ TEST_CASE("a ring that nobody holds is freed, one that is held is not") {
         Rc<Ring> alone = collector.make<Ring>();
         alone.reset();
         CHECK(Ring::alive == 0);  // at once, as any counted object
-        make_ring(collector, 7).reset();
+        make_ring<Ring>(collector, 7).reset();
         CHECK(Ring::alive == 7);
     }
     CHECK(Ring::alive == 0);  // the collector's end collects what is left
@@ -173,7 +165,7 @@ TEST_CASE("leaks are reported by type, and the end of the collector names the ty
     CycleCollector collector;
     Rc<Leaky> node = collector.make<Leaky>();
     node->not_named = node;
-    make_ring(collector, 5).reset();
+    make_ring<Ring>(collector, 5).reset();
     static_cast<void>(collector.collect_all());
     std::map<std::string, NodeTypeReport> reports;
     collector.for_each_type([&](const NodeTypeReport& report) { reports[std::string(report.name)] = report; });
@@ -189,9 +181,9 @@ TEST_CASE("leaks are reported by type, and the end of the collector names the ty
 TEST_CASE("a budget bounds how many nodes are visited, and everything that fits in it is freed in the end") {
     CycleCollector collector;
     for (int count = 0; count < 100; ++count) {
-        make_ring(collector, 10).reset();
+        make_ring<Ring>(collector, 10).reset();
     }
-    make_ring(collector, 500).reset();
+    make_ring<Ring>(collector, 500).reset();
     std::size_t freed = 0;
     int calls = 0;
     for (; freed < 1000 && calls < 1000; ++calls) {
@@ -208,7 +200,7 @@ TEST_CASE("a budget bounds how many nodes are visited, and everything that fits 
 TEST_CASE("calls with a budget save up for a cycle that is larger, and visit no more than twice their budgets together") {
     CycleCollector collector;
     for (const int length : {51, 400, 20'000, 60}) {
-        make_ring(collector, length).reset();
+        make_ring<Ring>(collector, length).reset();
         std::size_t freed = 0;
         std::size_t visited = 0;
         std::size_t calls = 0;
@@ -228,7 +220,7 @@ TEST_CASE("calls with a budget save up for a cycle that is larger, and visit no 
 TEST_CASE("a living cycle larger than the budget, touched all the time, is looked at ever more seldom") {
     CycleCollector collector;
     constexpr std::size_t kNodes = 2000;
-    Rc<Ring> ring = make_ring(collector, kNodes);
+    Rc<Ring> ring = make_ring<Ring>(collector, kNodes);
     std::size_t whole_looks = 0;
     for (int round = 0; round < 5000; ++round) {
         {
@@ -246,7 +238,7 @@ TEST_CASE("a large living graph that is touched all the time is seldom walked") 
     CycleCollector collector;
     constexpr int kNodes = 20'000;
     std::vector<Rc<Ring>> all;
-    Rc<Ring> ring = make_ring(collector, kNodes);
+    Rc<Ring> ring = make_ring<Ring>(collector, kNodes);
     for (Rc<Ring> node = ring; all.size() < kNodes; node = node->next) {
         all.push_back(node);
     }
@@ -268,7 +260,7 @@ TEST_CASE("a large living graph that is touched all the time is seldom walked") 
 
 TEST_CASE("old garbage is collected without asking for it") {
     CycleCollector collector;
-    Rc<Ring> ring = make_ring(collector, 100);
+    Rc<Ring> ring = make_ring<Ring>(collector, 100);
     Rc<Ring> second = ring;
     second.reset();
     static_cast<void>(collector.collect());  // the ring survives and is old
@@ -279,7 +271,7 @@ TEST_CASE("old garbage is collected without asking for it") {
     }
     CHECK(freed == 100);
     // A cycle of young and old nodes: the young part alone keeps nothing and is kept by nothing that is young.
-    Rc<Ring> old_part = make_ring(collector, 2);
+    Rc<Ring> old_part = make_ring<Ring>(collector, 2);
     Rc<Ring> copy = old_part;
     copy.reset();
     static_cast<void>(collector.collect());
@@ -318,7 +310,7 @@ struct Busy {
     Rc<Ring> ring;
     ~Busy() {
         if (collector != nullptr) {
-            make_ring(*collector, 3).reset();
+            make_ring<Ring>(*collector, 3).reset();
             CHECK(collector->collect().visited == 0);
         }
     }
@@ -331,7 +323,7 @@ TEST_CASE("a destructor may make nodes, drop nodes and ask for a collection") {
     Rc<Busy> busy = collector.make<Busy>();
     busy->collector = &collector;
     busy->self = busy;
-    busy->ring = make_ring(collector, 4);
+    busy->ring = make_ring<Ring>(collector, 4);
     busy.reset();
     const Collection collection = collector.collect_all();
     CHECK(collection.freed == 1 + 4 + 3);

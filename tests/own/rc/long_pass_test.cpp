@@ -11,11 +11,14 @@
 #include <heapwright/own/rc/cycle_collector.hpp>
 #include <heapwright/own/rc/rc.hpp>
 
+#include <tests/own/rc/rings.hpp>
 #include <tests/support/death.hpp>
 #include <tests/support/random.hpp>
 
 namespace heapwright {
 namespace {
+
+using test::make_ring;
 
 struct Bead {
     static inline std::size_t alive = 0;
@@ -28,17 +31,6 @@ struct Bead {
     using traced_members = Members<&Bead::next, &Bead::other>;
     static constexpr bool kHandlesStay = true;
 };
-
-Rc<Bead> make_necklace(CycleCollector& collector, std::size_t length) {
-    Rc<Bead> first = collector.make<Bead>();
-    Rc<Bead> last = first;
-    for (std::size_t count = 1; count < length; ++count) {
-        last->next = collector.make<Bead>();
-        last = last->next;
-    }
-    last->next = first;
-    return first;
-}
 
 /// Calls with a budget until there is nothing left to do, or so many were made. Returns: how many were made.
 std::size_t collect_in_steps(CycleCollector& collector, std::size_t budget_nodes, std::size_t most_calls) {
@@ -57,7 +49,7 @@ TEST_CASE("a cycle far larger than the budget is freed by calls of which none vi
     Bead::alive = 0;
     CycleCollector collector;
     for (const std::size_t length : {std::size_t{51}, std::size_t{400}, std::size_t{20'000}}) {
-        make_necklace(collector, length).reset();
+        make_ring<Bead>(collector, length).reset();
         std::size_t calls = 0;
         for (; Bead::alive > 0 && calls < length * 12 / 50 + 12; ++calls) {
             CHECK(collector.collect(50, Overdraft::never).visited <= 50);
@@ -72,7 +64,7 @@ TEST_CASE("a cycle of a million nodes is freed by bounded calls") {
     constexpr std::size_t kNodes = HEAPWRIGHT_UNDER_ASAN || HEAPWRIGHT_UNDER_TSAN ? 100'000 : 1'000'000;
     Bead::alive = 0;
     CycleCollector collector;
-    make_necklace(collector, kNodes).reset();
+    make_ring<Bead>(collector, kNodes).reset();
     std::size_t most = 0;
     std::size_t freed = 0;
     for (std::size_t call = 0; call < kNodes * 12 / 10'000 + 12 && freed < kNodes; ++call) {
@@ -88,7 +80,7 @@ TEST_CASE("a cycle of a million nodes is freed by bounded calls") {
 TEST_CASE("a budget of one node suffices, also while young nodes are dropped all the time") {
     Bead::alive = 0;
     CycleCollector collector;
-    make_necklace(collector, 30).reset();
+    make_ring<Bead>(collector, 30).reset();
     const Rc<Bead> busy = collector.make<Bead>();
     for (int call = 0; call < 1000; ++call) {
         {
@@ -104,7 +96,7 @@ template <class Change>
 void change_on_the_way(std::size_t length, Change change) {
     for (std::size_t calls = 0; calls < length * 6; ++calls) {
         CycleCollector collector;
-        Rc<Bead> first = make_necklace(collector, length);
+        Rc<Bead> first = make_ring<Bead>(collector, length);
         const WeakRc<Bead> weak = first->next;
         { const Rc<Bead> copy = first; }  // a candidate that lives
         for (std::size_t call = 0; call < calls; ++call) {
@@ -151,7 +143,7 @@ TEST_CASE("a weak handle upgraded in the middle of a long pass keeps all, one up
     for (std::size_t calls = 0; calls < kLength * 4; ++calls) {
         Bead::alive = 0;
         CycleCollector collector;
-        Rc<Bead> first = make_necklace(collector, kLength);
+        Rc<Bead> first = make_ring<Bead>(collector, kLength);
         const WeakRc<Bead> weak = first->next;
         first.reset();
         for (std::size_t call = 0; call < calls; ++call) {
@@ -257,14 +249,14 @@ struct Loose {
 TEST_CASE("a type without the promise, met in the middle of a long pass, makes calls save up as before") {
     Bead::alive = 0;
     CycleCollector collector;
-    Rc<Bead> ring = make_necklace(collector, 100);
+    Rc<Bead> ring = make_ring<Bead>(collector, 100);
     ring.reset();
     for (int call = 0; call < 5; ++call) {
         static_cast<void>(collector.collect(10));
     }
     Rc<Loose> loose = collector.make<Loose>();
     loose->next = loose;
-    loose->bead = make_necklace(collector, 5);
+    loose->bead = make_ring<Bead>(collector, 5);
     loose.reset();
     for (int call = 0; call < 400 && collector.live_nodes() > 0; ++call) {
         static_cast<void>(collector.collect(10));
@@ -276,7 +268,7 @@ TEST_CASE("a type without the promise, met in the middle of a long pass, makes c
 TEST_CASE("a living graph that is touched all the time costs ever fewer long passes") {
     CycleCollector collector;
     constexpr std::size_t kNodes = 2000;
-    Rc<Bead> ring = make_necklace(collector, kNodes);
+    Rc<Bead> ring = make_ring<Bead>(collector, kNodes);
     std::size_t visited = 0;
     for (int round = 0; round < 5000; ++round) {
         {

@@ -15,32 +15,46 @@ struct Collection {
 
 namespace detail {
 
+/// How much rarer a look has become by those that freed little: four times with each, within bounds, and no rarer after one that paid.
+class Patience {
+public:
+    [[nodiscard]] std::uint32_t times() const noexcept { return times_; }
+    /// After a look. Returns: whether it was wasted.
+    bool passed(std::size_t visited, std::size_t freed) noexcept {
+        const bool was_wasted = freed * 16 < visited;
+        const std::uint32_t more = times_ >= kMost ? kMost : times_ * 4;
+        times_ = was_wasted ? more : 1;
+        return was_wasted;
+    }
+
+private:
+    static constexpr std::uint32_t kMost = 64;
+    std::uint32_t times_ = 1;
+};
+
 /// When the old candidates are looked at again: when much was made since, or now and then. A pass that finds nothing
 /// makes the next one four times rarer, so that a large living graph that is touched all the time costs little.
 class OldPassClock {
 public:
     /// `made`: nodes ever.
     [[nodiscard]] bool is_due(std::uint64_t made) noexcept {
-        return is_running_ || made - made_before_ >= live_after_ / 4 + kLeastMade || ++waited_ >= wait_;
+        return is_running_ || made - made_before_ >= live_after_ / 4 + kLeastMade || ++waited_ >= patience_.times();
     }
     void passed(const Collection& pass, std::uint64_t made, std::uint64_t live, bool is_finished) noexcept {
         is_running_ = !is_finished;
         made_before_ = made;
         waited_ = 0;
         live_after_ = live;
-        const bool was_wasted = pass.freed * 16 < pass.visited;
-        const std::uint32_t rarer = wait_ >= kLongestWait ? kLongestWait : wait_ * 4;
-        wait_ = was_wasted ? rarer : 1;
+        patience_.passed(pass.visited, pass.freed);
     }
 
 private:
     static constexpr std::uint64_t kLeastMade = 10'000;
-    static constexpr std::uint32_t kLongestWait = 64;
 
     std::uint64_t made_before_ = 0;
     std::uint64_t live_after_ = 0;
     std::uint32_t waited_ = 0;
-    std::uint32_t wait_ = 1;
+    Patience patience_;
     bool is_running_ = false;
 };
 
@@ -54,7 +68,7 @@ public:
         const std::size_t budget = budget_nodes > kMostNodes ? kMostNodes : budget_nodes;
         wanted_ = wanted_ < budget * 2 ? budget * 2 : wanted_;
         saved_ += budget;
-        return saved_ / patience_ >= wanted_;
+        return saved_ / patience_.times() >= wanted_;
     }
     /// What the look may visit.
     [[nodiscard]] std::size_t budget() const noexcept { return wanted_; }
@@ -65,18 +79,15 @@ public:
             return;
         }
         wanted_ = 0;  // what is met next may be smaller
-        const bool was_wasted = pass.freed * 16 < pass.visited;
-        const std::size_t more = patience_ >= kMostPatience ? kMostPatience : patience_ * 4;
-        patience_ = was_wasted ? more : 1;
+        patience_.passed(pass.visited, pass.freed);
     }
 
 private:
     static constexpr std::size_t kMostNodes = std::size_t{1} << 28;  // a node's place has no more bits
-    static constexpr std::size_t kMostPatience = 64;
 
     std::size_t wanted_ = 0;
     std::size_t saved_ = 0;
-    std::size_t patience_ = 1;  // how many times what it needs is saved before a look
+    Patience patience_;  // how many times what it needs is saved before a look
 };
 
 /// When a long pass begins: at once, or, where the last ones freed little, after ever more calls.
@@ -88,19 +99,14 @@ public:
         return saved_ >= wanted_;
     }
     void passed(std::size_t gathered, std::size_t freed) noexcept {
-        const bool was_wasted = freed * 16 < gathered;
-        const std::size_t more = patience_ >= kMostPatience ? kMostPatience : patience_ * 4;
-        patience_ = was_wasted ? more : 1;
-        wanted_ = was_wasted ? gathered * patience_ : 0;
+        wanted_ = patience_.passed(gathered, freed) ? gathered * patience_.times() : 0;
         saved_ = 0;
     }
 
 private:
-    static constexpr std::size_t kMostPatience = 64;
-
     std::size_t wanted_ = 0;
     std::size_t saved_ = 0;
-    std::size_t patience_ = 1;
+    Patience patience_;
 };
 
 }  // namespace detail
