@@ -40,7 +40,7 @@ bool is_wide_letter_at(std::string_view text, const toml::source_position& place
     }
     const auto begins_letter = [](char byte) { return (static_cast<unsigned char>(byte) & 0xC0U) != 0x80; };
     for (toml::source_index column = 0; !text.empty(); text.remove_prefix(1)) {
-        column += begins_letter(text.front()) ? 1 : 0;
+        column += begins_letter(text.front()) ? 1U : 0U;
         if (column == place.column) {
             return static_cast<unsigned char>(text.front()) >= 0x80;
         }
