@@ -145,8 +145,7 @@ void drain_biased() noexcept {
     end_all(mine);
 }
 
-bool BiasedCounts::own_is_zero() noexcept {
-    owner_.store(kNobody, std::memory_order_relaxed);  // the rest is decided by the word
+bool BiasedCounts::own_is_zero_slow() noexcept {
     // Release: what the owner did to the object comes before its end by another. Acquire: what others did, before this one's.
     const std::uint64_t before = word_.fetch_or(kMerged, std::memory_order_acq_rel);
     if ((before & kQueued) != 0) {
