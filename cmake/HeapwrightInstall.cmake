@@ -42,6 +42,8 @@ else()
   install(TARGETS heapwright EXPORT heapwright-library COMPONENT library)
 endif()
 
+install(FILES ${PROJECT_SOURCE_DIR}/src/heapwright/malloc.h DESTINATION ${CMAKE_INSTALL_INCLUDEDIR}/heapwright COMPONENT library)
+
 install(EXPORT heapwright-library NAMESPACE heapwright:: FILE heapwrightTargets.cmake DESTINATION ${heapwright_package_dir} COMPONENT library)
 get_property(observer GLOBAL PROPERTY HEAPWRIGHT_EXPORTS_observer)
 if(observer)

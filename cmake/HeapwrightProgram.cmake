@@ -45,6 +45,7 @@ function(heapwright_preload path)
     # Also where the program itself asks nothing of it: its libraries do. heapwrightConfig.cmake.in says the same.
     add_library(heapwright_${preload_LINK_AS} INTERFACE)
     add_library(heapwright::${preload_LINK_AS} ALIAS heapwright_${preload_LINK_AS})
+    target_include_directories(heapwright_${preload_LINK_AS} INTERFACE ${PROJECT_SOURCE_DIR}/src)  # heapwright/malloc.h
     target_link_libraries(heapwright_${preload_LINK_AS} INTERFACE -Wl,--push-state,--no-as-needed ${target} -Wl,--pop-state)
   endif()
   if(HEAPWRIGHT_TESTS)

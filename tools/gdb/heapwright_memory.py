@@ -8,7 +8,7 @@ SLICE_BYTES = 64 << 10
 FREE, ABANDONED, FULL_BIT, COUNTED_BIT, INTERIOR, LARGE, METADATA, NOBODY = 0, 6, 2, 1, 2, 4, 8, 10
 BUMP = 12  # all of its bits: a chunk of a bump place, whose blocks have headers
 WANTS_NOTICE = 1
-STATES = ("active", "carving", "full", "dense", "airy")
+STATES = ("active", "carving", "full", "dense", "airy", "leaving")
 PAGE_BYTES = 4096
 SPACE = "heapwright::heap::"
 

@@ -65,6 +65,7 @@ public:
     [[nodiscard]] const char* broken_invariant() const noexcept { return core_.broken_invariant(); }
 
 private:
+    friend class Evacuation;
     [[nodiscard]] void* allocate_class(heap::SizeClass size_class, bool may_borrow, bool& is_zero) noexcept;
 
     mutable heap::HeapCore core_;

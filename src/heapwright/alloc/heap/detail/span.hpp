@@ -43,6 +43,21 @@ enum class SpanState : std::uint8_t {
     full,     ///< no free block, or too few to come back to
     dense,    ///< listed; less than half free
     airy,     ///< listed; at least half free
+    leaving,  ///< its blocks are being moved elsewhere (evacuation.hpp); malloc takes none from it
+};
+
+/// A span's state as its owner writes it, and others look at it: a hint to them, so no order goes with it.
+class SpanStanding {
+public:
+    constexpr SpanStanding(SpanState state) noexcept : state_(state) {}
+    SpanStanding& operator=(SpanState state) noexcept {
+        state_.store(state, std::memory_order_relaxed);
+        return *this;
+    }
+    operator SpanState() const noexcept { return state_.load(std::memory_order_relaxed); }
+
+private:
+    std::atomic<SpanState> state_;
 };
 
 /// Two cache lines: the owner's, and the one that others write.
@@ -62,7 +77,7 @@ struct alignas(2 * kCacheLineBytes) Span {
     std::uint32_t block_bytes = 0;
     std::uint32_t slices = 0;  ///< of the span or the free run; at both ends of a free run
     SizeClass size_class = 0;
-    SpanState state = SpanState::active;
+    SpanStanding state = SpanState::active;
     bool is_fresh = false;    ///< what is not carved yet reads as zero
     bool is_dirty = false;    ///< of each slice: its memory may be resident while it is free
     std::uint32_t stamp = 0;  ///< of each free slice: the clock's turn when it became so; of a span put aside as well, 0: seen since

@@ -193,6 +193,11 @@ bool ThreadCache::place(Span* span, std::uintptr_t manner) noexcept {
         release(span);
         return false;
     }
+    if (span->state == SpanState::leaving) {
+        span->set_live(live, 0);
+        span->owner.store(thread() | manner, std::memory_order_relaxed);  // only this thread compares it for equality
+        return true;
+    }
     if (span->has_uncarved()) {
         enlist(span, SpanState::carving, 0, manner);
     } else if (idle * 2 >= span->capacity) {
@@ -216,6 +221,7 @@ Span** ThreadCache::list_of(SizeClass size_class, SpanState state) noexcept {
         case SpanState::dense: return &lists.dense;
         case SpanState::airy: return &lists.airy;
         case SpanState::active:
+        case SpanState::leaving:
         case SpanState::full: break;
     }
     return nullptr;

@@ -8,6 +8,7 @@
 
 #include <heapwright/alloc/heap/detail/mailbox.hpp>
 #include <heapwright/alloc/heap/detail/span.hpp>
+#include <heapwright/alloc/heap/evacuation_figures.hpp>
 #include <heapwright/alloc/heap/size_class.hpp>
 #include <heapwright/os/spin_lock.hpp>
 
@@ -75,6 +76,11 @@ public:
     void shed() noexcept;
     /// Takes a span over that nobody owns. Returns false when another thread was faster.
     [[nodiscard]] bool adopt(Span* span) noexcept;
+
+    /// Chooses the sparsest spans, nobody's included, whose blocks have room in the others: malloc takes none from them until
+    /// end_evacuation(). What an earlier call chose is chosen anew.
+    EvacuationFigures begin_evacuation() noexcept;
+    void end_evacuation() noexcept;
 
     /// Another thread freed into a span of this cache that wants notice. Any thread.
     static void notify(Span* span) noexcept;
@@ -146,6 +152,9 @@ private:
     bool settle(Span* span) noexcept;
     void put_actives_aside() noexcept;
     void put_actives_aside_if_shrunk() noexcept;
+    void adopt_all() noexcept;
+    void take_leaving_back() noexcept;
+    void leave(Span* span) noexcept;
 
     HeapCore* heap_ = nullptr;
     std::atomic<std::uintptr_t> thread_{0};
