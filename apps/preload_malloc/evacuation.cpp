@@ -1,8 +1,8 @@
 // For programs that move their own blocks: which. See heapwright/malloc.h.
-#include <heapwright/malloc.h>
-
 #include <heapwright/alloc/heap/evacuation.hpp>
+
 #include <heapwright/base/platform.hpp>
+#include <heapwright/malloc.h>
 
 using heapwright::Evacuation;
 

@@ -56,7 +56,8 @@ void move_blocks(std::vector<void*>& blocks) {
         }
     }
     end();
-    std::printf("%s\n", figures.spans > 500 && moving <= figures.blocks && moving * 10 > blocks.size() * 9 ? "moved" : "too few should move");
+    std::printf("%s\n",
+                figures.spans > 500 && moving <= figures.blocks && moving * 10 > blocks.size() * 9 ? "moved" : "too few should move");
 }
 
 }  // namespace
