@@ -6,7 +6,8 @@ Usage: ./dev bench tune [--rounds N] [--only NAME,...] [--scale X] [--quick]
 plain   the program as Debian has it        best    the allocator with the least CPU time in the replay, ours left out
 tuned   with the memory.toml that tune left; "plain" where tune says that no change is worth it
 Targets: no program worse than plain by more than noise; over the allocation-heavy ones, CPU <= 0.88 of plain and <= 0.97 of
-best, peak RSS <= plain (geometric means); for the mix of brief and lasting blocks, retained <= 1.3 times live.
+best, peak RSS <= plain (geometric means); for the mix of brief and lasting blocks, retained <= 1.3 times live; a lookup in the
+plan <= 3 ns (--only lookup: what a plan costs a pair of malloc and free).
 """
 from __future__ import annotations
 
@@ -27,6 +28,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parent))
 from malloc_programs import PYTHON, SCRIPTS, SHARED, git_repository, git_words, json_document, redis_commands  # noqa: E402
 from malloc_runs import DEBIAN, PEERS, Allocator, Launched, Result  # noqa: E402
 from measure import Command, interleaved, median, save, table, tool  # noqa: E402
+from tune_lookup import judge_lookup, lookup_rows  # noqa: E402
 
 HERE = Path(__file__).resolve().parent / "tune"
 LIVE_LIMIT = 1.3
@@ -191,12 +193,12 @@ def main() -> None:
         options.rounds, options.tune_runs, options.scale, options.mix_mib = 3, 3, options.scale / 5, 64
     only = [name for name in options.only.split(",") if name]
     began = time.monotonic()
-    rows, mix = [], None
+    rows, mix, lookup = [], None, []
     with tempfile.TemporaryDirectory(prefix="heapwright-bench-") as name:
         folder = Path(name)
         programs = cases(folder, options.scale)
-        if unknown := [name for name in only if name not in (*programs, "mix")]:
-            sys.exit(f"heapwright: no program of this bench is called {', '.join(unknown)}; there are {', '.join(programs)}, mix")
+        if unknown := [name for name in only if name not in (*programs, "mix", "lookup")]:
+            sys.exit(f"heapwright: no program of this bench is called {', '.join(unknown)}; there are {', '.join(programs)}, mix, lookup")
         for program, case in programs.items():
             if only and program not in only:
                 continue
@@ -206,14 +208,18 @@ def main() -> None:
             rows.append(measure(program, case, folder, options))
         if not only or "mix" in only:
             mix = mix_row(folder, options.mix_mib, min(options.rounds, 3))
-    print(table(rows, [("program", "program"), ("applied", "applied"), ("best", "best"), ("plain_cpu_s", "plain CPU s"), ("best_cpu_s", "best CPU s"),
+        if not only or "lookup" in only:
+            lookup = lookup_rows(folder, outfit, options.rounds)
+    print("" if not rows else table(rows, [("program", "program"), ("applied", "applied"), ("best", "best"), ("plain_cpu_s", "plain CPU s"), ("best_cpu_s", "best CPU s"),
                        ("tuned_cpu_s", "tuned CPU s"), ("plain_peak_mib", "plain MiB"), ("tuned_peak_mib", "tuned MiB"), ("cpu_ratio", "CPU"),
                        ("to_best_ratio", "to best"), ("peak_ratio", "peak")]))
-    lines = judge(rows, mix)
+    if lookup:
+        print(table(lookup, [("pair", "malloc and free"), ("ns", "ns"), ("more_ns", "more than without")]))
+    lines = judge(rows, mix) + (judge_lookup(lookup) if lookup else [])
     print("\n".join(lines) + ("\nquick: so little work shows that everything runs, and no more" if options.quick else ""))
     print(f"took {(time.monotonic() - began) / 60:.1f} min")
     if not only and not options.quick:
-        print(f"saved to {save('tune', rows, rounds=options.rounds, mix=mix, verdict=lines).name} in bench/results")
+        print(f"saved to {save('tune', rows, rounds=options.rounds, mix=mix, lookup=lookup, verdict=lines).name} in bench/results")
     sys.exit(1 if not options.quick and any("MISSED" in line for line in lines) else 0)
 
 

@@ -193,6 +193,10 @@ std::string doctor_json(const study::Examination& look, const study::Verdict& ve
                                   {"pinned_free", arena.pinned_free},
                                   {"largest_free", arena.largest_free}});
     }
+    json["descendants"] = nlohmann::ordered_json::array();
+    for (const study::doctor::Descendant& process : look.descendants) {
+        json["descendants"].push_back({{"pid", process.pid}, {"name", process.name}, {"rss", process.rss_bytes}});
+    }
     json["verdict"] = {{"kind", study::name_of(verdict.kind)}, {"sentences", verdict.sentences}, {"fix", verdict.fix}};
     if (before != nullptr) {
         json["before"] = parts_json(*before);

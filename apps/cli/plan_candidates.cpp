@@ -30,8 +30,9 @@ std::optional<Candidate> plan_candidate(const std::vector<Suggestion>& suggestio
         return std::nullopt;
     }
     // The first entry that fits decides, so the more exact ones go first.
-    std::ranges::stable_sort(candidate.file.plan,
-                             [](const PlannedSite& a, const PlannedSite& b) { return a.returns.count > b.returns.count; });
+    std::ranges::stable_sort(candidate.file.plan, [](const PlannedSite& a, const PlannedSite& b) {
+        return a.returns.count + a.callers.count > b.returns.count + b.callers.count;
+    });
     const std::size_t sites = candidate.file.plan.size();
     candidate.label = "heapwright with a plan of " + std::to_string(sites) + (sites == 1 ? " site" : " sites");
     return candidate;

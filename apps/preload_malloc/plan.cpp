@@ -46,7 +46,7 @@ HEAPWRIGHT_NOINLINE void begin_plan() noexcept {
     std::uint32_t sites = 0;
     auto take = [&](const PlannedSite& site) {
         has_room = placement::add_site(site) && has_room;
-        has_contexts = has_contexts || site.returns.count > 1;
+        has_contexts = has_contexts || site.returns.count + site.callers.count > 1;
         ++sites;
     };
     MemoryConfig config;

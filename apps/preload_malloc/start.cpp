@@ -45,6 +45,12 @@ void after_fork_in_child() {
 void append_places_member(TextBuffer& text) noexcept {
     text.append(",\n\"places\":");
     placement::append_places_json(text);
+    text.append(",\n\"sites\":");
+    placement::append_sites_json(text);
+}
+void append_plan_metrics(TextBuffer& text) noexcept {
+    placement::append_places_openmetrics(text);
+    placement::append_sites_openmetrics(text);
 }
 #endif
 
@@ -59,7 +65,7 @@ HEAPWRIGHT_NOINLINE void begin_to_monitor() noexcept {
     options.give_back = served_heap::trim;
 #if !defined(HEAPWRIGHT_PRELOAD_HARDENED)
     if (placement::is_in_force()) {
-        options.append_metrics = placement::append_places_openmetrics;
+        options.append_metrics = append_plan_metrics;
         options.append_members = append_places_member;
     }
 #endif

@@ -142,4 +142,23 @@ TEST_CASE("the distance between names is the letters that differ") {
     CHECK(config::edit_distance(std::string(100, 'a'), "a") == 40);
 }
 
+TEST_CASE("a caller is a build id, an offset and perhaps a file name, and nothing else") {
+    for (const char* const text : {"83af+0x1a2b server", "00+0x0", "0011223344556677889900112233445566778899+0x7fffffffffffffff a b.so"}) {
+        CallerCode caller;
+        REQUIRE(config::read_caller(text, caller));
+        Text<128> again;
+        config::append_caller_code(again, caller);
+        CHECK(again.view() == text);
+    }
+    for (const char* const bad : {"", "83af", "83af+", "83af+12", "83af+0x", "83af+0xg", "83af+0x1,", "83af+0x1 ", "83af+0x1 a/b", "8+0x1",
+                                  "+0x1", "83af +0x1", "83af+0x8000000000000000", "83af+0x10000000000000000"}) {
+        CallerCode before;
+        before.offset = 7;
+        CallerCode caller = before;
+        INFO(bad);
+        CHECK_FALSE(config::read_caller(bad, caller));
+        CHECK(caller == before);
+    }
+}
+
 }  // namespace heapwright::test

@@ -75,6 +75,7 @@ socket = "/run/x.sock"
 name = "parser"
 module = "00ff"
 returns = [0x10, 0x20]
+callers = ["00ff+0x30 server", '01+0xa']
 min_bytes = 17
 max_bytes = "32B"
 place = "bump"
@@ -97,6 +98,12 @@ returns = [7]
     REQUIRE(outcome.sites.size() == 2);
     CHECK(outcome.sites[0].name.view() == "parser");
     CHECK(outcome.sites[0].returns.view()[1] == 0x20);
+    REQUIRE(outcome.sites[0].callers.count == 2);
+    CHECK(outcome.sites[0].callers.view()[0].module == outcome.sites[0].module);
+    CHECK(outcome.sites[0].callers.view()[0].offset == 0x30);
+    CHECK(outcome.sites[0].callers.view()[0].file.view() == "server");
+    CHECK(outcome.sites[0].callers.view()[1].offset == 0xa);
+    CHECK(outcome.sites[0].callers.view()[1].file.empty());
     CHECK(outcome.sites[0].place == SitePlace::bump);
     CHECK(outcome.sites[1].place == SitePlace::by_default);
 }
@@ -131,6 +138,11 @@ TEST_CASE("a mistake leads to the defaults, whatever came before it, and one lin
         {"[gc]\nthreshold = 64KiB", "memory.toml:2:13: expected a number; put values with a unit in quotes, as in \"64KiB\""},
         {"[heap]\nreserve = \"5MiB\"", "memory.toml: heap.reserve is no whole number of GiB; write it as in \"64GiB\""},
         {"[[site]]\nreturns = [1]\n", "memory.toml:1:3: a [[site]] has no module; give the build id of the program or library"},
+        {"[[site]]\nmodule = \"00\"\nreturns = [1]\ncallers = [\"00+12\"]",
+         "memory.toml:4:12: callers cannot hold \"00+12\"; expected a list of at most 7 texts, as in [\"83af0e+0x1a2b server\"]: build "
+         "id, offset, file name"},
+        {"[[site]]\nmodule = \"00\"\nreturns = [1, 2, 3, 4, 5, 6, 7, 8]\ncallers = [\"00+0x1\"]",
+         "memory.toml:1:3: a [[site]] has more than 8 return addresses in returns and callers together; leave out the outermost"},
         {"[heap]\n[[site]]\nmodule = \"00\"\n[gc]",
          "memory.toml:2:3: a [[site]] has no returns; give the offset of at least one return address"},
     };

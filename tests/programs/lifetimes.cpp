@@ -1,6 +1,6 @@
 // Blocks that live long between many that do not: what pins pages. Prints what stayed resident, for a plan to improve.
 //
-// usage: lifetimes peak|wrapped|framed|threads|hold|plugin LIBRARY
+// usage: lifetimes peak|wrapped|framed|through_library|threads|hold|plugin LIBRARY
 #include <cstddef>
 #include <cstdint>
 #include <cstdio>
@@ -40,6 +40,18 @@ std::size_t size_of(std::uint64_t number) { return 24 + (number * 0x9E37'79B9U >
 
 // The sites: a test finds them by these names.
 extern "C" {
+void* make_in_library(std::size_t bytes);  // wrapper.cpp
+
+__attribute__((noinline)) void* make_passing_in_library(std::size_t bytes) {
+    void* const block = make_in_library(bytes);
+    asm volatile("" : : "r"(block) : "memory");
+    return block;
+}
+__attribute__((noinline)) void* make_lasting_in_library(std::size_t bytes) {
+    void* const block = make_in_library(bytes);
+    asm volatile("" : : "r"(block) : "memory");
+    return block;
+}
 __attribute__((noinline)) void* make_passing(std::size_t bytes) {
     void* const block = malloc(bytes);
     asm volatile("" : : "r"(block) : "memory");  // a call, and no jump
@@ -202,6 +214,9 @@ int main(int count, char** words) {
     if (mode == "framed") {
         return peak(make_framed, make_wrapped_lasting);
     }
+    if (mode == "through_library") {
+        return peak(make_passing_in_library, make_lasting_in_library);
+    }
     if (mode == "threads") {
         return threads();
     }
@@ -211,6 +226,6 @@ int main(int count, char** words) {
     if (mode == "plugin" && count > 2) {
         return plugin(words[2]);
     }
-    std::fputs("usage: lifetimes peak|wrapped|framed|threads|hold|plugin LIBRARY\n", stderr);
+    std::fputs("usage: lifetimes peak|wrapped|framed|through_library|threads|hold|plugin LIBRARY\n", stderr);
     return 2;
 }

@@ -2,6 +2,7 @@
 import os
 import random
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
@@ -123,6 +124,31 @@ class Glibc(DoctorTest):
         self.assertLess(empty["live"], full["live"] // 2)
 
 
+class Families(DoctorTest):
+    def test_what_a_master_started_is_named(self) -> None:
+        script = ("import os,sys,time\n"
+                  "for number in range(3):\n"
+                  "    if os.fork() == 0:\n"
+                  "        if number == 0 and os.fork() == 0:\n"
+                  "            held = b'x' * (30 << 20)\n"
+                  "            print('held', flush=True)\n"
+                  "        time.sleep(600)\n"
+                  "for line in sys.stdin:\n"
+                  "    print('on', flush=True)\n")
+        master = subprocess.Popen(["/usr/bin/python3", "-c", script], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, start_new_session=True)
+        self.addCleanup(master.communicate)
+        self.addCleanup(os.killpg, master.pid, signal.SIGKILL)
+        self.assertEqual(master.stdout.readline(), "held\n")
+        look = self.look(master.pid)
+        started = look["descendants"]
+        self.assertEqual(len(started), 4, started)
+        self.assertGreater(started[0]["rss"], 30 * MIB)
+        self.assertEqual([process["rss"] for process in started], sorted((process["rss"] for process in started), reverse=True))
+        self.assertIn(f"heapwright doctor {started[0]['pid']}", look["verdict"]["fix"])
+        self.assertIn("it is one of 5 processes", " ".join(doctor(master.pid).stdout.split()))
+        self.assertEqual(self.look(started[0]["pid"])["descendants"], [])
+
+
 class OtherAllocators(DoctorTest):
     def test_heapwrights_malloc_by_its_own_tables(self) -> None:
         for library in ("libheapwright.so", "libheapwright-secure.so"):
@@ -175,6 +201,25 @@ class OtherAllocators(DoctorTest):
         self.assertEqual(look["name"], "redis-server")
         self.assertGreater(look["rss"], 5 * MIB)
         self.assertIn(look["allocator"], ("jemalloc", "glibc"))
+
+    @unittest.skipIf(shutil.which("musl-gcc") is None, "no musl-gcc here: Debian's package musl-tools")
+    def test_programs_with_musl(self) -> None:
+        folder = Path(tempfile.mkdtemp())
+        self.addCleanup(shutil.rmtree, folder, ignore_errors=True)
+        (folder / "hold.c").write_text("#include <stdio.h>\n#include <stdlib.h>\n#include <string.h>\nint main(void) {"
+                                       " for (int i = 0; i < 20000; ++i) { memset(malloc(500), 1, 500); }"
+                                       " puts(\"ready\"); fflush(stdout); getchar(); }\n", encoding="utf-8")
+        for kind, allocator in (("-static", "unknown"), ("-dynamic", "musl")):
+            with self.subTest(kind):
+                program = folder / f"hold{kind}"
+                subprocess.run(["musl-gcc", "-O1", "-fno-builtin", *([kind] if kind == "-static" else []), "-o", program, folder / "hold.c"], check=True)
+                victim = subprocess.Popen([program], stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+                self.addCleanup(victim.communicate)
+                self.assertEqual(victim.stdout.readline(), b"ready\n")
+                look = self.look(victim.pid)
+                self.assertEqual((look["allocator"], look["estimate"]), (allocator, True))
+                self.assertGreater(look["other_anonymous"], 20_000 * 500)
+                self.assertIn("statically linked" if kind == "-static" else "musl", look["caveat"])
 
     def test_musl_and_unknown_programs(self) -> None:
         folder = Path(tempfile.mkdtemp())

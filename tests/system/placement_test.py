@@ -9,7 +9,7 @@ import unittest
 from pathlib import Path
 
 from malloc_support import HEAP, MallocTest, environment, program, run
-from plan_support import every_site, returns, site
+from plan_support import build_id, every_site, returns, site, site_through
 
 LIFETIMES = program("lifetimes")
 HEAPWRIGHT = str(Path(os.environ["HEAPWRIGHT_BIN"]) / "heapwright")
@@ -42,6 +42,13 @@ class Placement(MallocTest):
         table = stderr.decode().split("\nplace  ")[1].splitlines()[1:]
         rows = (re.match(r"(.+?)\s+(pool|bump|heap)\s+(\d+)/(\d+)\s+(\d+)\s+(\d+)\s+(\d+)\s+(\d+)\s", line) for line in table)
         return {row[1]: (int(row[5]), int(row[6]), int(row[8])) for row in rows if row}
+
+    def site_figures(self, stderr: bytes) -> list:
+        """The table of entries: a dictionary each."""
+        head, *lines = stderr.decode().split("\nsite  ")[1].splitlines()
+        names = ["site", "place", "kind", *re.split(r"\s{2,}", head.strip())[2:]]
+        rows = [dict(zip(names, re.split(r"\s+", line.replace("live bytes", "live_bytes")))) for line in lines]
+        return [{key: int(value) if value.isdigit() else value for key, value in row.items()} for row in rows]
 
     def test_what_stays_after_the_peak_is_what_lives(self) -> None:
         plan = (site(LIFETIMES, "bump", "malloc", "make_passing", name="passing") +
@@ -81,6 +88,33 @@ class Placement(MallocTest):
                 deeper = re.sub(r"(returns = .*)\]", r"\1, 1]", plan)
                 found = self.figures(self.with_plan("[heap]\nstatistics_at_exit = true\n" + deeper, LIFETIMES, mode).stderr)
                 self.assertEqual((found["passing"][0], found["lasting"][0]), (0, 0))
+
+    def test_callers_behind_a_library_are_told_apart(self) -> None:
+        wrapper = program("wrapper.so")
+        plan = "[heap]\nstatistics_at_exit = true\n" + "".join(
+            site_through(place, name, (wrapper, "malloc", "make_in_library"), (LIFETIMES, "make_in_library", f"make_{name}_in_library"))
+            for name, place in (("passing", "bump"), ("lasting", "pool")))
+        done = self.with_plan(plan, LIFETIMES, "through_library")
+        planned, found = json.loads(done.stdout), self.figures(done.stderr)
+        self.assertLessEqual(planned["after"], 1.3 * planned["live"], planned)
+        self.assertGreater(found["passing"][0], 10 * found["lasting"][0])
+        self.assertGreater(found["lasting"][0], 10_000)
+        sites = self.site_figures(done.stderr)
+        self.assertEqual([(row["place"], row["blocks"]) for row in sites], [("passing", found["passing"][0]), ("lasting", found["lasting"][0])])
+        self.assertEqual(sites[0]["won"], found["passing"][0], "all of them were freed")
+        # Another build of the caller: nothing is meant, and one line says so.
+        other = plan.replace(f"{build_id(LIFETIMES)}+", f"{'f' * 40}+")
+        done = self.with_plan(other, LIFETIMES, "through_library")
+        self.assertIn("was made for another build of 'lifetimes': 2 of its entries have no effect", done.stderr.decode())
+        self.assertEqual([row["blocks"] for row in self.site_figures(done.stderr)], [0, 0])
+
+    def test_a_caller_that_is_loaded_late_is_found(self) -> None:
+        wrapper, late = program("wrapper.so"), program("late_caller.so")
+        plan = "[heap]\nstatistics_at_exit = true\n" + site_through("bump", "late", (wrapper, "malloc", "make_in_library"),
+                                                                    (late, "make_in_library", "plugin_entry"))
+        done = self.with_plan(plan, LIFETIMES, "plugin", late)
+        self.assertEqual((done.returncode, done.stdout), (0, b""))
+        self.assertGreaterEqual(self.figures(done.stderr)["late"][0], 49)  # the first call is how it is noticed
 
     def test_sizes_outside_the_range_are_not_meant(self) -> None:
         plan = "[heap]\nstatistics_at_exit = true\n" + site(LIFETIMES, "pool", "malloc", "make_lasting", name="small", max_bytes=100)
@@ -159,12 +193,19 @@ class Placement(MallocTest):
             seen = []
             while time.monotonic() < end and [place["live_blocks"] for place in seen] != [10_000, 10_000]:
                 time.sleep(0.02)
-                seen = json.loads(figures.read_text())["places"] if figures.exists() else []
+                page = json.loads(figures.read_text()) if figures.exists() else {"places": []}
+                seen = page["places"]
             metrics = Path(f"{figures}.prom").read_text()
             victim.communicate(b"\n", timeout=60)
         self.assertEqual([(place["name"], place["kind"], place["blocks"], place["live_blocks"]) for place in seen],
                          [("a", "bump", 30_000, 10_000), ("b", "pool", 10_000, 10_000)])
         self.assertRegex(metrics, r'heapwright_place_bets_won_total\{place="a",kind="bump"\} \d+\n')
+        first, second = page["sites"]
+        self.assertEqual([(row["place"], row["blocks"], row["live_blocks"]) for row in (first, second)], [("a", 30_000, 10_000), ("b", 10_000, 10_000)])
+        self.assertEqual(first["bets_won"], 20_000, first)
+        self.assertTrue(0 < first["chunks_held_back"] <= seen[0]["chunks"], first)
+        self.assertRegex(metrics, r'heapwright_site_blocks_total\{site="lifetimes\+0x[0-9a-f]+",place="a",kind="bump"\} 30000\n')
+        self.assertRegex(metrics, r'heapwright_site_live_blocks\{site="lifetimes\+0x[0-9a-f]+",place="b",kind="pool"\} 10000\n')
 
     def test_a_program_tells_the_place_itself(self) -> None:
         source = self.folder / "told.py"

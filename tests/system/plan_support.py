@@ -42,6 +42,16 @@ def site(path: str, place: str, *functions: str, name: str = "", **more) -> str:
     return "[[site]]\n" + "".join(f"{key} = {value}\n" for key, value in fields.items())
 
 
+def site_through(place: str, name: str, *frames: tuple) -> str:
+    """An entry whose frames, the innermost first, are of several modules: (path, function that is called, its caller)."""
+    found = [(path, *returns(path, called, caller)) for path, called, caller in frames]
+    home = frames[0][0]
+    own = [offset for path, offset in found if path == home]
+    callers = [f"{build_id(path)}+{offset:#x} {Path(path).name}" for path, offset in found[len(own):]]
+    return (f'[[site]]\nname = "{name}"\nmodule = "{build_id(home)}"\nfile = "{Path(home).name}"\nreturns = {own}\n'
+            f'callers = {callers}\nplace = "{place}"\n').replace("'", '"')
+
+
 def every_site(path: str, places: list) -> str:
     """An entry for each call of the malloc family in a program of which nothing else is known, in turns of the places."""
     offsets = sorted({offset for called in calls_of(path).values() for name, found in called.items()

@@ -12,11 +12,12 @@ namespace heapwright {
 
 /// A short text of its own, so that a configuration is one plain value: no allocation, no lifetime. The letters behind its
 /// end are zero: equal texts are equal bytes.
-class ConfigText {
+template <std::size_t kMost>
+class ConfigTextOf {
 public:
-    static constexpr std::size_t kLettersMax = 510;
+    static constexpr std::size_t kLettersMax = kMost;
 
-    constexpr ConfigText() noexcept = default;
+    constexpr ConfigTextOf() noexcept = default;
 
     /// Returns:  false when it does not fit; then nothing changed.
     [[nodiscard]] constexpr bool append(std::string_view text) noexcept {
@@ -28,18 +29,20 @@ public:
         }
         return true;
     }
-    constexpr void clear() noexcept { *this = ConfigText(); }
+    constexpr void clear() noexcept { *this = ConfigTextOf(); }
 
     [[nodiscard]] constexpr std::string_view view() const noexcept { return {letters_.data(), size_}; }
     [[nodiscard]] constexpr const char* c_str() const noexcept { return letters_.data(); }
     [[nodiscard]] constexpr bool empty() const noexcept { return size_ == 0; }
 
-    friend constexpr bool operator==(const ConfigText&, const ConfigText&) noexcept = default;
+    friend constexpr bool operator==(const ConfigTextOf&, const ConfigTextOf&) noexcept = default;
 
 private:
     std::uint16_t size_ = 0;
     std::array<char, kLettersMax + 1> letters_{};
 };
+using ConfigText = ConfigTextOf<510>;
+using FileNameText = ConfigTextOf<255>;  // Linux has no longer ones
 
 /// A part of a whole, in millionths: exact, so that what is printed is what was read.
 struct Share {
@@ -184,11 +187,30 @@ struct OffsetList {
     friend constexpr bool operator==(const OffsetList&, const OffsetList&) noexcept = default;
 };
 
+/// A return address in a module that has to be named with it.
+struct CallerCode {
+    BuildId module;
+    FileNameText file;  ///< of the module, as PlannedSite::file
+    std::uint64_t offset = 0;
+    friend bool operator==(const CallerCode&, const CallerCode&) noexcept = default;
+};
+
+/// Callers beyond the site's own module, the innermost first.
+struct CallerList {
+    static constexpr std::size_t kMost = OffsetList::kMost - 1;
+
+    std::uint32_t count = 0;
+    std::array<CallerCode, kMost> values{};
+    [[nodiscard]] constexpr std::span<const CallerCode> view() const noexcept { return {values.data(), count}; }
+    friend bool operator==(const CallerList&, const CallerList&) noexcept = default;
+};
+
 /// One [[site]]: calls from this code, of blocks of these sizes, go there.
 struct PlannedSite {
     BuildId module;
     ConfigText file;  ///< of the module, without its folder; tells another build from what is not loaded
     OffsetList returns;
+    CallerList callers;  ///< further out than the last of `returns`; with those kMost return addresses at most
     std::uint64_t min_bytes = 0;
     std::uint64_t max_bytes = UINT64_MAX >> 1;
     SitePlace place = SitePlace::by_default;

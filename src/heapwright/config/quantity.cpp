@@ -142,6 +142,33 @@ bool read_build_id(std::string_view text, BuildId& id) noexcept {
     return true;
 }
 
+bool read_caller(std::string_view text, CallerCode& caller) noexcept {
+    CallerCode read;
+    const std::size_t blank = text.find(' ');
+    std::string_view code = head_of(text, blank);
+    const std::size_t plus = code.find('+');
+    if (plus == std::string_view::npos || !read_build_id(head_of(code, plus), read.module)) {
+        return false;
+    }
+    code = tail_of(code, plus + 1);
+    if (!code.starts_with("0x"sv)) {
+        return false;
+    }
+    code = tail_of(code, 2);
+    if (!take_hex(code, read.offset) || !code.empty() || read.offset > INT64_MAX) {
+        return false;
+    }
+    if (blank != std::string_view::npos) {
+        const std::string_view file = tail_of(text, blank + 1);
+        if (file.empty() || file.find('/') != std::string_view::npos || file.find('\0') != std::string_view::npos ||
+            !read.file.append(file)) {
+            return false;
+        }
+    }
+    caller = read;
+    return true;
+}
+
 void append_size(TextBuffer& text, std::uint64_t bytes) noexcept { append_quantity(text, bytes, kSizeUnits); }
 void append_duration(TextBuffer& text, std::uint64_t ns) noexcept { append_quantity(text, ns, kTimeUnits); }
 
@@ -162,6 +189,14 @@ void append_build_id(TextBuffer& text, const BuildId& id) noexcept {
     constexpr std::string_view kDigits = "0123456789abcdef";
     for (std::size_t i = 0; i < id.size; ++i) {
         text.append_char(kDigits[id.bytes[i] >> 4U]).append_char(kDigits[id.bytes[i] & 15U]);
+    }
+}
+
+void append_caller_code(TextBuffer& text, const CallerCode& caller) noexcept {
+    append_build_id(text, caller.module);
+    text.append_char('+').append_hex(caller.offset);
+    if (!caller.file.empty()) {
+        text.append_char(' ').append(caller.file.view());
     }
 }
 

@@ -25,11 +25,15 @@ namespace heapwright::config {
 /// Hexadecimal digits, two a byte.
 [[nodiscard]] bool read_build_id(std::string_view text, BuildId& id) noexcept;
 
+/// "83af0e+0x1a2b server": a build id, an offset of at most INT64_MAX, and, where it is known, the module's file name.
+[[nodiscard]] bool read_caller(std::string_view text, CallerCode& caller) noexcept;
+
 /// What read_size and so on read back: the largest unit that leaves a whole number.
 void append_size(TextBuffer& text, std::uint64_t bytes) noexcept;
 void append_duration(TextBuffer& text, std::uint64_t ns) noexcept;
 void append_share(TextBuffer& text, Share share) noexcept;
 void append_build_id(TextBuffer& text, const BuildId& id) noexcept;
+void append_caller_code(TextBuffer& text, const CallerCode& caller) noexcept;
 
 /// Letters to insert, remove or change to make one of the other; names of more than 40 letters are far from all.
 [[nodiscard]] std::size_t edit_distance(std::string_view name, std::string_view wanted) noexcept;

@@ -119,6 +119,15 @@ bool append_number(const Field& field, void* object, const Scalar& value, bool a
     return true;
 }
 
+bool append_caller(const Field& field, void* object, std::string_view text) noexcept {
+    auto& list = at<CallerList>(field, object);
+    if (list.count == CallerList::kMost || !read_caller(text, list.values[list.count])) {
+        return false;
+    }
+    ++list.count;
+    return true;
+}
+
 bool set_value(const Field& field, void* object, const Scalar& value) noexcept {
     const bool is_text = value.kind == ScalarKind::text;
     switch (field.kind) {
@@ -142,6 +151,7 @@ bool set_value(const Field& field, void* object, const Scalar& value) noexcept {
         case FieldKind::sizes: return append_number<SizeList>(field, object, value, true);
         case FieldKind::build_id: return is_text && read_build_id(value.text, at<BuildId>(field, object));
         case FieldKind::offsets: return append_number<OffsetList>(field, object, value, false);
+        case FieldKind::callers: return is_text && append_caller(field, object, value.text);
     }
     return false;
 }
@@ -195,6 +205,17 @@ void append_offsets(TextBuffer& text, const OffsetList& offsets) noexcept {
         before = ", "sv;
     }
     text.append(offsets.count == 0 ? "[]"sv : "]"sv);
+}
+
+void append_callers(TextBuffer& text, const CallerList& callers) noexcept {
+    text.append_char('[');
+    for (const CallerCode& caller : callers.view()) {
+        Text<2 * BuildId::kBytesMax + FileNameText::kLettersMax + 32> word;
+        append_caller_code(word, caller);
+        text.append(&caller == callers.values.data() ? ""sv : ", "sv);
+        append_quoted(text, word.view());
+    }
+    text.append_char(']');
 }
 
 void append_texts(TextBuffer& text, std::string_view list) noexcept {
@@ -261,6 +282,7 @@ void clear_array(const Field& field, void* object) noexcept {
         case FieldKind::texts: at<ConfigText>(field, object).clear(); break;
         case FieldKind::sizes: at<SizeList>(field, object) = SizeList(); break;
         case FieldKind::offsets: at<OffsetList>(field, object) = OffsetList(); break;
+        case FieldKind::callers: at<CallerList>(field, object) = CallerList(); break;
         default: break;
     }
 }
@@ -286,6 +308,9 @@ bool is_whole(const PlannedSite& site, TextBuffer& mistake) noexcept {
         mistake.append("a [[site]] has no module; give the build id of the program or library"sv);
     } else if (site.returns.count == 0) {
         mistake.append("a [[site]] has no returns; give the offset of at least one return address"sv);
+    } else if (site.returns.count + site.callers.count > OffsetList::kMost) {
+        mistake.append("a [[site]] has more than "sv).append_decimal(OffsetList::kMost);
+        mistake.append(" return addresses in returns and callers together; leave out the outermost"sv);
     } else if (site.min_bytes > site.max_bytes) {
         mistake.append("a [[site]] has more min_bytes than max_bytes; exchange them"sv);
     } else {
@@ -354,6 +379,7 @@ void append_value(TextBuffer& text, const Field& field, const void* object) noex
             text.append_char('"');
             break;
         case FieldKind::offsets: append_offsets(text, at<OffsetList>(field, object)); break;
+        case FieldKind::callers: append_callers(text, at<CallerList>(field, object)); break;
     }
 }
 

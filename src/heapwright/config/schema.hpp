@@ -25,6 +25,7 @@ enum class FieldKind : std::uint8_t {
     sizes,     ///< SizeList; an array
     build_id,  ///< BuildId
     offsets,   ///< OffsetList; an array
+    callers,   ///< CallerList; an array
 };
 
 struct Field {
@@ -56,7 +57,7 @@ struct Section {
 [[nodiscard]] const Field* find_field(const Section& section, std::string_view key) noexcept;
 
 [[nodiscard]] constexpr bool is_array(FieldKind kind) noexcept {
-    return kind == FieldKind::texts || kind == FieldKind::sizes || kind == FieldKind::offsets;
+    return kind == FieldKind::texts || kind == FieldKind::sizes || kind == FieldKind::offsets || kind == FieldKind::callers;
 }
 
 /// Sets a field, or with an array appends to it.

@@ -3,6 +3,8 @@
 
 #include <array>
 #include <cstdint>
+#include <initializer_list>
+#include <span>
 
 #include <doctest/doctest.h>
 
@@ -23,10 +25,15 @@ bool find_step(std::uintptr_t code, placement::FrameStep& step) noexcept {
     return true;
 }
 
-void set_returns(heap::Context& context, std::initializer_list<std::uint64_t> returns) {
-    for (const std::uint64_t offset : returns) {
-        context.returns.values[context.returns.count++] = offset;
-    }
+constexpr std::uintptr_t kFirst = kBias + 0x10;
+constexpr std::uintptr_t kSecond = kBias + 0x20;
+constexpr std::uintptr_t kThird = kBias + 0x30;
+
+bool learns(heap::Context& context, std::initializer_list<std::uintptr_t> codes) {
+    return heap::learn(context, std::span(codes.begin(), codes.size()));
+}
+bool is_by(const heap::Context& context, const std::uintptr_t* frame, std::uintptr_t rbp) {
+    return heap::came_by(context, frame, rbp).is_by_these;
 }
 
 /// stack[0] is the word above malloc's return address.
@@ -43,49 +50,67 @@ struct MadeUpStack {
 TEST_CASE("a context is met where every return address stands in its place, and only there") {
     placement::set_step_source(find_step);
     heap::Context two;
-    set_returns(two, {0x10, 0x20});
     heap::Context three;
-    set_returns(three, {0x10, 0x20, 0x30});
-    REQUIRE(heap::learn(two, kBias));
-    REQUIRE(heap::learn(three, kBias));
+    REQUIRE(learns(two, {kFirst, kSecond}));
+    REQUIRE(learns(three, {kFirst, kSecond, kThird}));
     MadeUpStack stack;
-    CHECK(heap::came_by(two, stack.words.data(), 0));
-    CHECK(heap::came_by(three, stack.words.data(), 0));
+    CHECK(heap::caller_by(two, stack.words.data(), 0) == kSecond);
+    CHECK(is_by(two, stack.words.data(), 0));
+    CHECK(is_by(three, stack.words.data(), 0));
     stack.words[11] += 1;
-    CHECK(heap::came_by(two, stack.words.data(), 0));
-    CHECK_FALSE(heap::came_by(three, stack.words.data(), 0));
+    CHECK(is_by(two, stack.words.data(), 0));
+    CHECK_FALSE(is_by(three, stack.words.data(), 0));
     stack.words[4] += 1;
-    CHECK_FALSE(heap::came_by(two, stack.words.data(), 0));
+    CHECK_FALSE(is_by(two, stack.words.data(), 0));
+    CHECK(heap::caller_by(two, stack.words.data(), 0) == kSecond + 1);
 }
 
 TEST_CASE("a register that leads out of the stack is not followed") {
     placement::set_step_source(find_step);
     heap::Context context;
-    set_returns(context, {0x20, 0x30});
-    REQUIRE(heap::learn(context, kBias));
+    REQUIRE(learns(context, {kSecond, kThird}));
     MadeUpStack stack;
     const auto frame = reinterpret_cast<std::uintptr_t>(stack.words.data());
-    CHECK(heap::came_by(context, stack.words.data(), frame + 80));
+    CHECK(is_by(context, stack.words.data(), frame + 80));
     for (const std::uintptr_t rbp :
          {std::uintptr_t{0}, std::uintptr_t{1}, frame + 81, frame - 8, frame + (1U << 20U), UINTPTR_MAX & ~7UL}) {
-        CHECK_FALSE(heap::came_by(context, stack.words.data(), rbp));
+        CHECK_FALSE(is_by(context, stack.words.data(), rbp));
+        CHECK(heap::caller_by(context, stack.words.data(), rbp) == 0);
     }
 }
 
 TEST_CASE("a frame that nobody knows how to leave makes no context, and a module may move") {
     placement::set_step_source(find_step);
     heap::Context unknown;
-    set_returns(unknown, {0x10, 0x30, 0x20});
-    CHECK_FALSE(heap::learn(unknown, kBias));
+    CHECK_FALSE(learns(unknown, {kFirst, kThird, kSecond}));
     heap::Context context;
-    set_returns(context, {0x10, 0x20});
-    REQUIRE(heap::learn(context, kBias));
+    REQUIRE(learns(context, {kFirst, kSecond}));
     MadeUpStack stack;
-    REQUIRE(heap::came_by(context, stack.words.data(), 0));
-    CHECK(heap::learn(context, kBias + 0x1000));
-    CHECK_FALSE(heap::came_by(context, stack.words.data(), 0));
+    REQUIRE(is_by(context, stack.words.data(), 0));
+    CHECK(learns(context, {kFirst + 0x1000, kSecond + 0x1000}));
+    CHECK_FALSE(is_by(context, stack.words.data(), 0));
     stack.words[4] += 0x1000;
-    CHECK(heap::came_by(context, stack.words.data(), 0));
+    CHECK(is_by(context, stack.words.data(), 0));
+}
+
+TEST_CASE("callers of a module that is not loaded yet are told by their code, and found once it is") {
+    placement::set_step_source(find_step);
+    heap::Context context;
+    REQUIRE(learns(context, {kFirst, 0, kThird}));
+    MadeUpStack stack;
+    const heap::Arrival early = heap::came_by(context, stack.words.data(), 0);
+    CHECK_FALSE(early.is_by_these);
+    CHECK(early.unknown == kSecond);
+    REQUIRE(learns(context, {kFirst, kSecond, kThird}));
+    const heap::Arrival late = heap::came_by(context, stack.words.data(), 0);
+    CHECK(late.is_by_these);
+    CHECK(late.unknown == 0);
+    // It goes, and comes back elsewhere; what its frames are like is known already.
+    REQUIRE(learns(context, {kFirst, 0, kThird}));
+    CHECK_FALSE(is_by(context, stack.words.data(), 0));
+    placement::set_step_source([](std::uintptr_t, placement::FrameStep&) noexcept { return false; });
+    CHECK(learns(context, {kFirst, kSecond, kThird}));
+    CHECK(is_by(context, stack.words.data(), 0));
 }
 
 }  // namespace

@@ -66,6 +66,56 @@ TEST_CASE("calls from planned code get their place, of planned sizes only, and o
     CHECK(plan().look("lasting").live_blocks == lasting);
 }
 
+SiteStatistics site_number(std::uint32_t index) {
+    placement::look_at_sites();
+    SiteStatistics site;
+    REQUIRE(placement::statistics_of_site(index, site));
+    return site;
+}
+
+TEST_CASE("each entry of the plan has figures of its own: what it gave, what of it lives, and which chunks that holds back") {
+    static_cast<void>(plan());
+    default_heap::trim();
+    constexpr std::size_t kBytes = 1000;
+    const SiteStatistics before = site_number(0);
+    CHECK(before.kind == SitePlace::bump);
+    CHECK(before.place == "passing");
+    CHECK(before.is_found);
+    CHECK(before.offset != 0);
+    CHECK(before.caller_offset == 0);
+    CHECK_FALSE(site_number(2).is_found);  // of another build
+    std::vector<void*> blocks;
+    for (unsigned i = 0; i < 2000; ++i) {  // about 32 chunks
+        blocks.push_back(ask_for_passing(kBytes));
+    }
+    const SiteStatistics full = site_number(0);
+    CHECK(full.blocks == before.blocks + 2000);
+    CHECK(full.bytes == before.bytes + 2000 * kBytes);
+    CHECK(full.live_blocks == before.live_blocks + 2000);
+    CHECK(full.live_bytes >= before.live_bytes + 2000 * kBytes);
+    CHECK(full.bets_lost > before.bets_lost + 1000);  // all but the latest eight chunks'
+    CHECK(full.bets_lost < before.bets_lost + 2000);
+    CHECK(full.chunks_held_back >= before.chunks_held_back + 30);
+    // One block of the first chunk stays: it holds that one back.
+    for (std::size_t i = 1; i < blocks.size(); ++i) {
+        default_heap::release(blocks[i]);
+    }
+    const SiteStatistics sparse = site_number(0);
+    CHECK(sparse.live_blocks == before.live_blocks + 1);
+    CHECK(sparse.bets_won == before.bets_won + 1999);
+    CHECK(sparse.bets_lost == before.bets_lost + 1);
+    CHECK(sparse.chunks_held_back == before.chunks_held_back + 1);
+    default_heap::release(blocks[0]);
+    CHECK(site_number(0).live_blocks == before.live_blocks);
+    const std::uint64_t lasting = site_number(1).live_blocks;  // the only entry of its place, so the place tells
+    void* const block = ask_for_lasting(100);
+    CHECK(site_number(1).live_blocks == lasting + 1);
+    default_heap::release(block);
+    SiteStatistics none;
+    CHECK_FALSE(placement::statistics_of_site(3, none));
+    default_heap::trim();
+}
+
 TEST_CASE("random steps in every place agree with a model, and every invariant holds after each") {
     static_cast<void>(plan());
     const std::array places{PlaceId::by_default, plan().bump, plan().other_bump, plan().pool, plan().heap};

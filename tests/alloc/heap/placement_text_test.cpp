@@ -79,12 +79,90 @@ TEST_CASE("as many places as are shown fit, whatever their names and figures") {
     CHECK_FALSE(text.truncated());
 }
 
-TEST_CASE("without a plan there are no metrics, and an empty array") {
+SiteStatistics sample_site(std::string_view file) {
+    return {.file = file,
+            .offset = 0x1a2b,
+            .caller_file = "server",
+            .caller_offset = 0x77,
+            .place = "brief",
+            .kind = SitePlace::bump,
+            .is_found = true,
+            .knows_blocks = true,
+            .blocks = 1000,
+            .bytes = 64'000,
+            .live_blocks = 10,
+            .live_bytes = 640,
+            .chunks_held_back = 2,
+            .bets_won = 990,
+            .bets_lost = 1};
+}
+
+TEST_CASE("an entry is called by its code, and what is not known of it is no figure") {
+    Text<kSiteLineBytes> head;
+    Text<kSiteLineBytes> line;
+    append_sites_head(head);
+    append_site_line(line, sample_site("libc.so.6"));
+    CHECK(line.view() ==
+          "libc.so.6+0x1a2b<server+0x77                             brief                bump            1000          64000"
+          "           10           640       2          990       1\n");
+    CHECK(line.view().find(" bump ") == head.view().find(" kind "));
+    CHECK(line.view().size() == head.view().size());
+    SiteStatistics shared = sample_site("libc.so.6");
+    shared.knows_blocks = false;
+    shared.is_found = false;
+    shared.caller_offset = 0;
+    line.clear();
+    append_site_line(line, shared);
+    CHECK(line.view().starts_with("libc.so.6+0x1a2b  "));
+    CHECK(line.view().ends_with("64000            -             -       -            -       -  not loaded\n"));
+    Text<kSitesTextBytes> text;
+    append_sites_json(text, std::array{sample_site("a\"b"), shared});
+    CHECK(
+        text.view() ==
+        "[{\"site\":\"a\\\"b+0x1a2b<server+0x77\",\"place\":\"brief\",\"kind\":\"bump\",\"is_found\":true,\"blocks\":1000,\"bytes\":64000,"
+        "\"live_blocks\":10,\"live_bytes\":640,\"chunks_held_back\":2,\"bets_won\":990,\"bets_lost\":1},\n"
+        "{\"site\":\"libc.so.6+0x1a2b\",\"place\":\"brief\",\"kind\":\"bump\",\"is_found\":false,\"blocks\":1000,\"bytes\":64000}]");
+    text.clear();
+    append_sites_openmetrics(text, std::array{sample_site("a"), shared});
+    CHECK(text.view().find("# TYPE heapwright_site_blocks counter\n# HELP heapwright_site_blocks Blocks given so far.\n"
+                           "heapwright_site_blocks_total{site=\"a+0x1a2b<server+0x77\",place=\"brief\",kind=\"bump\"} 1000\n"
+                           "heapwright_site_blocks_total{site=\"libc.so.6+0x1a2b\",place=\"brief\",kind=\"bump\"} 1000\n") !=
+          std::string_view::npos);
+    CHECK(text.view().find("heapwright_site_live_blocks{site=\"libc") == std::string_view::npos);
+}
+
+TEST_CASE("as many entries as are shown fit, whatever their names and figures") {
+    constexpr std::string_view kLong = "a name of far more letters than any of the texts below would show, of a library";
+    SiteStatistics most = sample_site(kLong);
+    most.caller_file = kLong;
+    most.place = kLong;
+    most.offset = most.caller_offset = UINT64_MAX;
+    for (std::uint64_t SiteStatistics::* figure :
+         {&SiteStatistics::blocks, &SiteStatistics::bytes, &SiteStatistics::live_blocks, &SiteStatistics::live_bytes,
+          &SiteStatistics::chunks_held_back, &SiteStatistics::bets_won, &SiteStatistics::bets_lost}) {
+        most.*figure = UINT64_MAX >> 20;
+    }
+    std::array<SiteStatistics, kShownSites> sites;
+    sites.fill(most);
+    Text<kSitesTextBytes> text;
+    append_sites_json(text, sites);
+    CHECK_FALSE(text.truncated());
+    text.clear();
+    append_sites_openmetrics(text, sites);
+    CHECK_FALSE(text.truncated());
+    Text<kSiteLineBytes> line;
+    append_site_line(line, most);
+    CHECK_FALSE(line.truncated());
+}
+
+TEST_CASE("without a plan there are no metrics, and empty arrays") {
     Text<64> text;
     append_places_openmetrics(text);
+    append_sites_openmetrics(text);
     CHECK(text.view().empty());
     append_places_json(text);
-    CHECK(text.view() == "[]");
+    append_sites_json(text);
+    CHECK(text.view() == "[][]");
 }
 
 }  // namespace

@@ -33,7 +33,7 @@ TEST_CASE("a route table finds the first route for a code and size, and none for
                 const auto least = static_cast<std::uint32_t>(random.below(500));
                 // Few codes and near each other, so that beginnings are shared; some are there several times.
                 routes.push_back({0x5555'0000 + random.below(count) * 5, least, least + static_cast<std::uint32_t>(random.below(1000))});
-                table->add(routes[i].code, routes[i].least, routes[i].most, i + 1, 0);
+                table->add({.code = routes[i].code, .least = routes[i].least, .most = routes[i].most, .place = i + 1});
             }
             CHECK(table->broken_invariant() == nullptr);
             for (unsigned probe = 0; probe < 2000; ++probe) {

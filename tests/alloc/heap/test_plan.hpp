@@ -16,6 +16,7 @@ namespace heapwright::test {
 
 using placement::PlaceId;
 using placement::PlaceStatistics;
+using placement::SiteStatistics;
 
 /// What libheapwright.so's malloc is: the plan is asked about who called this.
 inline const void* g_caller = nullptr;

@@ -65,6 +65,18 @@ void randomise(const Field& field, void* object, Random& random) {
             }
             break;
         }
+        case FieldKind::callers: {
+            auto& list = *static_cast<CallerList*>(place);
+            list = CallerList();
+            for (std::uint64_t count = random.below(CallerList::kMost + 1); count > 0; --count) {
+                CallerCode& caller = list.values[list.count++];
+                caller.module.size = static_cast<std::uint8_t>(random.between(1, BuildId::kBytesMax));
+                caller.module.bytes[0] = static_cast<std::uint8_t>(random.next());
+                caller.offset = random.next() >> random.between(1, 60);
+                CHECK(caller.file.append(random.one_in(2) ? "" : "a \"file\".so.6"));
+            }
+            break;
+        }
         case FieldKind::offsets: {
             auto& list = *static_cast<OffsetList*>(place);
             list = OffsetList();
@@ -91,6 +103,8 @@ ConfigFile random_file(Random& random) {
         for (const Field& field : config::site_section().fields) {
             randomise(field, &site, random);
         }
+        site.callers.count = std::min<std::uint32_t>(site.callers.count, OffsetList::kMost - site.returns.count);
+        std::fill(site.callers.values.begin() + site.callers.count, site.callers.values.end(), CallerCode());
         if (site.min_bytes > site.max_bytes) {
             std::swap(site.min_bytes, site.max_bytes);
         }

@@ -123,6 +123,41 @@ TEST_CASE("a wrapper whose callers differ is told apart by its caller") {
     CHECK(entry.returns.values[1] == 0x400);
 }
 
+TEST_CASE("callers of code in a library are named with the program that they are in") {
+    Planned program;
+    program.findings.modules.push_back({.path = "/usr/lib/libwrapper.so.1", .build_id = {0x12}});
+    program.code("parse", kMillions, kBriefBucket, {0x100, 0x110, 0x300});
+    program.code("intern", kMillions, kLastingBucket, {0x100, 0x110, 0x400});
+    for (Site& site : program.findings.sites) {
+        site.returns[0].module = 2;
+        site.returns[1].module = 2;
+    }
+    const auto plans = program.plans(SitePlace::heap);
+    REQUIRE(plans.size() == 1);
+    const PlannedSite& entry = plans.front().experiment.entries.front();
+    CHECK(entry.file.view() == "libwrapper.so.1");
+    REQUIRE(entry.returns.count == 2);
+    CHECK(entry.returns.values[1] == 0x110);
+    REQUIRE(entry.callers.count == 1);
+    const CallerCode& caller = entry.callers.values[0];
+    CHECK(caller.offset == 0x400);
+    CHECK(caller.file.view() == "program");
+    CHECK(caller.module.bytes[0] == 0xab);
+}
+
+TEST_CASE("of code with very many callers those that matter most have entries") {
+    Planned program;
+    program.code("parse", kMillions, kBriefBucket, {0x100, 0x200});
+    for (std::uint64_t i = 0; i < 40; ++i) {
+        program.code("keep " + std::to_string(i), 20'000 + i, kLastingBucket, {0x100, 0x1000 + i});
+    }
+    const auto plans = program.plans(SitePlace::heap);
+    REQUIRE(plans.size() == 1);
+    const auto& entries = plans.front().experiment.entries;
+    CHECK(entries.size() == 16);
+    CHECK(entries.front().returns.values[1] == 0x1000 + 39);
+}
+
 TEST_CASE("a wrapper whose callers agree is one entry") {
     Planned program;
     program.code("parse", kMillions, kBriefBucket, {0x50});

@@ -218,8 +218,7 @@ HEAPWRIGHT_NOINLINE void* allocate_zeroed_slow(std::size_t bytes, const std::uin
 HEAPWRIGHT_NOINLINE void* allocate_aligned_slow(std::size_t bytes, std::size_t alignment, const std::uintptr_t* frame) noexcept {
     bool is_zero = false;
     if (heap::t_state.cache == nullptr) {
-        const std::uint32_t place = heap::place_for(bytes, frame);
-        if (void* const block = place == 0 ? nullptr : heap::allocate_in(place, bytes, alignment, is_zero); block != nullptr) {
+        if (void* const block = heap::allocate_in(heap::destination_of(bytes, frame), bytes, alignment, is_zero); block != nullptr) {
             return block;
         }
     }

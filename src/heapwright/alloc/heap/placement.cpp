@@ -18,9 +18,11 @@
 
 namespace heapwright::heap {
 
+constinit Plan g_plan;  // under g_plan_lock
+constinit std::span<const PlanEntry*> g_entries;
+
 namespace {
 
-constinit Plan g_plan;                            // under g_plan_lock
 constinit std::array<RouteTable*, 2> g_tables{};  // one is in force, the other is written next
 constinit os::ModuleFinder g_finder;
 constinit bool g_was_late = false;  // a module came after the plan was put in force
@@ -30,6 +32,16 @@ constexpr std::size_t kSeenPages = 1024;
 constexpr unsigned kPageLog2 = 12;
 constinit std::array<std::atomic<std::uint64_t>, kSeenPages> g_seen{};
 
+/// Tells an entry's context where its callers are. Returns whether the entry can have an effect.
+bool learn_frames(const PlanEntry& entry) noexcept {
+    if (entry.context == nullptr) {
+        return true;
+    }
+    std::array<std::uintptr_t, OffsetList::kMost> codes{};
+    std::transform(entry.frames.begin(), entry.frames.end(), codes.begin(), [](const PlanFrame& frame) { return frame.code(); });
+    return learn(*entry.context, std::span(codes).first(entry.frames.size()));
+}
+
 /// Writes the routes of all entries whose code is there, and lets everybody read them. Under g_plan_lock.
 void publish() noexcept {
     RouteTable* const table = g_tables[g_routes.load(std::memory_order_relaxed) == g_tables[0] ? 1 : 0];  // the only writer
@@ -37,14 +49,21 @@ void publish() noexcept {
     for (std::uint32_t place = 1; place <= g_place_count.load(std::memory_order_relaxed); ++place) {  // under the lock
         g_places[place]->sites_found = 0;
     }
-    std::uint32_t number = 0;
+    std::uint32_t contexts = 0;
     g_plan.for_each([&](const PlanEntry& entry) {
-        number += entry.context != nullptr ? 1U : 0U;
-        if (!entry.is_found || entry.least > entry.most || (entry.context != nullptr && !learn(*entry.context, entry.bias))) {
+        contexts += entry.context != nullptr ? 1U : 0U;
+        const std::uintptr_t code = entry.frames.front().code();
+        if (code == 0 || entry.least > entry.most || !learn_frames(entry)) {
             return;
         }
-        table->add(entry.bias + entry.first_return, entry.least, entry.most, entry.place, entry.context != nullptr ? number : 0);
-        if (entry.place != 0) {
+        table->add({.code = code,
+                    .least = entry.least,
+                    .most = entry.most,
+                    .place = entry.place,
+                    .context = entry.context != nullptr ? contexts : 0,
+                    .site = entry.number,
+                    .caller = entry.context != nullptr ? entry.frames[1].code() : 0});
+        if (entry.place != 0 && entry.is_found()) {
             ++g_places[entry.place]->sites_found;
         }
     });
@@ -115,6 +134,13 @@ bool make_tables() noexcept {
             contexts[number++] = entry.context;
         }
     });
+    auto* const entries = static_cast<const PlanEntry**>(allocate_metadata((g_plan.size() + 1) * sizeof(PlanEntry*)));
+    if (entries == nullptr || !make_site_figures(g_plan.size())) {
+        return false;
+    }
+    g_plan.for_each([&](const PlanEntry& entry) { entries[entry.number] = &entry; });
+    g_entries = {entries, g_plan.size() + 1};
+    g_site_count = g_plan.size();
     g_contexts.store(contexts, std::memory_order_release);  // pairs with find_route()
     return true;
 }
@@ -248,11 +274,11 @@ void append_absent(TextBuffer& text) noexcept {
     std::uint32_t without_file = 0;
     std::string_view file;
     g_plan.for_each([&](const heap::PlanEntry& entry) {
-        found += entry.is_found ? 1U : 0U;
-        without_file += entry.file.empty() ? 1U : 0U;
-        if (!entry.is_found && entry.is_other_build) {
+        found += entry.is_found() ? 1U : 0U;
+        without_file += entry.frames.front().module->file.empty() ? 1U : 0U;
+        if (const heap::PlanModule* const module = entry.other_build(); module != nullptr) {
             ++of_other_builds;
-            file = entry.file;
+            file = module->file;
         }
     });
     if (of_other_builds != 0) {
@@ -266,13 +292,13 @@ void append_absent(TextBuffer& text) noexcept {
 
 void* allocate_at(PlaceId place, std::size_t bytes) noexcept {
     bool is_zero = false;
-    void* const block = heap::allocate_in(static_cast<std::uint32_t>(place), bytes, 1, is_zero);
+    void* const block = heap::allocate_in({.place = static_cast<std::uint32_t>(place)}, bytes, 1, is_zero);
     return block != nullptr ? block : default_heap::allocate(bytes);
 }
 
 void* allocate_zeroed_at(PlaceId place, std::size_t bytes) noexcept {
     bool is_zero = false;
-    void* const block = heap::allocate_in(static_cast<std::uint32_t>(place), bytes, 1, is_zero);
+    void* const block = heap::allocate_in({.place = static_cast<std::uint32_t>(place)}, bytes, 1, is_zero);
     if (block == nullptr) {
         return default_heap::allocate_zeroed(bytes);
     }
@@ -282,7 +308,7 @@ void* allocate_zeroed_at(PlaceId place, std::size_t bytes) noexcept {
 
 void* allocate_aligned_at(PlaceId place, std::size_t bytes, std::size_t alignment) noexcept {
     bool is_zero = false;
-    void* const block = heap::allocate_in(static_cast<std::uint32_t>(place), bytes, alignment, is_zero);
+    void* const block = heap::allocate_in({.place = static_cast<std::uint32_t>(place)}, bytes, alignment, is_zero);
     return block != nullptr ? block : default_heap::allocate_aligned(bytes, alignment);
 }
 
@@ -301,14 +327,6 @@ void* reallocate_at(PlaceId place, void* block, std::size_t bytes) noexcept {
     std::memcpy(moved, block, std::min(before, bytes));
     default_heap::release(block);
     return moved;
-}
-
-bool statistics_of(std::uint32_t index, PlaceStatistics& statistics) noexcept {
-    if (index >= g_place_count.load(std::memory_order_acquire)) {  // pairs with make_place()
-        return false;
-    }
-    heap::add_place(statistics, index + 1);
-    return true;
 }
 
 }  // namespace heapwright::placement

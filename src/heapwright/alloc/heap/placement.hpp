@@ -30,6 +30,26 @@ struct PlaceStatistics {
     std::uint64_t bets_lost = 0;         ///< bump: of chunks_held_back, those that eight chunks were filled after by the same thread
 };
 
+/// What became of the blocks of one entry of the plan, since the start. Bytes, unless a name says otherwise.
+struct SiteStatistics {
+    std::string_view file;            ///< of the module that asks; empty: not known. All texts live as long as the process.
+    std::uint64_t offset = 0;         ///< in it: of the return address
+    std::string_view caller_file;     ///< of the outermost caller that the entry names; empty: not known
+    std::uint64_t caller_offset = 0;  ///< 0: it names no callers
+    std::string_view place;           ///< its name
+    SitePlace kind = SitePlace::by_default;
+    bool is_found = false;  ///< all of its code is loaded
+    bool knows_blocks =
+        false;  ///< what follows `bytes` is known: blocks of bump places tell who made them, and those of a place of one entry
+    std::uint64_t blocks = 0;  ///< given so far
+    std::uint64_t bytes = 0;   ///< asked for so far
+    std::uint64_t live_blocks = 0;
+    std::uint64_t live_bytes = 0;
+    std::uint64_t chunks_held_back = 0;  ///< filled bump chunks in which a block of it lives
+    std::uint64_t bets_won = 0;          ///< bump: of its blocks, those that were freed
+    std::uint64_t bets_lost = 0;         ///< bump: those that live in chunks that eight were filled after by the same thread
+};
+
 /// Adds a destination. Two with the same name and kind are one; without a name each is its own.
 ///
 /// Requires: before begin().
@@ -105,5 +125,12 @@ inline constexpr std::size_t kMostBumpBytes = 16384 - 8;
 ///
 /// Cost:     a walk over the place's chunks, under the locks of its threads' caches.
 [[nodiscard]] bool statistics_of(std::uint32_t index, PlaceStatistics& statistics) noexcept;
+
+/// Looks at the blocks of all entries; statistics_of_site() tells what was seen.
+///
+/// Cost:     a look at each block of at most 256 chunks a place; threads that begin meanwhile, and those that fill a chunk, wait.
+void look_at_sites() noexcept;
+/// The figures of entry number `index` + 1. Returns: false when there is none.
+[[nodiscard]] bool statistics_of_site(std::uint32_t index, SiteStatistics& statistics) noexcept;
 
 }  // namespace heapwright::placement

@@ -9,7 +9,7 @@ namespace heapwright::config {
 namespace {
 
 std::string value_text(const Field& field, const void* object) {
-    constexpr std::size_t kRoom = 6 * ConfigText::kLettersMax + 64;  // every letter escaped
+    constexpr std::size_t kRoom = 6 * CallerList::kMost * (FileNameText::kLettersMax + 64);  // every letter escaped
     Text<kRoom> text;
     append_value(text, field, object);
     return std::string(text.view());

@@ -34,7 +34,7 @@ public:
     void run() noexcept;
 
 private:
-    static constexpr std::size_t kPageBytes = std::size_t{40} << 10;
+    static constexpr std::size_t kPageBytes = std::size_t{104} << 10;
     using Page = Text<kPageBytes>;
     using Path = Text<640>;
 

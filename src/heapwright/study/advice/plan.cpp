@@ -2,6 +2,7 @@
 // which the heap behind malloc follows for the same binary.
 #include <algorithm>
 #include <map>
+#include <string>
 #include <utility>
 
 #include <heapwright/study/advice/rule.hpp>
@@ -12,7 +13,7 @@ namespace {
 
 constexpr std::uint64_t kLargestPlanned = std::uint64_t{64} << 10;  // of any place
 constexpr std::uint64_t kLargestBump = 16384 - 8;                   // a quarter of a chunk
-constexpr std::size_t kFramesAtMost = 4;                            // that tell contexts apart
+constexpr std::size_t kFramesAtMost = kReturnsKept;                 // that tell contexts apart
 constexpr std::uint64_t kPageBytes = 4096;
 
 /// How long the blocks of some code live.
@@ -46,9 +47,9 @@ struct Code {
 };
 
 bool can_be_named(const Findings& findings, const std::vector<CodeAddress>& returns) {
-    const std::uint32_t module = returns.front().module;
-    return module != kNoModule && !findings.modules[module].build_id.empty() &&
-           std::all_of(returns.begin(), returns.end(), [module](const CodeAddress& one) { return one.module == module; });
+    return std::all_of(returns.begin(), returns.end(), [&findings](const CodeAddress& one) {
+        return one.module != kNoModule && !findings.modules[one.module].build_id.empty();
+    });
 }
 
 /// Whether nearly all blocks come from sites of this life, so that one entry speaks for all.
@@ -105,18 +106,35 @@ std::vector<Code> chosen(const std::vector<Code>& codes, Life life, std::uint64_
         return matters && code.life == life && sum.min_size <= largest && sum.over_aligned == 0 && sum.reallocs * 10 <= sum.allocations;
     });
     std::stable_sort(some.begin(), some.end(), [weight](const Code& a, const Code& b) { return a.sum.*weight > b.sum.*weight; });
+    std::map<CodeAddress, std::size_t> callers;
+    std::erase_if(
+        some, [&callers](const Code& code) { return code.returns.size() > 1 && ++callers[code.returns.front()] > kMostCallersOfOneCode; });
     some.resize(std::min(some.size(), kMostPlanEntries));
     return some;
 }
 
+BuildId build_of(const CodeModule& module) {
+    BuildId build;
+    build.size = static_cast<std::uint8_t>(std::min(module.build_id.size(), BuildId::kBytesMax));
+    std::copy_n(module.build_id.begin(), build.size, build.bytes.begin());
+    return build;
+}
+
+std::string file_of(const CodeModule& module) { return module.path.substr(module.path.rfind('/') + 1); }
+
 PlannedSite entry_of(const Findings& findings, const Code& code, SitePlace place, std::uint64_t largest, std::string_view name) {
     PlannedSite entry;
-    const CodeModule& module = findings.modules[code.returns.front().module];
-    entry.module.size = static_cast<std::uint8_t>(std::min(module.build_id.size(), BuildId::kBytesMax));
-    std::copy_n(module.build_id.begin(), entry.module.size, entry.module.bytes.begin());
-    static_cast<void>(entry.file.append(module.path.substr(module.path.rfind('/') + 1)));
+    const std::uint32_t home = code.returns.front().module;
+    entry.module = build_of(findings.modules[home]);
+    static_cast<void>(entry.file.append(file_of(findings.modules[home])));
     for (const CodeAddress& one : code.returns) {
-        entry.returns.values[entry.returns.count++] = one.offset;
+        if (one.module == home && entry.callers.count == 0) {
+            entry.returns.values[entry.returns.count++] = one.offset;
+            continue;
+        }
+        CallerCode& caller = entry.callers.values[entry.callers.count++];
+        caller = {.module = build_of(findings.modules[one.module]), .file = {}, .offset = one.offset};
+        static_cast<void>(caller.file.append(file_of(findings.modules[one.module])));
     }
     entry.max_bytes = largest;
     entry.place = place;

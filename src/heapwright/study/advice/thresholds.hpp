@@ -36,6 +36,8 @@ inline constexpr double kBriefNearlyAll = 0.99;    ///< of a site's blocks; the 
 /// The least that the blocks of a plan's entry have to be able to keep resident, a page each: every call of such a size is
 /// compared with every entry of it.
 inline constexpr std::uint64_t kLeastPlannedBytes = std::uint64_t{64} << 10;
+/// Each call of code that serves many callers is compared with every one of them that has an entry.
+inline constexpr std::size_t kMostCallersOfOneCode = 16;
 inline constexpr std::size_t kMostPlanEntries = 64;  ///< of one suggestion: those that make up nearly all of its bytes
 
 // ---- what things cost, in ns (glibc 2.36 and this library, one thread; bench/ has the figures)

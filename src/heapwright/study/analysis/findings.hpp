@@ -40,7 +40,7 @@ struct CodeAddress {
     friend auto operator<=>(const CodeAddress&, const CodeAddress&) = default;
 };
 inline constexpr std::uint32_t kNoModule = UINT32_MAX;  ///< code that was made at run time
-inline constexpr unsigned kReturnsKept = 4;             ///< of a site's return addresses
+inline constexpr unsigned kReturnsKept = 6;             ///< of a site's return addresses
 
 /// Everything known about one call stack.
 struct Site {

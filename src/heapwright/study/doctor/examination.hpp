@@ -5,6 +5,8 @@
 #include <string>
 #include <vector>
 
+#include <heapwright/study/doctor/process_facts.hpp>
+
 namespace heapwright::study {
 
 /// Whose malloc serves the process, as far as its mappings tell.
@@ -78,6 +80,7 @@ struct Examination {
     std::uint64_t fast_blocks = 0;    ///< glibc: free and not merged yet
     std::uint64_t thread_caches = 0;  ///< glibc: caches that hold blocks
     std::vector<ArenaFigures> arenas;
+    std::vector<doctor::Descendant> descendants;  ///< processes that it started: their memory is not in the figures above
 
     [[nodiscard]] std::uint64_t rss() const { return parts.rss(); }
     /// The name of the first invariant that does not hold, or nullptr.

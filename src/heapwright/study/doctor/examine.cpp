@@ -284,6 +284,7 @@ Result<Examination> examine(int pid) {
         return doctor::refuse(doctor::Refusal::ended);
     }
     Examination result = Examiner{*process, std::move(*mappings)}.run();
+    result.descendants = doctor::descendants_of(pid);
     if (!doctor::is_still_there(*process)) {
         return doctor::refuse(doctor::Refusal::ended);
     }

@@ -5,7 +5,10 @@
 #include <cerrno>
 #include <charconv>
 #include <cstring>
+#include <filesystem>
+#include <map>
 #include <string_view>
+#include <system_error>
 #include <utility>
 
 #include <elf.h>
@@ -25,6 +28,8 @@ std::string folder_of(int pid) { return "/proc/" + std::to_string(pid); }
 struct Stat {
     std::string name;
     char state = '?';
+    int parent = 0;
+    std::uint64_t rss_pages = 0;
     std::uint64_t flags = 0;
     std::uint64_t start_time = 0;
 };
@@ -43,9 +48,11 @@ Result<Stat> read_stat(int pid) {
     stat.name = text->substr(open + 1, close - open - 1);
     std::size_t at = close + 1;
     constexpr int kState = 3;
+    constexpr int kParent = 4;
     constexpr int kFlags = 9;
     constexpr int kStartTime = 22;
-    for (int field = kState; field <= kStartTime && at < text->size(); ++field) {
+    constexpr int kRss = 24;
+    for (int field = kState; field <= kRss && at < text->size(); ++field) {
         at = text->find_first_not_of(" \n", at);
         if (at == std::string::npos) {
             break;
@@ -55,6 +62,10 @@ Result<Stat> read_stat(int pid) {
         std::from_chars(text->data() + at, text->data() + end, number);
         if (field == kState) {
             stat.state = (*text)[at];
+        } else if (field == kParent) {
+            stat.parent = static_cast<int>(number);
+        } else if (field == kRss) {
+            stat.rss_pages = number;
         } else if (field == kFlags) {
             stat.flags = number;
         } else if (field == kStartTime) {
@@ -185,6 +196,41 @@ Result<ProcessFacts> read_process_facts(int pid) {
     process.status_rss_bytes = number_in(*status, "\nVmRSS:") << 10;
     read_executable(process);
     return process;
+}
+
+std::vector<Descendant> descendants_of(int pid) {
+    struct Known {
+        int parent;
+        Descendant process;
+    };
+    std::map<int, Known> all;
+    std::error_code ignored;  // processes come and go while their list is read
+    for (std::filesystem::directory_iterator at("/proc", ignored), end; at != end; at.increment(ignored)) {
+        const std::string name = at->path().filename().string();
+        int number = 0;
+        if (const auto [rest, error] = std::from_chars(name.data(), name.data() + name.size(), number);
+            error != std::errc{} || rest != name.data() + name.size()) {
+            continue;
+        }
+        if (const auto stat = read_stat(number); stat && stat->state != 'Z' && stat->state != 'X') {
+            const auto page_bytes = static_cast<std::uint64_t>(sysconf(_SC_PAGESIZE));
+            all[number] = {.parent = stat->parent,
+                           .process = {.pid = number, .name = stat->name, .rss_bytes = stat->rss_pages * page_bytes}};
+        }
+    }
+    std::vector<Descendant> found;
+    for (const auto& [number, known] : all) {
+        int parent = known.parent;
+        for (std::size_t steps = 0; parent > 1 && parent != pid && steps < all.size(); ++steps) {  // a number may have been given anew
+            const auto next = all.find(parent);
+            parent = next == all.end() ? 0 : next->second.parent;
+        }
+        if (parent == pid) {
+            found.push_back(known.process);
+        }
+    }
+    std::stable_sort(found.begin(), found.end(), [](const Descendant& a, const Descendant& b) { return a.rss_bytes > b.rss_bytes; });
+    return found;
 }
 
 bool is_still_there(const ProcessFacts& process) {

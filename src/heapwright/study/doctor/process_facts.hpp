@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <string>
+#include <vector>
 
 #include <heapwright/base/error.hpp>
 
@@ -37,6 +38,16 @@ struct ProcessFacts {
 
 /// Whether it is still the process that was read, and has memory.
 [[nodiscard]] bool is_still_there(const ProcessFacts& process);
+
+/// A process that another one started, itself or through others.
+struct Descendant {
+    int pid = 0;
+    std::string name;
+    std::uint64_t rss_bytes = 0;  ///< by the kernel's own count, pages that it shares with its parent included
+};
+
+/// Those that run now, the largest first. Cost: a look at every process of the machine.
+[[nodiscard]] std::vector<Descendant> descendants_of(int pid);
 
 /// A failure that is a Refusal.
 [[nodiscard]] std::unexpected<Error> refuse(Refusal refusal, std::uint64_t number = 0, int system_errno = 0);

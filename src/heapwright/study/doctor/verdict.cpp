@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <array>
 
+#include <heapwright/study/report/terminal.hpp>
 #include <heapwright/study/report/units.hpp>
 
 namespace heapwright::study {
@@ -142,8 +143,33 @@ void judge_growth(const Examination& now, const Examination& before, double seco
     verdict.fix = "find the site: heapwright record -- PROGRAM, then heapwright report --show leaks";
 }
 
+/// A server's master, or a driver of compilers, holds little itself.
+void name_descendants(const Examination& look, Verdict& verdict) {
+    constexpr std::size_t kNamed = 4;
+    const auto& all = look.descendants;
+    if (all.empty()) {
+        return;
+    }
+    std::uint64_t bytes = 0;
+    std::string names;
+    for (std::size_t i = 0; i < all.size(); ++i) {
+        bytes += all[i].rss_bytes;
+        if (i < kNamed) {
+            names += std::string(i == 0 ? "" : ", ") + harmless(all[i].name) + " " + std::to_string(all[i].pid) + " (" +
+                     bytes_text(all[i].rss_bytes) + ")";
+        }
+    }
+    names += all.size() > kNamed ? " and " + count_text(all.size() - kNamed) + " more" : "";
+    verdict.sentences.push_back("it is one of " + count_text(all.size() + 1) + " processes: those that it started hold " +
+                                bytes_text(bytes) + ", pages that they share counted in each: " + names);
+    if (all.front().rss_bytes > look.rss()) {
+        verdict.fix = "look at the largest: heapwright doctor " + std::to_string(all.front().pid);
+    }
+}
+
 /// What is true of any verdict, and changes what the RSS means.
 void add_remarks(const Examination& look, Verdict& verdict) {
+    name_descendants(look, verdict);
     if (is_worth(look.parts.lazy_free, look)) {
         verdict.sentences.push_back(bytes_text(look.parts.lazy_free) +
                                     " are given back already (MADV_FREE): they count until the kernel needs them");

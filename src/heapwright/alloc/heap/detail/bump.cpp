@@ -34,6 +34,30 @@ bool fold(Span* chunk) noexcept {
     return true;
 }
 
+/// From header to header, as far as there are any: what lies behind the last block is none, or that of a block that was freed.
+/// Threads make and free blocks meanwhile: the figures lag, nothing else depends on them.
+#if HEAPWRIGHT_UNDER_TSAN
+__attribute__((no_sanitize("thread")))
+#endif
+void add_chunk(std::span<SiteFigures> sites, const Span* chunk, std::uint64_t times, bool is_overtaken) noexcept {
+    const char* const end = chunk->start + kSliceBytes;
+    for (const char* block = chunk->start + kBumpUnit; block < end;) {
+        const BumpHeader header = *bump_header(static_cast<const void*>(block));
+        if ((header.tag != BumpHeader::kLive && header.tag != BumpHeader::kFreed) || header.units == 0) {
+            return;
+        }
+        if (header.tag == BumpHeader::kLive && header.site < sites.size()) {
+            SiteFigures& site = sites[header.site];
+            site.live_blocks += times;
+            site.live_bytes += times * (header.units * kBumpUnit - kBumpHeaderBytes);
+            site.held_back += chunk->state == SpanState::full && site.last != chunk ? times : 0;
+            site.lost += is_overtaken ? times : 0;
+            site.last = chunk;
+        }
+        block += header.units * kBumpUnit;
+    }
+}
+
 }  // namespace
 
 Span* BumpPlace::take_chunk(BumpHome& home) noexcept {
@@ -71,14 +95,14 @@ void BumpPlace::fill_again(BumpHome& home) noexcept {
     home.end = home.chunk->start + kSliceBytes;
 }
 
-void* BumpPlace::take_slow(BumpHome& home, std::size_t bytes) noexcept {
+void* BumpPlace::take_slow(BumpHome& home, std::size_t bytes, std::uint32_t site) noexcept {
     if (home.chunk != nullptr) {
         home.others_free = fold(home.chunk) || home.others_free;
         if (home.chunk->countdown == 0) {
             won_.fetch_add(1, std::memory_order_relaxed);     // a figure
             filled_.fetch_add(1, std::memory_order_relaxed);  // as above
             fill_again(home);
-            return home.take(bytes);
+            return home.take(bytes, site);
         }
     }
     if (home.has_notices.load(std::memory_order_relaxed)) {  // a hint; the lock orders
@@ -94,7 +118,7 @@ void* BumpPlace::take_slow(BumpHome& home, std::size_t bytes) noexcept {
     home.chunk = chunk;
     home.others_free = false;
     fill_again(home);
-    return home.take(bytes);
+    return home.take(bytes, site);
 }
 
 void BumpPlace::stop_no_block(const char* what, const void* block) noexcept {
@@ -216,12 +240,12 @@ std::size_t BumpPlace::usable_bytes(const void* block, const char* what) noexcep
     if (bump_header(block)->tag != BumpHeader::kLive) {
         stop_no_block(what, block);
     }
-    return (bump_header(block)->weight & kUnitsMask) * kBumpUnit - kBumpHeaderBytes;
+    return bump_header(block)->units * kBumpUnit - kBumpHeaderBytes;
 }
 
 bool BumpPlace::resize(BumpHome& home, void* block, std::size_t bytes) noexcept {
     BumpHeader* const header = bump_header(block);
-    const std::size_t before = (header->weight & kUnitsMask) * kBumpUnit;
+    const std::size_t before = header->units * kBumpUnit;
     char* const start = static_cast<char*>(block);
     if (home.chunk == nullptr || start + before != home.cursor || bytes > kSliceBytes) {
         return false;
@@ -230,8 +254,9 @@ bool BumpPlace::resize(BumpHome& home, void* block, std::size_t bytes) noexcept 
     if (whole > static_cast<std::size_t>(home.end - start)) {
         return false;
     }
-    home.chunk->countdown += weight_of(whole) - header->weight;
-    header->weight = weight_of(whole);
+    const auto units = static_cast<std::uint32_t>(whole / kBumpUnit);
+    home.chunk->countdown += units - header->units;
+    header->units = static_cast<std::uint16_t>(units);
     home.cursor = start + whole;
     return true;
 }
@@ -304,6 +329,22 @@ void BumpPlace::add_figures(BumpFigures& sum) noexcept {
         sum.lost += is_filled && filled - chunk->stamp >= kOvertaken ? 1U : 0U;
     }
     sum.won += won_.load(std::memory_order_relaxed);  // a figure
+}
+
+void BumpPlace::add_sites(std::span<SiteFigures> sites) noexcept {
+    const os::LockGuard guard(lock_);
+    std::uint64_t chunks = 0;
+    for (const Span* chunk = chunks_; chunk != nullptr; chunk = chunk->cache_next) {
+        ++chunks;
+    }
+    const std::uint64_t times = (chunks + kMostWalked - 1) / kMostWalked;
+    const std::uint32_t filled = filled_.load(std::memory_order_relaxed);  // under the lock
+    std::uint64_t number = 0;
+    for (const Span* chunk = chunks_; chunk != nullptr; chunk = chunk->cache_next) {
+        if (number++ % times == 0) {
+            add_chunk(sites, chunk, times, chunk->state == SpanState::full && filled - chunk->stamp >= kOvertaken);
+        }
+    }
 }
 
 const char* BumpPlace::broken_invariant() noexcept {

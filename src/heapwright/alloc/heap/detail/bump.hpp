@@ -4,6 +4,7 @@
 #include <atomic>
 #include <cstddef>
 #include <cstdint>
+#include <span>
 
 #include <heapwright/alloc/heap/detail/span.hpp>
 #include <heapwright/alloc/heap/size_class.hpp>
@@ -17,7 +18,8 @@ struct BumpHeader {
     static constexpr std::uint32_t kFreed = 0x6465'6572;
 
     std::uint32_t tag;
-    std::uint32_t weight;  ///< 2^16 for the block, and 1 for each unit that it takes
+    std::uint16_t units;  ///< that the block takes with its header
+    std::uint16_t site;   ///< the plan's entry that it was made by; 0: none, or one beyond the 65535th
 };
 inline constexpr std::size_t kBumpUnit = 16;
 inline constexpr unsigned kWeightBlockLog2 = 16;
@@ -30,9 +32,8 @@ static_assert(kBumpHeaderBytes == 8 && kSliceBytes / kBumpUnit < (1U << kWeightB
 [[nodiscard]] constexpr std::size_t bump_bytes_for(std::size_t bytes) noexcept {
     return (bytes + kBumpHeaderBytes + kBumpUnit - 1) & ~(kBumpUnit - 1);
 }
-[[nodiscard]] constexpr std::uint32_t weight_of(std::size_t whole_bytes) noexcept {
-    return (1U << kWeightBlockLog2) + static_cast<std::uint32_t>(whole_bytes / kBumpUnit);
-}
+/// 2^16 for the block, and 1 for each unit.
+[[nodiscard]] constexpr std::uint32_t weight_of(std::uint32_t units) noexcept { return (1U << kWeightBlockLog2) + units; }
 
 class BumpPlace;
 
@@ -47,16 +48,17 @@ struct BumpHome {
     bool others_free = false;              ///< into the chunk that is being filled
 
     /// Requires: bytes <= placement::kMostBumpBytes.  Returns: nullptr when the chunk has no room.
-    [[nodiscard]] HEAPWRIGHT_ALWAYS_INLINE void* take(std::size_t bytes) noexcept {
+    [[nodiscard]] HEAPWRIGHT_ALWAYS_INLINE void* take(std::size_t bytes, std::uint32_t site) noexcept {
         const std::size_t whole = bump_bytes_for(bytes);
         char* const block = cursor;
         if (HEAPWRIGHT_UNLIKELY(whole > static_cast<std::size_t>(end - block))) {
             return nullptr;
         }
         cursor = block + whole;
-        const std::uint32_t weight = weight_of(whole);
-        *bump_header(block) = {.tag = BumpHeader::kLive, .weight = weight};
-        chunk->countdown += weight;
+        const auto units = static_cast<std::uint32_t>(whole / kBumpUnit);
+        *bump_header(block) = {
+            .tag = BumpHeader::kLive, .units = static_cast<std::uint16_t>(units), .site = static_cast<std::uint16_t>(site)};
+        chunk->countdown += weight_of(units);
         return block;
     }
 };
@@ -69,6 +71,15 @@ struct BumpFigures {
     std::uint64_t held_back = 0;  ///< filled, and not empty
     std::uint64_t lost = 0;       ///< of those, that kOvertaken others were filled after
     std::uint64_t won = 0;        ///< filled chunks that became empty
+};
+
+/// What blocks of one entry of the plan do to the chunks that they lie in.
+struct SiteFigures {
+    std::uint64_t live_blocks = 0;
+    std::uint64_t live_bytes = 0;  ///< without headers
+    std::uint64_t held_back = 0;   ///< filled chunks with a live block of it
+    std::uint64_t lost = 0;        ///< live blocks in chunks that kOvertaken others were filled after
+    const Span* last = nullptr;    ///< chunk that is counted in held_back
 };
 
 /// The chunks of one bump place. A chunk's span record is used so:
@@ -97,7 +108,7 @@ public:
     /// A block, when the home's chunk has no room: from the same one if it is empty, else from a new one.
     ///
     /// Returns: nullptr when memory is exhausted.
-    [[nodiscard]] void* take_slow(BumpHome& home, std::size_t bytes) noexcept;
+    [[nodiscard]] void* take_slow(BumpHome& home, std::size_t bytes, std::uint32_t site) noexcept;
 
     /// Frees a block into its chunk. Requires: is_bump(owner), which is the chunk's.
     static HEAPWRIGHT_ALWAYS_INLINE void release(Span* chunk, std::uintptr_t owner, void* block) noexcept {
@@ -106,7 +117,7 @@ public:
             stop_no_block("free", block);
         }
         header->tag = BumpHeader::kFreed;
-        const std::uint32_t weight = header->weight;
+        const std::uint32_t weight = weight_of(header->units);
         const auto self = reinterpret_cast<std::uintptr_t>(__builtin_thread_pointer()) | owner::kBump;
         if (HEAPWRIGHT_LIKELY(owner == self)) {  // equal only if this thread wrote it
             chunk->countdown -= weight;
@@ -133,6 +144,12 @@ public:
     void leave(std::uintptr_t thread, bool others) noexcept;
 
     void add_figures(BumpFigures& sum) noexcept;
+    /// Adds what stands in the headers of blocks to the entries that made them, by their numbers. Of more than kMostWalked
+    /// chunks only every second, third, ... is looked at, and counts for those that are not.
+    ///
+    /// Cost: a look at each block of the chunks, under the place's lock.
+    void add_sites(std::span<SiteFigures> sites) noexcept;
+    static constexpr std::uint32_t kMostWalked = 256;
     [[nodiscard]] os::SpinLock& lock() noexcept { return lock_; }
     /// The name of the first invariant that does not hold, or nullptr. Requires: no thread uses the place meanwhile.
     [[nodiscard]] const char* broken_invariant() noexcept;

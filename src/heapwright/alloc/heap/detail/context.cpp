@@ -15,45 +15,64 @@ using StackWord [[gnu::may_alias]] = std::uintptr_t;
 
 }  // namespace
 
-/// The frames are those of callers that live; sanitizers would have a word to say about looking into them.
-__attribute__((no_sanitize("address"))) bool came_by(const Context& context, const std::uintptr_t* frame, std::uintptr_t rbp) noexcept {
-    const std::uintptr_t bias = context.bias.load(std::memory_order_relaxed);  // a module that moves now may be missed once
+namespace {
+
+/// Where the frame ends that a call came from, by its step; 0: not there.
+std::uintptr_t end_of_frame(const placement::FrameStep& step, std::uintptr_t stack_pointer, std::uintptr_t rbp) noexcept {
+    const std::uintptr_t base = step.by_rbp ? rbp : stack_pointer;
+    // A function that has rbp as its frame's base has it above what it pushed. What does not is a value of something else.
+    const bool is_there = base % sizeof(std::uintptr_t) == 0 && base - stack_pointer < kLargestFrame;
+    return is_there ? base + static_cast<std::uintptr_t>(std::intptr_t{step.cfa_offset}) : 0;
+}
+
+}  // namespace
+
+// The frames are those of callers that live; sanitizers would have a word to say about looking into them.
+__attribute__((no_sanitize("address"))) std::uintptr_t caller_by(const Context& context, const std::uintptr_t* frame,
+                                                                 std::uintptr_t rbp) noexcept {
+    const std::uintptr_t outer = end_of_frame(context.steps[0], reinterpret_cast<std::uintptr_t>(frame), rbp);
+    return outer == 0 ? 0 : reinterpret_cast<const StackWord*>(outer)[-1];
+}
+
+__attribute__((no_sanitize("address"))) Arrival came_by(const Context& context, const std::uintptr_t* frame, std::uintptr_t rbp) noexcept {
     auto stack_pointer = reinterpret_cast<std::uintptr_t>(frame);
-    for (std::uint32_t i = 0; i + 1 < context.returns.count; ++i) {
-        const placement::FrameStep& step = context.steps[i];
-        const std::uintptr_t base = step.by_rbp ? rbp : stack_pointer;
-        // A function that has rbp as its frame's base has it above what it pushed. What does not is a value of something else.
-        if (base % sizeof(std::uintptr_t) != 0 || base - stack_pointer >= kLargestFrame) {
-            return false;
+    for (std::uint32_t i = 0; i + 1 < context.count; ++i) {
+        const placement::FrameStep& step = context.steps[i];  // known: the code that it leaves was met
+        const std::uintptr_t outer = end_of_frame(step, stack_pointer, rbp);
+        if (outer == 0) {
+            return {};
         }
-        const std::uintptr_t outer = base + static_cast<std::uintptr_t>(std::intptr_t{step.cfa_offset});
-        if (reinterpret_cast<const StackWord*>(outer)[-1] != bias + context.returns.values[i + 1]) {
-            return false;
+        const std::uintptr_t there = reinterpret_cast<const StackWord*>(outer)[-1];
+        // Pairs with learn(). Where modules move meanwhile, a call may be missed.
+        const std::uintptr_t wanted = context.codes[i + 1].load(std::memory_order_acquire);
+        if (there != wanted || wanted == 0) {
+            return {.unknown = wanted == 0 ? there : 0};
         }
         if (step.saves_rbp) {
+            const std::uintptr_t base = step.by_rbp ? rbp : stack_pointer;
             rbp = *reinterpret_cast<const StackWord*>(base + static_cast<std::uintptr_t>(std::intptr_t{step.rbp_offset}));
         }
         stack_pointer = outer;
     }
-    return true;
+    return {.is_by_these = true};
 }
 
-bool learn(Context& context, std::uintptr_t bias) noexcept {
-    context.bias.store(bias, std::memory_order_relaxed);                            // published with the route
+bool learn(Context& context, std::span<const std::uintptr_t> codes) noexcept {
     const placement::StepSource source = g_source.load(std::memory_order_relaxed);  // set before the plan begins
-    if (context.is_known || source == nullptr) {
-        return context.is_known;
-    }
-    for (std::uint32_t i = 0; i + 1 < context.returns.count; ++i) {
-        placement::FrameStep& step = context.steps[i];
-        const bool is_sound = source(bias + context.returns.values[i], step) && step.cfa_offset >= 8 &&
-                              static_cast<std::uintptr_t>(step.cfa_offset) < kLargestFrame;
-        if (!is_sound) {
-            return false;
+    context.count = static_cast<std::uint32_t>(codes.size());
+    bool is_sound = source != nullptr;
+    for (std::size_t i = 0; is_sound && i + 1 < codes.size() && codes[i] != 0; ++i) {
+        if (i == context.learned) {
+            placement::FrameStep& step = context.steps[i];
+            is_sound = source(codes[i], step) && step.cfa_offset >= 8 && static_cast<std::uintptr_t>(step.cfa_offset) < kLargestFrame;
+            context.learned += is_sound ? 1U : 0U;
         }
     }
-    context.is_known = true;
-    return true;
+    for (std::size_t i = 0; i < codes.size(); ++i) {
+        // Behind the step that leaves it; pairs with came_by().
+        context.codes[i].store(i <= context.learned ? codes[i] : 0, std::memory_order_release);
+    }
+    return is_sound;
 }
 
 }  // namespace heapwright::heap

@@ -13,12 +13,13 @@ namespace heapwright::heap {
 constinit std::atomic<RouteTable*> g_routes{nullptr};
 constinit std::array<Place*, placement::kMostPlaces + 1> g_places{};
 constinit std::atomic<std::uint32_t> g_place_count{0};
+constinit std::uint32_t g_site_count = 0;
 constinit std::atomic<Context* const*> g_contexts{nullptr};
 constinit os::SpinLock g_plan_lock;
+constinit PlannedThread* g_planned_threads = nullptr;
 
 namespace {
 
-constinit PlannedThread* g_threads = nullptr;
 constinit PlannedThread* g_parked_threads = nullptr;
 
 /// The class of each size up to kDirectBytes, by (bytes + 7) / 8.
@@ -50,7 +51,7 @@ void reset_parts(PlannedThread& thread) noexcept {
 
 PlannedThread* make_thread() noexcept {
     const std::uint32_t places = g_place_count.load(std::memory_order_relaxed);  // fixed since the plan began
-    void* const room = allocate_metadata(sizeof(PlannedThread) + places * sizeof(PlacePart));
+    void* const room = allocate_metadata(sizeof(PlannedThread) + places * sizeof(PlacePart) + (g_site_count + 1) * sizeof(Given));
     if (room == nullptr) {
         return nullptr;
     }
@@ -59,6 +60,10 @@ PlannedThread* make_thread() noexcept {
         auto* const part = new (&thread->part(place)) PlacePart;
         part->kind = g_places[place]->kind;
         part->bump.place = &g_places[place]->bump;
+    }
+    thread->sites = reinterpret_cast<Given*>(&thread->part(places + 1));
+    for (std::uint32_t site = 0; site <= g_site_count; ++site) {
+        new (&thread->sites[site]) Given;
     }
     return thread;
 }
@@ -77,8 +82,8 @@ PlannedThread* obtain_thread() noexcept {
     if (thread != nullptr) {
         const os::LockGuard guard(g_plan_lock);
         thread->thread = thread_pointer();
-        thread->next = g_threads;
-        g_threads = thread;
+        thread->next = g_planned_threads;
+        g_planned_threads = thread;
     }
     return thread;
 }
@@ -101,55 +106,79 @@ HEAPWRIGHT_ALWAYS_INLINE void* take_small(PlacePart& part, std::uint32_t place, 
     return part.cache->take(size_class, may_borrow, is_zero);
 }
 
-HEAPWRIGHT_ALWAYS_INLINE void* take_in(PlannedThread& self, std::uint32_t place, std::size_t bytes, bool& is_zero) noexcept {
+HEAPWRIGHT_ALWAYS_INLINE void* take_in(PlannedThread& self, std::uint32_t place, std::size_t bytes, std::uint32_t site,
+                                       bool& is_zero) noexcept {
     PlacePart& part = self.part(place);
-    part.count(bytes);
     if (part.kind == SitePlace::bump) {
-        void* const block = part.bump.take(bytes);
-        return HEAPWRIGHT_LIKELY(block != nullptr) ? block : part.bump.place->take_slow(part.bump, bytes);
+        void* const block = part.bump.take(bytes, site);
+        return HEAPWRIGHT_LIKELY(block != nullptr) ? block : part.bump.place->take_slow(part.bump, bytes, site);
     }
     return take_small(part, place, class_for(bytes), part.kind == SitePlace::heap, is_zero);
 }
 
-/// The first route for this call and size. `rbp`: what the caller has there, or 0 where that is not known.
-const RouteTable::Slot* find_route(const RouteTable& routes, std::size_t bytes, const std::uintptr_t* frame, std::uintptr_t rbp) noexcept {
+/// The first route for this call and size. `rbp`: what the caller has there, or 0 where that is not known. `unknown`: code of a
+/// caller that may be one of those that are looked for, of a module that was not loaded yet; else it stays as it is.
+const RouteTable::Slot* find_route(const RouteTable& routes, std::size_t bytes, const std::uintptr_t* frame, std::uintptr_t rbp,
+                                   std::uintptr_t& unknown) noexcept {
     const std::uintptr_t code = frame[-1];
     const RouteTable::Slot* slot = routes.find(code, bytes);
-    while (slot != nullptr) {
-        const std::uint32_t context = slot->context.load(std::memory_order_relaxed);                          // valid by itself
-        if (context == 0 || came_by(*g_contexts.load(std::memory_order_acquire)[context - 1], frame, rbp)) {  // pairs with begin()
+    std::uintptr_t caller = 0;  // the same for all contexts of this code
+    for (; slot != nullptr; slot = RouteTable::find_from(slot + 1, code, bytes)) {
+        const std::uint32_t number = slot->context.load(std::memory_order_relaxed);  // valid by itself
+        if (number == 0) {
             break;
         }
-        slot = RouteTable::find_from(slot + 1, code, bytes);
+        const Context& context = *g_contexts.load(std::memory_order_acquire)[number - 1];  // pairs with begin()
+        caller = caller != 0 ? caller : caller_by(context, frame, rbp);
+        const std::uint32_t wanted = slot->caller.load(std::memory_order_relaxed);  // as above
+        if (wanted != 0 && wanted != static_cast<std::uint32_t>(caller)) {
+            continue;
+        }
+        const Arrival arrival = came_by(context, frame, rbp);
+        if (arrival.is_by_these) {
+            break;
+        }
+        unknown = arrival.unknown != 0 ? arrival.unknown : unknown;
     }
     return slot;
 }
 
+/// The same, and where the plan waits for modules, after a look at whose code this is.
+const RouteTable::Slot* find_route_late(std::size_t bytes, const std::uintptr_t* frame, std::uintptr_t rbp) noexcept {
+    std::uintptr_t unknown = 0;
+    const RouteTable& routes = *g_routes.load(std::memory_order_acquire);  // pairs with publish()
+    const RouteTable::Slot* const slot = find_route(routes, bytes, frame, rbp, unknown);
+    if (!routes.watches() || (slot != nullptr && unknown == 0)) {
+        return slot;
+    }
+    if (slot == nullptr) {
+        look_at(frame[-1]);
+    }
+    if (unknown != 0) {
+        look_at(unknown);
+    }
+    return find_route(*g_routes.load(std::memory_order_acquire), bytes, frame, rbp, unknown);  // as above
+}
+
 void* allocate_by_route(std::size_t bytes, const std::uintptr_t* frame, std::uintptr_t rbp, bool& is_zero) noexcept {
     PlannedThread& self = *t_state.planned;
-    const RouteTable::Slot* slot = find_route(*g_routes.load(std::memory_order_acquire), bytes, frame, rbp);  // pairs with publish()
-    if (slot == nullptr && g_routes.load(std::memory_order_acquire)->watches()) {                             // as above
-        look_at(frame[-1]);
-        slot = find_route(*g_routes.load(std::memory_order_acquire), bytes, frame, rbp);  // as above
+    void* block = nullptr;
+    if (const RouteTable::Slot* const slot = find_route_late(bytes, frame, rbp); slot != nullptr) {
+        const std::uint32_t site = slot->site.load(std::memory_order_relaxed);    // valid by itself
+        const std::uint32_t place = slot->place.load(std::memory_order_relaxed);  // as above
+        self.sites[site].count(bytes);
+        block = place == 0 ? nullptr : take_in(self, place, bytes, site, is_zero);
     }
-    const std::uint32_t place = slot == nullptr ? 0 : slot->place.load(std::memory_order_relaxed);  // valid by itself
-    void* const block = place == 0 ? nullptr : take_in(self, place, bytes, is_zero);
     // Where memory is short, malloc's spans may have a block all the same.
     return block != nullptr ? block : self.cache->take(class_for(bytes), true, is_zero);
 }
 
 /// Without a refill; nullptr where one is needed.
-HEAPWRIGHT_ALWAYS_INLINE void* take_at_hand(PlacePart& part, std::size_t bytes) noexcept {
-    void* block = nullptr;
+HEAPWRIGHT_ALWAYS_INLINE void* take_at_hand(PlacePart& part, std::size_t bytes, std::uint32_t site) noexcept {
     if (part.kind == SitePlace::bump) {
-        block = part.bump.take(bytes);
-    } else if (HEAPWRIGHT_LIKELY(part.cache != nullptr)) {
-        block = part.cache->take_at_hand(class_for(bytes));
+        return part.bump.take(bytes, site);
     }
-    if (HEAPWRIGHT_LIKELY(block != nullptr)) {
-        part.count(bytes);
-    }
-    return block;
+    return HEAPWRIGHT_LIKELY(part.cache != nullptr) ? part.cache->take_at_hand(class_for(bytes)) : nullptr;
 }
 
 HEAPWRIGHT_NOINLINE void* take_slowly(std::size_t bytes, const std::uintptr_t* frame) noexcept {
@@ -191,41 +220,44 @@ void* allocate_by_plan(std::size_t bytes, const std::uintptr_t* frame) noexcept 
     }
     const std::uint32_t place = slot->place.load(std::memory_order_relaxed);  // valid by itself
     if (HEAPWRIGHT_LIKELY(place != 0)) {
-        if (void* const block = take_at_hand(self.part(place), bytes); HEAPWRIGHT_LIKELY(block != nullptr)) {
+        const std::uint32_t site = slot->site.load(std::memory_order_relaxed);  // valid by itself
+        if (void* const block = take_at_hand(self.part(place), bytes, site); HEAPWRIGHT_LIKELY(block != nullptr)) {
+            self.sites[site].count(bytes);
             return block;
         }
     }
     return take_slowly(bytes, frame);
 }
 
-std::uint32_t place_for(std::size_t bytes, const std::uintptr_t* frame) noexcept {
-    const RouteTable* const routes = g_routes.load(std::memory_order_acquire);  // pairs with publish()
-    const RouteTable::Slot* const slot = routes == nullptr ? nullptr : find_route(*routes, bytes, frame, 0);
-    return slot == nullptr ? 0 : slot->place.load(std::memory_order_relaxed);  // valid by itself
+Destination destination_of(std::size_t bytes, const std::uintptr_t* frame) noexcept {
+    const RouteTable::Slot* const slot = placement::is_in_force() ? find_route_late(bytes, frame, 0) : nullptr;
+    if (slot == nullptr) {
+        return {};
+    }
+    return {.place = slot->place.load(std::memory_order_relaxed), .site = slot->site.load(std::memory_order_relaxed)};  // valid each
 }
 
-void* allocate_in(std::uint32_t place, std::size_t bytes, std::size_t alignment, bool& is_zero) noexcept {
+void* allocate_in(Destination to, std::size_t bytes, std::size_t alignment, bool& is_zero) noexcept {
+    if (to.place == 0) {
+        return nullptr;
+    }
     if (t_state.planned == nullptr) {
         static_cast<void>(cache_of_thread());  // joins the plan
     }
     PlannedThread* const self = t_state.planned;
-    if (self == nullptr || place == 0 || place > g_place_count.load(std::memory_order_relaxed)) {  // fixed since the plan began
+    if (self == nullptr || to.place > g_place_count.load(std::memory_order_relaxed)) {  // fixed since the plan began
         return nullptr;
     }
-    PlacePart& part = self->part(place);
+    PlacePart& part = self->part(to.place);
     const bool is_bump = part.kind == SitePlace::bump;
-    if (bytes > (is_bump ? placement::kMostBumpBytes : kSmallBytes) || (is_bump && alignment > kBumpUnit)) {
-        return nullptr;
-    }
-    if (is_bump || alignment <= kSmallestBytes) {
-        return take_in(*self, place, bytes, is_zero);
-    }
     const AlignedPlace aligned = aligned_place(bytes, alignment);
-    if (!aligned.is_small) {
+    const bool is_plain = is_bump || alignment <= kSmallestBytes;
+    if (bytes > (is_bump ? placement::kMostBumpBytes : kSmallBytes) || (is_bump && alignment > kBumpUnit) ||
+        (!is_plain && !aligned.is_small)) {
         return nullptr;
     }
-    part.count(bytes);
-    return take_small(part, place, aligned.size_class, false, is_zero);
+    (to.site != 0 ? self->sites[to.site] : part.given).count(bytes);
+    return is_plain ? take_in(*self, to.place, bytes, to.site, is_zero) : take_small(part, to.place, aligned.size_class, false, is_zero);
 }
 
 ThreadCache* cache_under_plan() noexcept {
@@ -300,60 +332,6 @@ void sweep_places() noexcept {
     }
 }
 
-void add_places(HeapStatistics& sum) noexcept {
-    const std::uint64_t threads = sum.threads;
-    for (std::uint32_t number = 1; number <= g_place_count.load(std::memory_order_acquire); ++number) {  // pairs with add_place()
-        Place& place = *g_places[number];
-        if (place.kind != SitePlace::bump) {
-            add_heap(sum, place.core);
-            continue;
-        }
-        BumpFigures figures;
-        place.bump.add_figures(figures);
-        sum.spans += figures.chunks;
-        sum.active_bytes += figures.chunks * kSliceBytes;
-        sum.small_blocks += figures.live_blocks;
-        sum.allocated_bytes += figures.live_bytes;
-    }
-    sum.threads = threads;  // each was counted by its cache of the default heap
-}
-
-/// Looks at parts that their threads change meanwhile: the sums lag, nothing else depends on them.
-#if HEAPWRIGHT_UNDER_TSAN
-__attribute__((no_sanitize("thread")))
-#endif
-void add_place(placement::PlaceStatistics& statistics, std::uint32_t number) noexcept {
-    Place& place = *g_places[number];
-    statistics = {.name = place.name, .kind = place.kind};
-    {
-        const os::LockGuard guard(g_plan_lock);
-        statistics.sites = place.sites;
-        statistics.sites_found = place.sites_found;
-        for (PlannedThread* thread = g_threads; thread != nullptr; thread = thread->next) {
-            statistics.blocks += thread->part(number).blocks;
-            statistics.bytes += thread->part(number).bytes;
-        }
-    }
-    if (place.kind == SitePlace::bump) {
-        BumpFigures figures;
-        place.bump.add_figures(figures);
-        statistics.live_blocks = figures.live_blocks;
-        statistics.live_bytes = figures.live_bytes;
-        statistics.chunks = figures.chunks;
-        statistics.chunk_bytes = figures.chunks * kSliceBytes;
-        statistics.chunks_held_back = figures.held_back;
-        statistics.bets_won = figures.won;
-        statistics.bets_lost = figures.lost;
-        return;
-    }
-    HeapStatistics sum;
-    add_heap(sum, place.core);
-    statistics.live_blocks = sum.small_blocks;
-    statistics.live_bytes = sum.allocated_bytes;
-    statistics.chunks = sum.spans;
-    statistics.chunk_bytes = sum.active_bytes;
-}
-
 void lock_plan() noexcept {
     g_plan_lock.lock();
     for (std::uint32_t place = 1; place <= g_place_count.load(std::memory_order_relaxed); ++place) {  // under the lock
@@ -383,7 +361,7 @@ void leave_plan_after_fork() noexcept {
         }
     }
     const os::LockGuard guard(g_plan_lock);
-    for (PlannedThread* thread = g_threads; thread != nullptr; thread = thread->next) {
+    for (PlannedThread* thread = g_planned_threads; thread != nullptr; thread = thread->next) {
         if (thread->thread != 0 && thread->thread != thread_pointer()) {
             park_thread(*thread);
         }

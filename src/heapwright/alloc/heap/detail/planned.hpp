@@ -28,18 +28,23 @@ struct Place {
     HeapCore core{0, &g_default_core};  // of the other kinds
 };
 
-/// A thread's part of a place, and what it did there. Others read the counts for statistics only.
-struct PlacePart {
-    BumpHome bump;
-    ThreadCache* cache = nullptr;
+/// Blocks that a thread got. Others read it for statistics only.
+struct Given {
     std::uint64_t blocks = 0;
     std::uint64_t bytes = 0;
-    SitePlace kind = SitePlace::by_default;
 
     HEAPWRIGHT_ALWAYS_INLINE void count(std::size_t asked_bytes) noexcept {
         ++blocks;
         bytes += asked_bytes;
     }
+};
+
+/// A thread's part of a place.
+struct PlacePart {
+    BumpHome bump;
+    ThreadCache* cache = nullptr;
+    Given given;  // by number; what entries of the plan gave is counted with them
+    SitePlace kind = SitePlace::by_default;
 };
 
 /// What a thread has under a plan, beside its ThreadState. Never unmapped: a thread that comes takes over what one that went
@@ -49,6 +54,7 @@ struct PlannedThread {
     PlannedThread* next = nullptr;
     PlannedThread* parked_next = nullptr;
     std::uintptr_t thread = 0;  ///< 0: parked
+    Given* sites = nullptr;     ///< by the entries' numbers, from 1; behind the parts
 
     [[nodiscard]] PlacePart& part(std::uint32_t place) noexcept { return reinterpret_cast<PlacePart*>(this + 1)[place - 1]; }
 };
@@ -61,6 +67,8 @@ extern constinit std::atomic<Context* const*> g_contexts;
 /// Places by number, from 1.
 extern constinit std::array<Place*, placement::kMostPlaces + 1> g_places;
 extern constinit std::atomic<std::uint32_t> g_place_count;
+/// Entries of the plan; fixed when it begins.
+extern constinit std::uint32_t g_site_count;
 
 /// A block for who called, whose return address stands below `frame`: of a place, or else of the default heap.
 ///
@@ -68,10 +76,15 @@ extern constinit std::atomic<std::uint32_t> g_place_count;
 /// Returns:  nullptr when memory is exhausted. `is_zero`: but for its first word, the block reads as zero.
 [[nodiscard]] void* allocate_by_plan(std::size_t bytes, const std::uintptr_t* frame) noexcept;
 [[nodiscard]] void* allocate_by_plan(std::size_t bytes, const std::uintptr_t* frame, bool& is_zero) noexcept;
-/// The number of the place for this call and size; 0: the default heap.
-[[nodiscard]] std::uint32_t place_for(std::size_t bytes, const std::uintptr_t* frame) noexcept;
+/// Where a block goes: a place, and the entry of the plan that says so; 0: the default heap, nobody.
+struct Destination {
+    std::uint32_t place = 0;
+    std::uint32_t site = 0;
+};
+/// Where this call of this size is to go. Cost: as a lookup; callers whose frames are left by rbp are not told apart.
+[[nodiscard]] Destination destination_of(std::size_t bytes, const std::uintptr_t* frame) noexcept;
 /// A block of a place; nullptr where the place cannot hold it, or this thread is under no plan, or memory is exhausted.
-[[nodiscard]] void* allocate_in(std::uint32_t place, std::size_t bytes, std::size_t alignment, bool& is_zero) noexcept;
+[[nodiscard]] void* allocate_in(Destination to, std::size_t bytes, std::size_t alignment, bool& is_zero) noexcept;
 
 /// The default heap's cache of this thread under a plan. nullptr: when the thread has ended, or memory is exhausted.
 [[nodiscard]] ThreadCache* cache_under_plan() noexcept;
@@ -85,6 +98,8 @@ void leave_plan() noexcept;
 void shed_places() noexcept;
 /// HeapCore::sweep_abandoned() of all places.
 void sweep_places() noexcept;
+/// Room for what placement::look_at_sites() sees. Returns: false when there is no memory.
+[[nodiscard]] bool make_site_figures(std::uint32_t sites) noexcept;
 /// Adds the blocks and chunks of all places up.
 void add_places(HeapStatistics& sum) noexcept;
 void add_place(placement::PlaceStatistics& statistics, std::uint32_t number) noexcept;
@@ -98,6 +113,8 @@ void leave_plan_after_fork() noexcept;
 
 /// Of the list of threads and of the plan's entries.
 extern constinit os::SpinLock g_plan_lock;
+/// All of them, by PlannedThread::next, the parked ones too; under the lock.
+extern constinit PlannedThread* g_planned_threads;
 /// Looks at the module that unknown code is in; a thread at a time.
 void look_at(std::uintptr_t code) noexcept;
 

@@ -27,17 +27,19 @@ void RouteTable::clear(std::uint32_t routes) noexcept {
     }
 }
 
-void RouteTable::add(std::uintptr_t code, std::uint32_t least, std::uint32_t most, std::uint32_t place, std::uint32_t context) noexcept {
-    auto* slot = const_cast<Slot*>(begin_of(code));            // of this object, which is not const
+void RouteTable::add(const Route& route) noexcept {
+    auto* slot = const_cast<Slot*>(begin_of(route.code));      // of this object, which is not const
     while (slot->code.load(std::memory_order_relaxed) != 0) {  // the only writer
         ++slot;
     }
     // Relaxed: who publishes the table orders all of it.
-    slot->least.store(least, std::memory_order_relaxed);
-    slot->more.store(most - least, std::memory_order_relaxed);
-    slot->place.store(place, std::memory_order_relaxed);
-    slot->context.store(context, std::memory_order_relaxed);
-    slot->code.store(code, std::memory_order_relaxed);
+    slot->least.store(route.least, std::memory_order_relaxed);
+    slot->more.store(route.most - route.least, std::memory_order_relaxed);
+    slot->place.store(route.place, std::memory_order_relaxed);
+    slot->context.store(route.context, std::memory_order_relaxed);
+    slot->site.store(route.site, std::memory_order_relaxed);
+    slot->caller.store(static_cast<std::uint32_t>(route.caller), std::memory_order_relaxed);
+    slot->code.store(route.code, std::memory_order_relaxed);
     ++used_;
 }
 

@@ -24,7 +24,9 @@ public:
         std::atomic<std::uint32_t> least{0};  ///< bytes
         std::atomic<std::uint32_t> more{0};   ///< bytes that the largest request is longer
         std::atomic<std::uint32_t> place{0};
-        std::atomic<std::uint32_t> context{0};  ///< number of the plan's entry whose outer callers must be there too; 0: any
+        std::atomic<std::uint32_t> context{0};  ///< number of the context whose outer callers must be there too; 0: any
+        std::atomic<std::uint32_t> site{0};     ///< number of the plan's entry
+        std::atomic<std::uint32_t> caller{0};   ///< lower half of the first of those callers' code; 0: not loaded
     };
     static_assert(sizeof(Slot) == 32);
 
@@ -32,8 +34,18 @@ public:
     [[nodiscard]] static std::size_t bytes_for(std::uint32_t routes) noexcept;
     /// Makes all slots empty. Requires: memory of bytes_for(routes) follows, aligned to 64.
     void clear(std::uint32_t routes) noexcept;
+    /// What a slot says.
+    struct Route {
+        std::uintptr_t code = 0;
+        std::uint32_t least = 0;
+        std::uint32_t most = 0;
+        std::uint32_t place = 0;
+        std::uint32_t context = 0;
+        std::uint32_t site = 0;
+        std::uintptr_t caller = 0;
+    };
     /// Of two with the same code, the first one added is found first.
-    void add(std::uintptr_t code, std::uint32_t least, std::uint32_t most, std::uint32_t place, std::uint32_t context) noexcept;
+    void add(const Route& route) noexcept;
 
     /// Where the search for this code begins.
     [[nodiscard]] HEAPWRIGHT_ALWAYS_INLINE const Slot* begin_of(std::uintptr_t code) const noexcept {
