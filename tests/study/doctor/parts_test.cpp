@@ -110,14 +110,17 @@ TEST_CASE("a replacement goes before libc, and files tell allocators") {
     std::vector<ProcessMapping> mappings(1);
     CHECK(allocator_in_use(mappings).kind == AllocatorKind::unknown);
     mappings[0].inode = 1;
-    const std::array<std::pair<const char*, AllocatorKind>, 8> known{{{"/usr/lib/libc.so.6", AllocatorKind::glibc},
-                                                                      {"/lib/libc-2.31.so", AllocatorKind::glibc},
-                                                                      {"/lib/ld-musl-x86_64.so.1", AllocatorKind::musl},
-                                                                      {"/usr/lib/libjemalloc.so.2", AllocatorKind::jemalloc},
-                                                                      {"/usr/lib/libtcmalloc_minimal.so.4", AllocatorKind::tcmalloc},
-                                                                      {"/usr/lib/libmimalloc.so.2.0 (deleted)", AllocatorKind::mimalloc},
-                                                                      {"/opt/libheapwright.so", AllocatorKind::heapwright},
-                                                                      {"/usr/lib/libcrypt.so.1", AllocatorKind::unknown}}};
+    const std::array<std::pair<const char*, AllocatorKind>, 11> known{{{"/usr/lib/libc.so.6", AllocatorKind::glibc},
+                                                                       {"/lib/libc-2.31.so", AllocatorKind::glibc},
+                                                                       {"/lib/ld-musl-x86_64.so.1", AllocatorKind::musl},
+                                                                       {"/usr/lib/x86_64-linux-musl/libc.so", AllocatorKind::musl},
+                                                                       {"/opt/x/libc.so", AllocatorKind::unknown},
+                                                                       {"/usr/lib/libtbbmalloc_proxy.so.2", AllocatorKind::other},
+                                                                       {"/usr/lib/libjemalloc.so.2", AllocatorKind::jemalloc},
+                                                                       {"/usr/lib/libtcmalloc_minimal.so.4", AllocatorKind::tcmalloc},
+                                                                       {"/usr/lib/libmimalloc.so.2.0 (deleted)", AllocatorKind::mimalloc},
+                                                                       {"/opt/libheapwright.so", AllocatorKind::heapwright},
+                                                                       {"/usr/lib/libcrypt.so.1", AllocatorKind::unknown}}};
     for (const auto& [path, kind] : known) {
         mappings[0].path = path;
         CHECK(allocator_in_use(mappings).kind == kind);

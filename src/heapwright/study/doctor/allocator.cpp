@@ -1,6 +1,8 @@
 #include <heapwright/study/doctor/allocator.hpp>
 
+#include <algorithm>
 #include <array>
+#include <string>
 #include <string_view>
 #include <utility>
 
@@ -36,6 +38,7 @@ constexpr std::array kReplacements{
     KnownFile{"libsnmalloc", AllocatorKind::other},
     KnownFile{"librpmalloc", AllocatorKind::other},
     KnownFile{"libhoard", AllocatorKind::other},
+    KnownFile{"libtbbmalloc", AllocatorKind::other},
     KnownFile{"libscudo", AllocatorKind::other},
     KnownFile{"libhardened_malloc", AllocatorKind::other},
     KnownFile{"libasan", AllocatorKind::other},
@@ -61,11 +64,22 @@ AllocatorInUse first_of(const Files& files, std::span<const ProcessMapping> mapp
     return {};
 }
 
+/// Debian's loader of musl is a link to its libc.so, and that is what is mapped.
+bool is_musl(const ProcessMapping& mapping) {
+    return mapping.is_file() && mapping.file_name() == "libc.so" && mapping.path.find("musl") != std::string::npos;
+}
+
 }  // namespace
 
 AllocatorInUse allocator_in_use(std::span<const ProcessMapping> mappings) {
     const AllocatorInUse found = first_of(kReplacements, mappings);
-    return found.kind == AllocatorKind::unknown ? first_of(kSystems, mappings) : found;
+    if (found.kind != AllocatorKind::unknown) {
+        return found;
+    }
+    if (const auto musl = std::find_if(mappings.begin(), mappings.end(), is_musl); musl != mappings.end()) {
+        return {.kind = AllocatorKind::musl, .file = musl->path};
+    }
+    return first_of(kSystems, mappings);
 }
 
 }  // namespace doctor
