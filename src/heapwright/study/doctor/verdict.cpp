@@ -162,7 +162,8 @@ void name_descendants(const Examination& look, Verdict& verdict) {
     names += all.size() > kNamed ? " and " + count_text(all.size() - kNamed) + " more" : "";
     verdict.sentences.push_back("it is one of " + count_text(all.size() + 1) + " processes: those that it started hold " +
                                 bytes_text(bytes) + ", pages that they share counted in each: " + names);
-    if (all.front().rss_bytes > look.rss()) {
+    const bool is_problem = verdict.kind != VerdictKind::healthy && verdict.kind != VerdictKind::outside;
+    if (bytes > look.rss() && !is_problem) {
         verdict.fix = "look at the largest: heapwright doctor " + std::to_string(all.front().pid);
     }
 }
