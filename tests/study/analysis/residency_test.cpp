@@ -39,4 +39,16 @@ TEST_CASE("the peak lies between two samples, and what was resident there is the
     CHECK(findings.at_end.resident_bytes == 10 * 4096);
 }
 
+TEST_CASE("files that come after the last map are not what the allocator keeps") {
+    TraceBuilder builder;
+    const std::uint64_t heap = 0x100000;
+    builder.samples({sample(100, 0, 20), sample(1100, 20'000, 700)});  // libraries of 2.7 MiB were loaded meanwhile
+    builder.allocate(1, 100, heap, 100).allocate(1, 200, heap + 0x8000, 100);
+    builder.mappings(400, {line(0x1000, 0x4000, 0x3000, "/bin/x"), line(heap, 0x10000, 0x2000)});
+    builder.release(1, 1000, heap).end();
+    const Findings findings = findings_of(builder);
+    CHECK(findings.at_end.resident_bytes == 700 * 4096);
+    CHECK(findings.at_end.retained_bytes < 3 * 4096);  // two pages ever held a block
+}
+
 }  // namespace heapwright::test

@@ -114,6 +114,23 @@ TEST_CASE("a note about the trace and wrong frees stand out") {
     CHECK(has(text, "1 request refused by the allocator"));
 }
 
+TEST_CASE("what the heap keeps at the end is said by its own parts, not by what else is resident") {
+    Findings findings = test::sample_findings();
+    study::Fragmentation& end = findings.at_end;
+    end = {};
+    end.live_requested = end.live_usable = 1000;
+    end.live_blocks = 3;
+    end.external_bytes = 50'000;
+    end.resident_bytes = 9 << 20;  // files, most of it, which came after the last map
+    const auto says_end = [&] {
+        const auto sentences = verdict_of(findings).sentences;
+        return std::ranges::any_of(sentences, [](const std::string& one) { return one.starts_with("at the end "); });
+    };
+    CHECK_FALSE(says_end());
+    end.retained_bytes = 4 << 20;
+    CHECK(says_end());
+}
+
 TEST_CASE("the verdict names the largest cause first and says when there is nothing to gain") {
     Findings findings = test::sample_findings();
     findings.at_peak.internal_bytes = 0;

@@ -79,6 +79,13 @@ Fragmentation Census::fragmentation_of(const Snapshot& moment, const LiveTotals&
     // Maps leave the recorder's own pages out, samples cannot.
     Fragmentation result = measure_fragmentation(moment, totals, touched, usable_, scale_, resident - recorder);
     result.resident_bytes = resident;
+    // What was mapped after the last map need not be the allocator's: it keeps no more than a map shows, or than blocks ever had.
+    std::uint64_t most = peak_.totals().usable;
+    for (const PageTable::Stretch& stretch : pages_.used_stretches()) {
+        most += (stretch.end - stretch.first) * kOsPageBytes;
+    }
+    most = std::max(most, touched.map() == nullptr ? 0 : touched.map()->retained_bytes);
+    result.retained_bytes = std::min(result.retained_bytes, most);
     result.time_ns = facts_.clock.ns_at(tick);
     return result;
 }

@@ -35,7 +35,9 @@ std::string sparse_pages_sentence(const Fragmentation& moment) {
 
 std::string end_sentence(const Findings& findings) {
     const Fragmentation& end = findings.at_end;
-    const std::uint64_t heap = end.resident_bytes - std::min(end.resident_bytes, end.non_heap_bytes);
+    // By its parts: what else is resident may be of a later moment than the last map.
+    const std::uint64_t parts = end.live_requested + end.internal_bytes + end.external_bytes + end.retained_bytes;
+    const std::uint64_t heap = std::min(parts, end.resident_bytes - std::min(end.resident_bytes, end.non_heap_bytes));
     constexpr std::uint64_t kWorthSaying = std::uint64_t{1} << 20U;
     if (heap < kWorthSaying || heap < 2 * end.live_usable) {
         return {};
