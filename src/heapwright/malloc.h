@@ -29,7 +29,7 @@ struct heapwright_evacuation {
 
 /* Chooses the spans that are to empty. All zero where nothing is worth moving. Cost: about 20 ns for each 64 KiB of the thread's blocks. */
 struct heapwright_evacuation heapwright_begin_evacuation(void);
-/* 1 where the block lies in such a span, else 0; any address may be asked about. Cost: a call and 9 instructions. */
+/* 1 where the block lies in such a span, else 0; any address may be asked about. Cost: a call and about 15 instructions. */
 int heapwright_should_move(const void* block);
 /* The same of many: answers[i] is 1 or 0. Returns how many should move. */
 size_t heapwright_should_move_many(const void* const* blocks, size_t count, unsigned char* answers);

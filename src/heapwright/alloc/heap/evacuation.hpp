@@ -47,7 +47,7 @@ public:
     /// What there was to move when it began.
     [[nodiscard]] const EvacuationFigures& figures() const noexcept { return figures_; }
 
-    /// Whether the block lies in a sparse span. False for any other address. Cost: 9 instructions, and no look at the block.
+    /// Whether the block lies in a sparse span. False for any other address. Cost: 15 instructions, and no look at the block.
     [[nodiscard]] static HEAPWRIGHT_ALWAYS_INLINE bool should_move(const void* block) noexcept {
         const auto offset = static_cast<std::size_t>(static_cast<const char*>(block) - heap::g_first_base);
         if (HEAPWRIGHT_LIKELY(offset < heap::g_first_bytes)) {
