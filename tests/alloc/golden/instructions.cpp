@@ -214,8 +214,9 @@ void count_many(const char* name) {
 void count_planned() {
     namespace placement = heapwright::placement;
     count("heap pair by calls", [] { pair<0>(ask); });
-    if (plan_pair<1>(heapwright::SitePlace::bump) && plan_pair<2>(heapwright::SitePlace::bump) && plan_pair<3>(heapwright::SitePlace::pool) &&
-        plan_pair<4>(heapwright::SitePlace::pool) && placement::begin() && placement::resolve()) {
+    if (plan_pair<1>(heapwright::SitePlace::bump) && plan_pair<2>(heapwright::SitePlace::bump) &&
+        plan_pair<3>(heapwright::SitePlace::pool) && plan_pair<4>(heapwright::SitePlace::pool) && placement::begin() &&
+        placement::resolve()) {
         count_many<0, 5, 6>("heap pair by calls, of code that the plan does not name");
         count_many<1, 2>("heap pair by calls, in a bump place");
         count_many<3, 4>("heap pair by calls, in a pool place");
