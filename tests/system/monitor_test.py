@@ -2,6 +2,7 @@
 import http.client
 import json
 import os
+import re
 import shutil
 import signal
 import socket
@@ -93,6 +94,10 @@ class Monitor(RunTest):
                 answer += piece
         figures = json.loads(answer.split(b"\r\n\r\n")[1])
         self.assertGreater(figures["process"]["resident_bytes"], 1 << 20)
+        self.assertGreaterEqual(figures["process"]["peak_resident_bytes"], figures["process"]["resident_bytes"])
+        # node_exporter's collector of text files knows the words of the older format only, and refuses a file for any other.
+        types = re.findall(r"^# TYPE \S+ (\S+)$", (self.folder / "m.prom").read_text(), re.M)
+        self.assertEqual(set(types), {"gauge", "counter"})
         self.assertGreater(figures["heap"]["allocated_bytes"], 10000)
         self.assertEqual(self.finish(program), [])
         self.assertFalse((self.folder / "s").exists())

@@ -178,7 +178,7 @@ void append_number_of(TextBuffer& text, FieldKind kind, std::uint64_t number) no
 template <class Items, class NameOf>
 std::string_view nearest(const Items& items, std::string_view wanted, NameOf name_of) noexcept {
     std::string_view found;
-    std::size_t least = kSlip;
+    std::size_t least = wanted.size() < kSlip ? wanted.size() : kSlip;  // what shares no letter is no slip
     for (const auto& item : items) {
         if (const std::size_t distance = edit_distance(name_of(item), wanted); distance < least) {
             least = distance;

@@ -54,7 +54,8 @@ void append_openmetrics(TextBuffer& text, const MonitorFigures& figures) noexcep
     append_statistics_openmetrics(heap, figures.latest.heap);
     text.append(head_of(heap.view(), heap.view().size() - kEnd.size()));
     const Measurement& latest = figures.latest;
-    text.append("# TYPE heapwright info\n# HELP heapwright The library that measures.\nheapwright_info{version=\""sv);
+    // A gauge, not OpenMetrics' info: node_exporter's collector of text files refuses a whole file for that word.
+    text.append("# TYPE heapwright_info gauge\n# HELP heapwright_info The library that measures.\nheapwright_info{version=\""sv);
     text.append(kVersionText).append("\"} 1\n"sv);
     append_metric(text, "process_resident_bytes"sv, Kind::gauge, "Bytes of the whole process in memory."sv, latest.resident_bytes);
     append_metric(text, "process_peak_resident_bytes"sv, Kind::gauge, "The most of them so far."sv, latest.peak_resident_bytes);

@@ -1,5 +1,8 @@
 #include <heapwright/runtime/monitor.hpp>
 
+#include <algorithm>
+#include <cstdint>
+
 #include <fcntl.h>
 #include <sys/syscall.h>
 
@@ -148,7 +151,8 @@ void Monitor::measure() noexcept {
     if (const auto memory = os::resident_memory()) {
         now.resident_bytes = memory->resident_bytes;
     }
-    now.peak_resident_bytes = os::resource_use().peak_resident_bytes;
+    // The kernel counts the two apart, and late.
+    now.peak_resident_bytes = std::max<std::uint64_t>(os::resource_use().peak_resident_bytes, now.resident_bytes);
     const std::uint64_t vacant = now.vacant_bytes();
     const FragmentationConfig& wanted = options_.fragmentation;
     const bool exceeds = is_too_much(now);

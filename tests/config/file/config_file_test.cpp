@@ -155,6 +155,8 @@ TEST_CASE("all mistakes of a file are told at once, in its order") {
 
 TEST_CASE("the kinds of mistake in the shape of a file are told") {
     CHECK(mistakes_of("pools = 1").starts_with("m:1:1: 'pools' is one section; write [pools]"));
+    CHECK(mistakes_of("x = 1\n") == "m:1:1: 'x' stands before the first [section]; put it into one\n");
+    CHECK(mistakes_of("[x]\n").starts_with("m:1:2: no section is called 'x'; known are "));
     CHECK(mistakes_of("site = [1]").starts_with("m:1:9: site holds something else than tables"));
     CHECK(mistakes_of("[heap]\nlimit = 1 2").starts_with("m:2:11: this is no TOML:"));
     CHECK(mistakes_of("[heap]\nreserve = 1").starts_with("m: heap.reserve is no whole number of GiB"));

@@ -84,6 +84,8 @@ public:
                 } else {
                     complain(key.source(), unknown_section(name));
                 }
+            } else if (!node.is_table() && !node.is_array_of_tables()) {
+                complain(key.source(), "'" + std::string(head_of(name, 60)) + "' stands before the first [section]; put it into one");
             } else {
                 complain(key.source(), unknown_section(name));
             }
