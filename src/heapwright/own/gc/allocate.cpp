@@ -169,7 +169,7 @@ void Collector::collect_if_due(Mutator& mutator) noexcept {
         return;
     }
     if (is_marking) {
-        if (since_step.load(std::memory_order_relaxed) >= config.step_bytes) {
+        if (since_step.load(std::memory_order_relaxed) >= step_bytes) {
             collect(mutator, Cycle::step, Reason::threshold);
         }
         return;

@@ -6,26 +6,6 @@
 
 namespace heapwright::gc::detail {
 
-void remember_slow(const void* slot) noexcept {
-    const void* head = slot;
-    while (chunk_kind(head) == kContinuation) {
-        head = chunk_base(head) - kChunkBytes;
-    }
-    Chunk* const chunk = chunk_of(head);
-    Collector& collector = *chunk->owner;
-    if (head != slot) {
-        // Inside an object that is larger than a chunk. Relaxed: as line bytes.
-        if (load_byte(line_of(chunk_base(chunk) + kFirstByte)) == kLineYoung || load_byte(chunk->card_of(slot)) != 0 ||
-            __atomic_exchange_n(chunk->card_of(slot), std::uint8_t{1}, __ATOMIC_RELAXED) != 0) {
-            return;
-        }
-    } else if (__atomic_exchange_n(line_of(slot), std::uint8_t{kLineLogged}, __ATOMIC_RELAXED) != kLineOld) {
-        return;  // another thread was first
-    }
-    const os::LockGuard guard(collector.lock);
-    collector.remembered.push(slot);
-}
-
 void tell_overwritten(void* target) noexcept {
     if (target == nullptr || chunk_kind(target) == kNoChunk) {
         return;

@@ -56,6 +56,7 @@ void Collector::collect(Mutator& self, Cycle cycle, Reason reason) noexcept {
     is_collecting = true;
     for (Mutator* mutator = mutators; mutator != nullptr; mutator = mutator->next) {
         retire(*mutator);
+        remembered.take(mutator->remembered);
     }
     GcEvent event{};
     event.cycle = cycle;
@@ -77,7 +78,7 @@ void Collector::collect(Mutator& self, Cycle cycle, Reason reason) noexcept {
                 break;
             }
             if (config.generational || reason != Reason::nursery_full) {
-                minor(self);
+                minor(self, minor_deadline(reason, begin_ns));
             }
             begin_if_due(self, event, begin_ns);
             break;
@@ -86,7 +87,7 @@ void Collector::collect(Mutator& self, Cycle cycle, Reason reason) noexcept {
                 event.cycle = Cycle::full;
                 full(self);
             } else {
-                minor(self);
+                minor(self, kNoDeadline);
                 begin_marking(self);
             }
             break;
@@ -136,8 +137,9 @@ void Collector::finish_pause(Mutator&, GcEvent& event, std::uint64_t begin_ns) n
     collecting.unlock();
 }
 
-/// Everything that is marked stays; what was allocated since the last collection is marked if it can be reached.
-void Collector::minor(Mutator& self) noexcept {
+/// Everything that is marked stays; what was allocated since the last collection is marked if it can be reached. Where most of it
+/// can, it is cheaper to keep all of it than to find that out, and where the time is over too.
+void Collector::minor(Mutator& self, std::uint64_t deadline_ns) noexcept {
     const std::uint64_t begin_ns = os::monotonic_ns();
     Marker& marker = team->first;
     marker.set(TraceMode::mark, epoch);
@@ -145,13 +147,27 @@ void Collector::minor(Mutator& self) noexcept {
         marker.pin(header_of(buffer));  // they end when their container does; what they hold is found word by word
     }
     adopt_buffers();
-    mark_roots(marker, self);
-    mark_remembered(marker);
-    team->drain();
+    const std::size_t used_before = used_bytes();
+    const bool may_give_up = deadline_ns != kNoDeadline;
+    const bool looks = !may_give_up || promotions_due == 0;
+    bool is_done = false;
+    if (!looks) {
+        --promotions_due;
+    } else {
+        mark_roots(marker, self);
+        is_done = mark_remembered(marker, deadline_ns) && team->drain_until(deadline_ns, may_give_up ? most_survivors() : SIZE_MAX);
+    }
+    if (!is_done) {
+        promote_young();
+        ++counts.promotions;
+    }
     after_marking(marker, false);
     mark_ns_now += os::monotonic_ns() - begin_ns;
     sweep_touched();
     clean_marks(clean_at_once);
+    if (may_give_up && looks) {
+        expect_survivors(is_done, used_before - used_bytes());
+    }
 }
 
 /// Turns the marks' meaning: what is marked now has to be reached again.
@@ -159,14 +175,7 @@ void Collector::begin_epoch() noexcept {
     clean_marks(SIZE_MAX);
     epoch = static_cast<std::uint8_t>(3 - epoch);
     both_epochs = true;
-    for (const void* const slot : remembered) {
-        if (chunk_kind(slot) == kContinuation) {
-            if (const FoundObject found = find_object(slot); found.header != nullptr) {
-                store_byte(chunk_of(found.header)->card_of(slot), 0);
-            }
-        }
-    }
-    remembered.clear();
+    forget_remembered();
     for (Chunk* chunk = chunks; chunk != nullptr; chunk = chunk->next) {
         for (std::size_t index = kFirstBlock; index < kBlocksPerChunk; ++index) {
             const BlockState state = chunk->blocks[index].state;
@@ -185,6 +194,7 @@ void Collector::begin_marking(Mutator& self) noexcept {
     begin_epoch();
     begins_soon = false;
     all_marked = false;
+    step_bytes = next_step();
     is_marking = true;
     __atomic_add_fetch(&marking_heaps, 1, __ATOMIC_RELAXED);  // the world is stopped: mutators see it when they go on
     Marker& marker = team->first;

@@ -83,6 +83,7 @@ struct GcConfig {
 
 struct GcStats {
     std::uint64_t minor_collections;
+    std::uint64_t promotions;         // of them, those that kept all new objects: most lived, or the time was over
     std::uint64_t full_collections;  // completed, in steps or in one pause
     std::uint64_t steps;
     std::uint64_t pauses;

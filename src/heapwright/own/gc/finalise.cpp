@@ -109,7 +109,7 @@ void Collector::find_unreachable(Marker& marker, bool everything) noexcept {
 void Collector::keep_doomed() noexcept {
     const auto keep = [](const std::byte* at) {
         std::uint8_t* const line = line_of(at);
-        if (const std::uint8_t was = load_byte(line); (was & (kLineOld | kLineLogged)) == 0) {
+        if (const std::uint8_t was = load_byte(line); (was & kLineOld) == 0) {
             store_byte(line, kLineDoomed);
         }
     };

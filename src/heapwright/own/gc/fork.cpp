@@ -112,6 +112,7 @@ void Collector::bury(Mutator& gone) noexcept {
     }
     retire(gone);
     orphans.take(gone.destructibles);
+    remembered.take(gone.remembered);
     if (ender.load(std::memory_order_relaxed) == &gone) {
         // What it was destroying or finalising stays half done; the rest is done by the next pause's thread.
         ender.store(nullptr, std::memory_order_relaxed);

@@ -26,9 +26,9 @@ enum class PathStyle : std::uint8_t { text, graphviz };
 
 /// Memory whose objects live as long as something refers to them. Objects never move unless their type allows it.
 ///
-///   G1  the line byte under each marked object says old, or logged
+///   G1  the line byte under each marked object says old
 ///   G2  each member of each object is nullptr or the start of an object of this heap
-///   G3  each member of an old object that refers to a young one lies in a logged line
+///   G3  each member of an old object that refers to a young one lies in 16 bytes that are logged
 ///   G4  the lines that are not free are as many as are counted, and each block knows how many of its are
 ///   G5  free blocks have free lines only, and as many empty blocks exist as are counted
 ///   G6  each waiting destructor's object has memory that nobody else was given

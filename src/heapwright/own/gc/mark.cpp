@@ -149,7 +149,7 @@ void Marker::mark_slow(void** slot) noexcept {
     std::uint8_t* const mark = mark_of(header);
     const std::uint8_t was = load_byte(mark);
     if ((was & kMarkEpochs) != epoch_) {
-        store_byte(mark, static_cast<std::uint8_t>(epoch_ | half_of(header) | (was & kMarkPinned)));
+        store_byte(mark, static_cast<std::uint8_t>(epoch_ | half_of(header) | (was & kMarkStays)));
         push(object);
     }
 }
@@ -163,7 +163,7 @@ void Marker::pin(Header* header) noexcept {
     if (mode_ == TraceMode::keep_young && load_byte(line_of(header)) == kLineYoung) {
         return;
     }
-    store_byte(mark, static_cast<std::uint8_t>(epoch_ | half_of(header) | kMarkPinned));
+    store_byte(mark, static_cast<std::uint8_t>(epoch_ | half_of(header) | kMarkPinned | (was & kMarkLogged)));
     if ((was & kMarkEpochs) != epoch_) {
         push(object_of(header));
     }
@@ -171,7 +171,7 @@ void Marker::pin(Header* header) noexcept {
 
 void Marker::keep(Header* header) noexcept {
     std::uint8_t* const mark = mark_of(header);
-    store_byte(mark, static_cast<std::uint8_t>(epoch_ | half_of(header) | kMarkPinned));
+    store_byte(mark, static_cast<std::uint8_t>(epoch_ | half_of(header) | kMarkPinned | (load_byte(mark) & kMarkLogged)));
     mark_lines(header, size_of(header));
 }
 
@@ -184,7 +184,7 @@ void Marker::mark_lines(Header* header, std::size_t size_bytes) noexcept {
     }
     for (; lines != 0; --lines, ++line) {
         const std::uint8_t was = load_byte(line);
-        if ((was & (kLineOld | kLineLogged)) == 0) {
+        if ((was & kLineOld) == 0) {
             store_byte(line, static_cast<std::uint8_t>(kLineOld | (was & kLineYoung)));
         }
     }
@@ -196,7 +196,7 @@ HEAPWRIGHT_ALWAYS_INLINE void Marker::process(void* object) noexcept {
     const std::size_t size_bytes = (word >> Header::kSizeShift) * kUnitBytes;
     if (HEAPWRIGHT_LIKELY((number_of(header) & (kLineBytes - 1)) + size_bytes <= kLineBytes && size_bytes != 0)) {
         std::uint8_t* const line = line_of(header);
-        if (const std::uint8_t was = load_byte(line); (was & (kLineOld | kLineLogged)) == 0) {
+        if (const std::uint8_t was = load_byte(line); (was & kLineOld) == 0) {
             store_byte(line, static_cast<std::uint8_t>(kLineOld | (was & kLineYoung)));
         }
     } else {
@@ -270,6 +270,7 @@ void Marker::drain() noexcept {
 void Marker::drain_some(std::size_t objects) noexcept {
     void* ahead[kAhead] = {};
     std::size_t turn = 0;
+    const std::size_t most = objects;
     while (objects != 0) {
         void* object = nullptr;
         if (HEAPWRIGHT_LIKELY(top_ != begin_)) {
@@ -285,14 +286,16 @@ void Marker::drain_some(std::size_t objects) noexcept {
             }
             if (object == nullptr) {
                 if (!trace_piece()) {
-                    return;
+                    break;
                 }
+                objects -= std::min(objects, kPieceBytes / (8 * sizeof(void*)));  // about what it costs
                 continue;
             }
         }
         --objects;
         process(object);
     }
+    followed += most - objects;
     for (std::size_t left = kAhead; left != 0; --left) {
         if (void* const object = ahead[(turn + left - 1) % kAhead]; object != nullptr) {
             push(object);

@@ -4,6 +4,7 @@
 
 #include <heapwright/os/clock.hpp>
 #include <heapwright/own/gc/detail/collector.hpp>
+#include <heapwright/own/gc/detail/marker.hpp>
 
 namespace heapwright::gc::detail {
 
@@ -31,16 +32,26 @@ void Collector::begin_if_due(Mutator& self, GcEvent& event, std::uint64_t begin_
     }
     event.cycle = Cycle::begin;
     if (!config.generational) {
-        minor(self);  // marking in steps begins without young objects
+        minor(self, kNoDeadline);  // marking in steps begins without young objects
     }
     begin_marking(self);
 }
 
+/// What is allocated until the next step: less and less from the threshold on to half again as much.
+std::size_t Collector::next_step() const noexcept {
+    constexpr std::size_t kShares = 16;
+    const std::size_t most = full_threshold + full_threshold / 2;
+    const std::size_t room = most > used_bytes() ? most - used_bytes() : 0;
+    const std::size_t shares = std::min(kShares, room * kShares / std::max<std::size_t>(full_threshold / 2, 1) + 1);
+    return std::max<std::size_t>(config.step_bytes * shares / kShares, 1);
+}
+
 void Collector::step(Mutator& self, GcEvent& event, std::uint64_t begin_ns) noexcept {
-    // A program that allocates faster than its steps mark would never see the end: once the heap is half again as large as it
-    // should have become, marking is finished whatever that takes.
-    const bool runs_away = used_bytes() > full_threshold && used_bytes() - full_threshold > full_threshold / 2;
+    // Steps come the sooner the larger the heap has become meanwhile. Where that does not help, because a step does next to nothing,
+    // marking is finished whatever that takes once the heap is twice as large as it should have become.
+    const bool runs_away = used_bytes() / 2 > full_threshold;
     const std::uint64_t budget_ns = runs_away ? kNoBudget : config.pause_budget_ns;
+    step_bytes = next_step();
     if (!mark_step(budget_ns)) {
         return;
     }
@@ -50,6 +61,36 @@ void Collector::step(Mutator& self, GcEvent& event, std::uint64_t begin_ns) noex
         end_marking(self);
     }
     all_marked = is_marking;
+}
+
+/// When a minor collection gives up: a pause may be two thirds longer than planned, of which the last part is needed for passing
+/// all young objects once.
+std::uint64_t Collector::minor_deadline(Reason reason, std::uint64_t begin_ns) const noexcept {
+    if (reason != Reason::nursery_full) {
+        // Who asks for a collection wants to see what is garbage. Under stress, every way is gone in turn.
+        return reason == Reason::stress && counts.pauses % 5 == 4 ? 0 : kNoDeadline;
+    }
+    const std::uint64_t longest_ns = config.pause_budget_ns + config.pause_budget_ns / 3 * 2;
+    const std::uint64_t promotion_ns = (since_collection.load(std::memory_order_relaxed) >> 10) * promotion_ns_per_kib;  // read in a pause
+    return begin_ns + std::max(longest_ns - std::min(longest_ns, promotion_ns), config.pause_budget_ns / 3);
+}
+
+/// About how many objects are young.
+std::size_t Collector::young_objects() const noexcept {
+    return since_collection.load(std::memory_order_relaxed) / std::max<std::size_t>(bytes_per_object, 1);  // read in a pause
+}
+
+/// How many objects a minor collection may find alive until it keeps the others unseen: half of them, where most lived the last
+/// time.
+std::size_t Collector::most_survivors() const noexcept { return expects_survivors ? young_objects() / 2 : SIZE_MAX; }
+
+/// After a minor collection that followed references: may the next ones keep everything unseen? Not many, so that a change is
+/// noticed, and what they keep for nothing is little.
+void Collector::expect_survivors(bool is_done, std::size_t freed_bytes) noexcept {
+    constexpr std::uint32_t kUnseen = 3;
+    const std::size_t young_bytes = since_collection.load(std::memory_order_relaxed);  // read in a pause
+    expects_survivors = is_done ? freed_bytes < young_bytes / 8 : team->followed() >= young_objects() / 2;
+    promotions_due = expects_survivors ? kUnseen : 0;
 }
 
 /// The longer a thread may allocate, the less of it lives; but what lives then is marked in one pause.

@@ -24,10 +24,8 @@ HEAPWRIGHT_COLD void tell_overwritten(void* target) noexcept;
 void check_same_heap(const void* slot, const void* target) noexcept;
 
 /// What every change of a member does, so that users need not think of it. Two duties: while a heap is marking step by step,
-/// it must hear of what is overwritten; and a line of old objects that is written to must be looked at again by the next
-/// minor collection.
-///
-/// Cost: about 12 instructions, 8 more where the member's object is old; about 3 when nullptr is written.
+/// it must hear of what is overwritten; and a member of an old object that refers to a young one must be looked at again by the
+/// next minor collection.
 HEAPWRIGHT_ALWAYS_INLINE void before_overwrite(void* old_target) noexcept {
     // Relaxed: marking begins and ends while the world is stopped.
     if (HEAPWRIGHT_UNLIKELY(__atomic_load_n(&marking_heaps, __ATOMIC_RELAXED) != 0)) {
@@ -51,11 +49,38 @@ HEAPWRIGHT_ALWAYS_INLINE void after_write(const void* slot, const void* target) 
         remember_slow(slot);
     }
 }
-HEAPWRIGHT_ALWAYS_INLINE void write_member(void** slot, void* target) noexcept {
-    before_overwrite(*slot);
-    *slot = target;
-    if (target != nullptr) {
-        after_write(slot, target);
+/// The whole of an assignment. A member of a young object needs neither duty: it was not there when marking began.
+///
+/// Cost: about 9 instructions, 14 more where the member's object is old; about 3 when nullptr is written.
+template <class Slot>
+HEAPWRIGHT_ALWAYS_INLINE void write_member(Slot* slot, Slot target_to_be) noexcept {
+    const void* const target = const_cast<const void*>(static_cast<const volatile void*>(target_to_be));
+    if (target == nullptr) {  // perhaps before the first heap, when there is no table
+        before_overwrite(const_cast<void*>(static_cast<const volatile void*>(*slot)));
+        *slot = target_to_be;
+        return;
+    }
+    const std::uint8_t kind = load_byte(chunk_kinds + (number_of(slot) >> kChunkShift));
+#ifndef NDEBUG
+    if (kind != kNoChunk) {
+        check_same_heap(slot, target);
+    }
+#endif
+    std::uint8_t line = kLineOld;
+    if (HEAPWRIGHT_LIKELY(kind == kChunk)) {
+        line = load_byte(line_of(slot));
+        if (HEAPWRIGHT_LIKELY(line == kLineYoung)) {
+            *slot = target_to_be;
+            return;
+        }
+    } else if (kind == kNoChunk) {
+        *slot = target_to_be;  // on a stack, or in memory that is no heap's
+        return;
+    }
+    before_overwrite(const_cast<void*>(static_cast<const volatile void*>(*slot)));
+    *slot = target_to_be;
+    if (line == kLineOld && may_be_young(target)) {
+        remember_slow(slot);
     }
 }
 
@@ -117,13 +142,7 @@ private:
     [[nodiscard]] HEAPWRIGHT_ALWAYS_INLINE static void* plain(T* target) noexcept {
         return const_cast<void*>(static_cast<const volatile void*>(target));
     }
-    HEAPWRIGHT_ALWAYS_INLINE void write(T* target) noexcept {
-        detail::before_overwrite(plain(target_));
-        target_ = target;
-        if (target != nullptr) {
-            detail::after_write(this, plain(target));
-        }
-    }
+    HEAPWRIGHT_ALWAYS_INLINE void write(T* target) noexcept { detail::write_member(&target_, target); }
 
     T* target_ = nullptr;
 };

@@ -1,6 +1,4 @@
-// Roots: the linked ones, handles, constructors that run, stacks word by word, and the places that were written to.
-#include <cstring>
-
+// Roots: the linked ones, handles, constructors that run, and stacks word by word.
 #include <heapwright/base/check.hpp>
 #include <heapwright/base/platform.hpp>
 #include <heapwright/own/gc/detail/collector.hpp>
@@ -46,40 +44,37 @@ void Collector::index_young(std::byte* block) noexcept {
         return;
     }
     __atomic_store_n(&info.has_index, true, __ATOMIC_RELAXED);  // read while the world is stopped and nobody marks
-    const std::uint8_t* const lines = line_of(block);
-    for (std::size_t line = 0; line < kLinesPerBlock;) {
-        if ((load_byte(lines + line) & kLineYoung) == 0) {
-            ++line;
-            continue;
-        }
-        std::size_t end = line;
-        while (end < kLinesPerBlock && (load_byte(lines + end) & kLineYoung) != 0) {
-            ++end;
-        }
-        // Runs are filled from their first byte on, and closed with fillers, so they can be read by the objects' sizes. Two
-        // runs that touch are read as one. The tail of a large object from an earlier block comes first, if there is one.
-        std::byte* at = block + line * kLineBytes;
-        if (line == 0 && info.back_blocks != 0) {
-            const std::byte* const head = block - info.back_blocks * kBlockBytes;
-            const std::size_t size_bytes = size_of(reinterpret_cast<const Header*>(head));
-            at = block + (size_bytes - info.back_blocks * kBlockBytes);
-        }
-        while (at < block + end * kLineBytes) {
-            auto* const header = reinterpret_cast<Header*>(at);
-            const TypeInfo* const type = header->type();
-            if (type->kind != ObjectKind::filler) {
-                std::uint8_t* const mark = mark_of(header);
-                // Not over a mark that another marker sets at the same time. Relaxed: as all of these bytes.
-                std::uint8_t none = 0;
-                static_cast<void>(__atomic_compare_exchange_n(mark, &none, static_cast<std::uint8_t>(kMarkIndexed | half_of(header)), false,
-                                                              __ATOMIC_RELAXED, __ATOMIC_RELAXED));
-            }
-            at += size_of(header);
-        }
-        line = end;
-    }
+    for_each_young(block, [](Header* header) {
+        // Not over a mark that another marker sets at the same time. Relaxed: as all of these bytes.
+        std::uint8_t none = 0;
+        static_cast<void>(__atomic_compare_exchange_n(mark_of(header), &none, static_cast<std::uint8_t>(kMarkIndexed | half_of(header)),
+                                                      false, __ATOMIC_RELAXED, __ATOMIC_RELAXED));
+    });
     __atomic_store_n(&info.is_indexed, true, __ATOMIC_RELEASE);  // pairs with the acquire above
 }
+
+namespace {
+
+/// The last of `granules` mark bytes that says that an object begins, and how many there are up to it; 0 if none does.
+std::uint8_t last_mark(const std::uint8_t* marks, std::size_t& granules) noexcept {
+    using Word [[gnu::may_alias]] = std::uint64_t;
+    constexpr std::uint64_t kAnyObject = kMarkObject * std::uint64_t{0x0101'0101'0101'0101};
+    while (granules != 0) {
+        // Relaxed: as all of these bytes.
+        if (granules % sizeof(Word) == 0 &&
+            (__atomic_load_n(reinterpret_cast<const Word*>(marks + granules - sizeof(Word)), __ATOMIC_RELAXED) & kAnyObject) == 0) {
+            granules -= sizeof(Word);
+            continue;
+        }
+        if (const std::uint8_t mark = load_byte(marks + granules - 1); (mark & kMarkObject) != 0) {
+            return mark;
+        }
+        --granules;
+    }
+    return 0;
+}
+
+}  // namespace
 
 /// The object around an address, its header included.
 FoundObject Collector::find_object(const void* address) noexcept {
@@ -108,16 +103,17 @@ FoundObject Collector::find_object(const void* address) noexcept {
     if ((load_byte(line_of(search)) & kLineYoung) != 0 && info.state == BlockState::used) {
         index_young(block);
     }
-    const std::uint8_t* const marks = mark_of(block);
     // Nothing begins in a block that a large object covers.
-    const std::size_t granules = info.state == BlockState::inside ? 0 : ((number_of(search) & (kBlockBytes - 1)) >> kGranuleShift) + 1;
-    for (std::size_t granule = granules; granule-- > 0;) {
-        const std::uint8_t mark = load_byte(marks + granule);
+    std::size_t granules = info.state == BlockState::inside ? 0 : ((number_of(search) & (kBlockBytes - 1)) >> kGranuleShift) + 1;
+    while (granules != 0) {
+        const std::uint8_t mark = last_mark(mark_of(block), granules);
         if (mark == 0) {
-            continue;
+            break;
         }
-        auto* const header = reinterpret_cast<Header*>(block + (granule << kGranuleShift) + ((mark & kMarkHalf) != 0 ? kUnitBytes : 0));
+        auto* const header =
+            reinterpret_cast<Header*>(block + ((granules - 1) << kGranuleShift) + ((mark & kMarkHalf) != 0 ? kUnitBytes : 0));
         if (number_of(header) > number_of(search)) {
+            --granules;
             continue;
         }
         if (!is_object(mark)) {
@@ -158,38 +154,6 @@ HEAPWRIGHT_GC_UNWATCHED void Collector::scan_words(Marker& marker, const void* b
         if (const FoundObject found = find_object(address); found.header != nullptr && number_of(address) != number_of(found.header)) {
             ++marker.pinned_by_words;
             marker.pin(found.header);
-        }
-    }
-}
-
-/// Says in the headers which objects are not whole yet, for one pause.
-void Collector::note_constructions() noexcept {
-    for (Mutator* mutator = mutators; mutator != nullptr; mutator = mutator->next) {
-        for (Construction* inner = mutator->constructing; inner != nullptr; inner = inner->outer) {
-            header_of(inner->object)->word |= Header::kConstructing;
-        }
-    }
-}
-
-/// A constructor initialises members without a barrier, also those of an object that has become old meanwhile: it is looked at
-/// again by the next collection.
-void Collector::remember_constructions() noexcept {
-    for (Mutator* mutator = mutators; mutator != nullptr; mutator = mutator->next) {
-        for (Construction* inner = mutator->constructing; inner != nullptr; inner = inner->outer) {
-            Header* const header = header_of(inner->object);
-            header->word &= ~Header::kConstructing;
-            std::byte* at = reinterpret_cast<std::byte*>(header);
-            std::byte* const end = at + size_of(header);
-            for (; at < end && chunk_kind(at) == kChunk; at += kLineBytes) {
-                if (std::uint8_t* const line = line_of(at); *line == kLineOld || *line == kLineLogged) {
-                    *line = kLineLogged;
-                    remembered.push(at);
-                }
-            }
-            if (std::uint8_t* const line = line_of(end - 1); chunk_kind(end - 1) == kChunk && *line == kLineOld) {
-                *line = kLineLogged;
-                remembered.push(end - 1);
-            }
         }
     }
 }
@@ -261,63 +225,6 @@ HEAPWRIGHT_NOINLINE void Collector::mark_roots(Marker& marker, Mutator& self) no
             marker.root(handle);
         }
     }
-}
-
-namespace {
-
-/// Calls `visit(header)` for the objects that lie in the line around `slot`, also with a part only.
-template <class Visit>
-void for_each_object_in_line(Collector& collector, const void* slot, Visit visit) {
-    const std::uintptr_t begin = number_of(slot) & ~(kLineBytes - 1);
-    const FoundObject first = collector.find_object(reinterpret_cast<const void*>(begin));
-    if (first.header != nullptr) {
-        visit(first.header);
-    }
-    const std::uint8_t* const marks = mark_of(reinterpret_cast<const void*>(begin));
-    for (std::size_t granule = 0; granule < (kLineBytes >> kGranuleShift); ++granule) {
-        const std::uint8_t mark = load_byte(marks + granule);
-        if (mark != 0 && collector.is_object(mark)) {
-            auto* const header = reinterpret_cast<Header*>(begin + (granule << kGranuleShift) + ((mark & kMarkHalf) != 0 ? kUnitBytes : 0));
-            if (header != first.header) {
-                visit(header);
-            }
-        }
-    }
-}
-
-}  // namespace
-
-/// Looks again at old objects that were written to.
-void Collector::mark_remembered(Marker& marker) noexcept {
-    marker.set(TraceMode::only_young, epoch);
-    for (std::size_t index = 0; index < remembered.size(); ++index) {
-        const void* const slot = remembered[index];
-        if (chunk_kind(slot) == kContinuation) {
-            const FoundObject found = find_object(slot);
-            if (found.header != nullptr) {
-                store_byte(chunk_of(found.header)->card_of(slot), 0);
-                const auto* const begin = reinterpret_cast<const std::byte*>(number_of(slot) & ~(kLineBytes - 1));
-                marker.trace_within(found.header, begin, begin + kLineBytes);
-            }
-            continue;
-        }
-        if (chunk_kind(slot) != kChunk || chunk_of(slot)->owner != this) {
-            continue;  // its memory is gone
-        }
-        std::uint8_t* const line = line_of(slot);
-        if (load_byte(line) != kLineLogged) {
-            continue;
-        }
-        store_byte(line, kLineOld);
-        const auto* const begin = reinterpret_cast<const std::byte*>(number_of(slot) & ~(kLineBytes - 1));
-        for_each_object_in_line(*this, slot, [&](Header* header) {
-            if ((load_byte(mark_of(header)) & kMarkEpochs) == epoch) {
-                marker.trace_within(header, begin, begin + kLineBytes);
-            }
-        });
-    }
-    remembered.clear();
-    marker.set(TraceMode::mark, epoch);
 }
 
 }  // namespace heapwright::gc::detail

@@ -2,7 +2,9 @@
 #include <algorithm>
 #include <cstring>
 #include <new>
+#include <utility>
 
+#include <heapwright/os/clock.hpp>
 #include <heapwright/os/pages.hpp>
 #include <heapwright/os/process.hpp>
 #include <heapwright/os/thread.hpp>
@@ -154,6 +156,10 @@ void MarkTeam::work(Marker& marker) noexcept {
     while (true) {
         while (works && !marker.is_empty()) {
             marker.drain_some(kBetween);
+            if (&marker == &first ? is_over() : gives_up_.load(std::memory_order_relaxed)) {  // relaxed: see is_over
+                marker.drop();
+                break;
+            }
             // Relaxed: a hint.
             if (hungry_.load(std::memory_order_relaxed) != 0 && shared_count_.load(std::memory_order_relaxed) == 0) {
                 offer(marker);
@@ -188,38 +194,72 @@ void MarkTeam::work(Marker& marker) noexcept {
     }
 }
 
-void MarkTeam::drain() noexcept {
-    first.drain_some(kAlone);
-    if (!first.is_empty() && !first.moves()) {
+/// Whether the deadline has passed, or enough was followed. Asked by the first marker.
+bool MarkTeam::is_over() noexcept {
+    if (first.followed > most_objects_ || (deadline_ns_ != kNoDeadline && os::monotonic_ns() >= deadline_ns_)) {
+        gives_up_.store(true, std::memory_order_relaxed);  // the others may hear of it late
+        return true;
+    }
+    return false;
+}
+
+void MarkTeam::work_together() noexcept {
+    {
+        const os::LockGuard guard(lock_);
+        is_open_ = true;
+        working_.store(1, std::memory_order_relaxed);  // as in take
+    }
+    round_.fetch_add(1, std::memory_order_release);  // pairs with the load in help
+    os::futex_wake(&round_);
+    work(first);
+    bool is_alone = false;
+    while (!is_alone) {
+        {
+            const os::LockGuard guard(lock_);
+            is_open_ = false;
+            is_alone = joined_ == 0;
+        }
+        if (!is_alone) {
+            os::yield_thread();
+        }
+    }
+    for (unsigned index = 0; index < helper_count_; ++index) {
+        first.take_overflow(helpers_[index].marker);
+        followed_ += std::exchange(helpers_[index].marker.followed, 0);
+    }
+}
+
+bool MarkTeam::drain_until(std::uint64_t deadline_ns, std::size_t most_objects) noexcept {
+    deadline_ns_ = deadline_ns;
+    most_objects_ = most_objects;
+    gives_up_.store(false, std::memory_order_relaxed);  // nobody else is awake
+    first.followed = 0;
+    const auto go_on_alone = [&](std::size_t objects) {
+        bool over = is_over();
+        while (!over && !first.is_empty() && first.followed < objects) {
+            first.drain_some(kBetween);
+            over = is_over();
+        }
+    };
+    const bool has_help = most_objects == SIZE_MAX && !first.moves();
+    go_on_alone(has_help ? kAlone : SIZE_MAX);
+    followed_ = 0;
+    if (!gives_up_.load(std::memory_order_relaxed) && !first.is_empty()) {  // set by this thread
         if (!has_started_) {
             start_helpers();
         }
         if (helper_count_ != 0) {
-            {
-                const os::LockGuard guard(lock_);
-                is_open_ = true;
-                working_.store(1, std::memory_order_relaxed);  // as in take
-            }
-            round_.fetch_add(1, std::memory_order_release);  // pairs with the load in help
-            os::futex_wake(&round_);
-            work(first);
-            bool is_alone = false;
-            while (!is_alone) {
-                {
-                    const os::LockGuard guard(lock_);
-                    is_open_ = false;
-                    is_alone = joined_ == 0;
-                }
-                if (!is_alone) {
-                    os::yield_thread();
-                }
-            }
-            for (unsigned index = 0; index < helper_count_; ++index) {
-                first.take_overflow(helpers_[index].marker);
-            }
+            work_together();
         }
+        go_on_alone(SIZE_MAX);
+    }
+    followed_ += first.followed;
+    if (gives_up_.load(std::memory_order_relaxed)) {
+        first.drop();
+        return false;
     }
     first.drain();
+    return true;
 }
 
 void MarkTeam::gather() noexcept {

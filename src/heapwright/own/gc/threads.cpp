@@ -62,6 +62,7 @@ void detach(const Heap& heap) noexcept HEAPWRIGHT_NO_THREAD_SAFETY_ANALYSIS {  /
     {
         const os::LockGuard guard(collector.lock);  // others go on allocating, and count lines as retire() does
         collector.retire(*mutator);
+        collector.remembered.take(mutator->remembered);
         Mutator** listed = &collector.mutators;
         while (*listed != mutator) {
             listed = &(*listed)->next;

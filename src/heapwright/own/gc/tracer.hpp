@@ -151,7 +151,7 @@ protected:
         if ((was & detail::kMarkEpochs) == epoch_) {
             return;
         }
-        detail::store_byte(mark, static_cast<std::uint8_t>(epoch_ | detail::half_of(header) | (was & detail::kMarkPinned)));
+        detail::store_byte(mark, static_cast<std::uint8_t>(epoch_ | detail::half_of(header) | (was & detail::kMarkStays)));
         push(object);
     }
     HEAPWRIGHT_ALWAYS_INLINE void push(void* object) noexcept {

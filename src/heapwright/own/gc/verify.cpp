@@ -17,6 +17,15 @@ struct EdgeCheck {
     const char* broken = nullptr;
 };
 
+/// Whether the next minor collection finds the reference at `slot`. A container's element on its way to its buffer is nobody's.
+bool is_logged(const void* slot) noexcept {
+    switch (chunk_kind(slot)) {
+        case kChunk: return load_byte(line_of(slot)) != kLineOld || (load_byte(mark_of(slot)) & kMarkLogged) != 0;
+        case kContinuation: return (load_byte(first_chunk_of(slot)->card_of(slot)) & Chunk::card_bit(slot)) != 0;
+        default: return true;
+    }
+}
+
 void check_edge(void** slot, bool, void* context) noexcept {
     auto& check = *static_cast<EdgeCheck*>(context);
     if (*slot == nullptr || check.broken != nullptr) {
@@ -25,9 +34,8 @@ void check_edge(void** slot, bool, void* context) noexcept {
     const FoundObject found = check.collector->find_object(*slot);
     if (found.header == nullptr) {
         check.broken = "G2: a member refers to no object of its heap";
-    } else if (check.source_is_old && load_byte(line_of(found.header)) == kLineYoung && chunk_kind(slot) == kChunk &&
-               load_byte(line_of(slot)) == kLineOld) {
-        check.broken = "G3: an old object refers to a young one and its line is not logged";
+    } else if (check.source_is_old && load_byte(line_of(found.header)) == kLineYoung && !is_logged(slot)) {
+        check.broken = "G3: an old object refers to a young one and that is not logged";
     }
 }
 
@@ -59,13 +67,13 @@ const char* Collector::broken_invariant() noexcept {
             const bool is_old = (mark & kMarkEpochs) == epoch;
             const std::uint8_t line = load_byte(line_of(header));
             // While marking in steps an object may be marked and not followed yet.
-            if (is_old && !is_marking && line != kLineOld && line != kLineLogged) {
+            if (is_old && !is_marking && line != kLineOld) {
                 broken = "G1: a marked object lies in a line that is not old";
             }
             if (type->kind == ObjectKind::filler || (header->word & Header::kConstructing) != 0 || type->trace == nullptr) {
                 return;
             }
-            EdgeCheck check{.collector = this, .source_is_old = is_old && !is_marking};
+            EdgeCheck check{.collector = this, .source_is_old = is_old && !is_marking && (header->word & Header::kNoted) == 0};
             EdgeTeller teller(&check_edge, &check);
             type->trace(object_of(header), teller);
             broken = broken == nullptr ? check.broken : broken;

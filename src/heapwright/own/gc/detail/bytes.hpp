@@ -61,14 +61,15 @@ struct FreeLines {
 /// Lines of live objects wait to be reached again.
 inline void age_lines(std::uint8_t* lines) noexcept {
     bytes::each(lines, kLinesPerBlock, [](__m128i was) {
-        return bytes::choose(bytes::has_none(was, bytes::all(kLineOld | kLineLogged)), was, bytes::all(kLinePrevious));
+        return bytes::choose(bytes::has_none(was, bytes::all(kLineOld)), was, bytes::all(kLinePrevious));
     });
 }
 
-/// Marks of `wanted` epoch, or of none where it is 0, become nothing.
+/// Marks of `wanted` epoch, or of none where it is 0, become nothing; what is logged stays so.
 inline void clear_marks(std::uint8_t* marks, std::uint8_t wanted) noexcept {
     bytes::each(marks, kBlockBytes >> kGranuleShift, [&](__m128i was) {
-        return _mm_andnot_si128(_mm_cmpeq_epi8(_mm_and_si128(was, bytes::all(kMarkEpochs)), bytes::all(wanted)), was);
+        const __m128i mask = _mm_cmpeq_epi8(_mm_and_si128(was, bytes::all(kMarkEpochs)), bytes::all(wanted));
+        return _mm_andnot_si128(_mm_andnot_si128(bytes::all(kMarkLogged), mask), was);
     });
 }
 
@@ -76,7 +77,7 @@ inline void clear_marks(std::uint8_t* marks, std::uint8_t wanted) noexcept {
 inline void turn_marks(std::uint8_t* marks, std::uint8_t epoch) noexcept {
     bytes::each(marks, kBlockBytes >> kGranuleShift, [&](__m128i was) {
         const __m128i mask = _mm_cmpeq_epi8(_mm_and_si128(was, bytes::all(kMarkEpochs)), bytes::all(epoch));
-        return bytes::choose(mask, _mm_or_si128(_mm_and_si128(was, bytes::all(kMarkHalf)), bytes::all(3U - epoch)), was);
+        return bytes::choose(mask, _mm_or_si128(_mm_and_si128(was, bytes::all(kMarkHalf | kMarkLogged)), bytes::all(3U - epoch)), was);
     });
 }
 

@@ -146,14 +146,17 @@ struct Collector {
     void after_fork_in_child() noexcept HEAPWRIGHT_NO_THREAD_SAFETY_ANALYSIS;
     void bury(Mutator& gone) noexcept;
 
-    // Roots and remembered places: roots.cpp.
+    // Roots: roots.cpp; remembered places: remembered.cpp.
     RootNode roots;  // the ends of two rings
     RootNode weak_roots;
     std::uint32_t root_count = 0;
-    PageVector<const void*> remembered;  // places in logged lines
+    PageVector<const void*> remembered;  // places in old objects that refer to young ones, of all threads once a pause began
+    PageVector<Header*> noted;           // objects whose constructor ran in a pause
     PageVector<void*> overwritten;       // while marking in steps
     void mark_roots(Marker& marker, Mutator& self) noexcept;
-    void mark_remembered(Marker& marker) noexcept;
+    [[nodiscard]] bool mark_remembered(Marker& marker, std::uint64_t deadline_ns) noexcept;
+    [[nodiscard]] bool unlog(const void* slot) noexcept;
+    void forget_remembered() noexcept;
     void note_constructions() noexcept;
     void remember_constructions() noexcept;
     void scan_words(Marker& marker, const void* begin, const void* end) noexcept;
@@ -178,11 +181,23 @@ struct Collector {
     std::uint64_t mark_ns_now = 0;
     // Takes the lock `collecting` in turns with stops for others, and lets it go at the end of the pause.
     void collect(Mutator& self, Cycle cycle, Reason reason) noexcept HEAPWRIGHT_NO_THREAD_SAFETY_ANALYSIS;
-    void minor(Mutator& self) noexcept;
+    static constexpr std::uint64_t kNoDeadline = UINT64_MAX;
+    void minor(Mutator& self, std::uint64_t deadline_ns) noexcept;
+    [[nodiscard]] std::uint64_t minor_deadline(Reason reason, std::uint64_t begin_ns) const noexcept;
+    void promote_young() noexcept;
+    bool expects_survivors = false;          // most of what was young lived
+    std::uint32_t promotions_due = 0;        // minor collections that keep everything unseen
+    std::size_t promotion_ns_per_kib = 128;  // as measured
+    std::size_t bytes_per_object = 64;       // the same
+    [[nodiscard]] std::size_t most_survivors() const noexcept;
+    [[nodiscard]] std::size_t young_objects() const noexcept;
+    void expect_survivors(bool is_done, std::size_t freed_bytes) noexcept;
     void begin_marking(Mutator& self) noexcept;
     void begin_if_due(Mutator& self, GcEvent& event, std::uint64_t begin_ns) noexcept;
     [[nodiscard]] bool mark_step(std::uint64_t budget_ns) noexcept;
     void step(Mutator& self, GcEvent& event, std::uint64_t begin_ns) noexcept;
+    std::size_t step_bytes = 0;  // allocated until the next one
+    [[nodiscard]] std::size_t next_step() const noexcept;
     bool all_marked = false;  // by steps; what follows is due
     void end_marking(Mutator& self) noexcept;
     void full(Mutator& self) noexcept;
@@ -258,6 +273,35 @@ struct Collector {
             for (std::size_t index = kFirstBlock; index < kBlocksPerChunk; ++index) {
                 visit(reinterpret_cast<std::byte*>(chunk) + index * kBlockBytes, chunk->blocks[index]);
             }
+        }
+    }
+    /// Objects of a block's young lines, marked or not, in order of addresses.
+    template <class Visit>
+    void for_each_young(std::byte* block, Visit visit) {
+        const std::uint8_t* const lines = line_of(block);
+        for (std::size_t line = 0; line < kLinesPerBlock;) {
+            if ((load_byte(lines + line) & kLineYoung) == 0) {
+                ++line;
+                continue;
+            }
+            std::size_t end = line;
+            while (end < kLinesPerBlock && (load_byte(lines + end) & kLineYoung) != 0) {
+                ++end;
+            }
+            // Runs are filled from their first byte on, and closed with fillers, so they can be read by the objects' sizes. Two
+            // runs that touch are read as one. The tail of a large object from an earlier block comes first, if there is one.
+            std::byte* at = block + line * kLineBytes;
+            if (const std::size_t back = block_of(block).back_blocks; line == 0 && back != 0) {
+                at = block + (size_of(reinterpret_cast<const Header*>(block - back * kBlockBytes)) - back * kBlockBytes);
+            }
+            while (at < block + end * kLineBytes) {
+                auto* const header = reinterpret_cast<Header*>(at);
+                if (header->type()->kind != ObjectKind::filler) {
+                    visit(header);
+                }
+                at += size_of(header);
+            }
+            line = end;
         }
     }
     /// Objects of a block whose mark byte says so, in order of addresses.

@@ -44,7 +44,6 @@ inline constexpr std::size_t kLargestInChunk = kUsableBlocks * kBlockBytes;
 enum Line : std::uint8_t {
     kLineFree = 0,
     kLineOld = 1,                           // holds objects that survived
-    kLineLogged = 2,                        // the same, and one of them was written to since the last collection
     kLinePrevious = 4,                      // held objects at the last cycle; not yet known in this one
     kLineYoung = 8,                         // given to a thread since the last collection
     kLineDoomed = 16,                       // only objects whose destructor has not run yet
@@ -58,6 +57,9 @@ enum Mark : std::uint8_t {
     kMarkHalf = 4,     // it begins at the second half of the granule
     kMarkIndexed = 8,  // a young object, not marked; written when an address has to be looked up
     kMarkPinned = 16,  // an ambiguous root points here: it must not move in this cycle
+    kMarkLogged = 32,  // says nothing of an object that begins here: in these 16 bytes, an old one was made to refer to a young one
+    kMarkObject = kMarkEpochs | kMarkIndexed,  // one of these: an object begins here
+    kMarkStays = kMarkPinned | kMarkLogged,    // what marking leaves as it is
 };
 
 /// What the table of chunks says of 4 MiB of addresses.
@@ -76,6 +78,7 @@ struct Header {
     static constexpr std::uint64_t kAddressMask = 0x0000'FFFF'FFFF'FFF8;
     static constexpr std::uint64_t kConstructing = 2;  // its constructor runs: scanned word by word
     static constexpr std::uint64_t kFinalised = 4;
+    static constexpr std::uint64_t kNoted = 8;  // its constructor ran in a pause: the next minor collection looks at it again
     static constexpr unsigned kSizeShift = 48;
     static constexpr std::size_t kLargestSize = 0xFFFF * kUnitBytes;  // larger ones say 0 here, and the block knows
 
@@ -114,14 +117,18 @@ struct Chunk {
     std::size_t mapped_bytes;    // kChunkBytes, or more where a huge object is the only one
     std::uint32_t empty_blocks;  // fresh or free
     bool is_huge;
-    // Of a huge object, a byte for each line: written to since the last collection. Only what lies behind the first 4 MiB needs
-    // them, where a chunk has its line bytes.
+    // Of a huge object, a byte for each line, a bit for each 16 bytes of it: what kMarkLogged says. Only what lies behind the
+    // first 4 MiB needs them, where a chunk has its mark bytes.
     std::uint8_t* cards;
     std::size_t committed_bytes;  // of a huge one
     BlockInfo blocks[kBlocksPerChunk];
 
     [[nodiscard]] std::uint8_t* card_of(const void* slot) const noexcept {
         return cards + ((reinterpret_cast<std::uintptr_t>(slot) - reinterpret_cast<std::uintptr_t>(this)) >> kLineShift);
+    }
+    [[nodiscard]] static std::uint8_t card_bit(const void* slot) noexcept {
+        static_assert(kLineBytes >> kGranuleShift == 8, "a card has a bit for each 16 bytes of a line");
+        return static_cast<std::uint8_t>(1U << ((reinterpret_cast<std::uintptr_t>(slot) >> kGranuleShift) & 7U));
     }
 };
 static_assert(sizeof(Chunk) <= (kFirstByte >> kGranuleShift), "the chunk's head must fit where no mark byte is needed");
@@ -201,6 +208,16 @@ extern constinit std::uint32_t marking_heaps;
     // Addresses above 47 bits are none of a program's: an ambiguous word may be one.
     const std::uintptr_t index = number_of(address) >> kChunkShift;
     return HEAPWRIGHT_LIKELY(index < (std::uintptr_t{1} << (47 - kChunkShift))) ? load_byte(chunk_kinds + index) : std::uint8_t{kNoChunk};
+}
+
+/// The chunk at whose start the object around `address` begins, or in which it lies.
+///
+/// Requires: some heap's chunk is there.
+[[nodiscard]] inline Chunk* first_chunk_of(const void* address) noexcept {
+    while (chunk_kind(address) == kContinuation) {
+        address = chunk_base(address) - kChunkBytes;
+    }
+    return chunk_of(address);
 }
 
 }  // namespace heapwright::gc::detail

@@ -83,6 +83,7 @@ public:
     PageVector<void**> weak_slots;
     PageVector<void*> ephemerons;
     PageVector<Piece> pieces;
+    std::size_t followed = 0;  // objects
     std::uint64_t pinned_by_words = 0;
 
     /// Larger objects are followed in pieces of this size, between which a step may end and another marker may help.
@@ -117,14 +118,21 @@ public:
     MarkTeam& operator=(const MarkTeam&) = delete;
     ~MarkTeam();
 
-    /// Drains, with the others' help where there is much to do.
-    void drain() noexcept;
+    /// Drains until about `deadline_ns` of the monotonic clock, with the others' help where there is much to do; or alone, where
+    /// no more than `most_objects` are to be followed.
+    ///
+    /// Returns:  false when it was over first; then nothing that was to be followed is known any more.
+    [[nodiscard]] bool drain_until(std::uint64_t deadline_ns, std::size_t most_objects) noexcept;
+    void drain() noexcept { static_cast<void>(drain_until(kNoDeadline, SIZE_MAX)); }
+    /// How many objects the last of the two followed, before it was over.
+    [[nodiscard]] std::size_t followed() const noexcept { return followed_; }
     /// Moves what the markers noted to the collector.
     void gather() noexcept;
     /// In a child of fork(), between pauses: the helpers do not exist there. They are made anew when there is work.
     void forget_after_fork() noexcept;
 
     static constexpr unsigned kMost = 8;
+    static constexpr std::uint64_t kNoDeadline = UINT64_MAX;
     Marker first;
 
 private:
@@ -132,6 +140,8 @@ private:
     void start_helpers() noexcept;
     void help(Marker& marker) noexcept;
     void work(Marker& marker) noexcept;
+    void work_together() noexcept;
+    [[nodiscard]] bool is_over() noexcept;
     [[nodiscard]] bool take(Marker& marker) noexcept;
     void offer(Marker& marker) noexcept;
 
@@ -153,6 +163,10 @@ private:
     std::atomic<std::uint32_t> round_{0};   // counts rounds, and the end
     std::atomic<std::uint32_t> hungry_{0};  // markers that wait for something
     std::atomic<bool> ends_{false};
+    std::uint64_t deadline_ns_ = kNoDeadline;  // of the first marker
+    std::size_t most_objects_ = SIZE_MAX;
+    std::size_t followed_ = 0;
+    std::atomic<bool> gives_up_{false};  // the time is over: what is left is dropped
 };
 
 }  // namespace heapwright::gc::detail

@@ -51,6 +51,7 @@ struct Mutator {
     std::size_t next_line = 0;        // of it
     void** handles_begin = nullptr;
     PageVector<void*> destructibles;      // young objects with destructors
+    PageVector<const void*> remembered;   // places in old objects that refer to young ones
     const void* stack_end = nullptr;      // the oldest word of the stack, exclusive
     const void* stack_pointer = nullptr;  // the newest, where parked
     Registers registers{};
