@@ -174,7 +174,7 @@ void Collector::collect_if_due(Mutator& mutator) noexcept {
         }
         return;
     }
-    if (since_collection.load(std::memory_order_relaxed) < nursery_bytes) {
+    if (since_collection.load(std::memory_order_relaxed) + external_since.load(std::memory_order_relaxed) < nursery_bytes) {
         return;
     }
     collect(mutator, Cycle::minor, Reason::nursery_full);

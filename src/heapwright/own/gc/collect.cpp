@@ -103,6 +103,7 @@ void Collector::finish_pause(Mutator&, GcEvent& event, std::uint64_t begin_ns) n
     remember_constructions();
     if (event.cycle != Cycle::step && event.cycle != Cycle::end) {
         since_collection.store(0, std::memory_order_relaxed);  // no young object is left
+        external_since.store(0, std::memory_order_relaxed);
     }
     since_step.store(0, std::memory_order_relaxed);
     __atomic_store_n(&last_collection_ns, os::monotonic_ns(), __ATOMIC_RELAXED);  // read by tick, which only compares
@@ -158,8 +159,8 @@ void Collector::minor(Mutator& self, std::uint64_t deadline_ns) noexcept {
         is_done = mark_remembered(marker, deadline_ns) && team->drain_until(deadline_ns, may_give_up ? most_survivors() : SIZE_MAX);
     }
     if (!is_done) {
+        marker.drop();
         promote_young();
-        ++counts.promotions;
     }
     after_marking(marker, false);
     mark_ns_now += os::monotonic_ns() - begin_ns;
@@ -193,6 +194,7 @@ void Collector::begin_epoch() noexcept {
 void Collector::begin_marking(Mutator& self) noexcept {
     begin_epoch();
     begins_soon = false;
+    promoted_bytes = 0;
     all_marked = false;
     step_bytes = next_step();
     is_marking = true;

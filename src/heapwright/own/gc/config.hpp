@@ -49,7 +49,7 @@ struct GcConfig {
     // Allocated between two minor collections. It grows while their pauses are short and the next look at everything is far,
     // up to the second number; where they are long it shrinks, to a quarter of the first.
     std::size_t nursery_bytes = std::size_t{4} << 20;
-    std::size_t nursery_most_bytes = std::size_t{32} << 20;
+    std::size_t nursery_most_bytes = std::size_t{16} << 20;
     std::size_t threshold_bytes = std::size_t{8} << 20;  // in use before everything is marked for the first time
     double growth = 1.5;                                 // and then: when this many times what survived is in use
     std::size_t limit_bytes = kUnlimited;                // memory that the heap may take from the system
@@ -74,7 +74,7 @@ struct GcConfig {
     [[nodiscard]] static constexpr GcConfig short_pauses() noexcept {
         GcConfig config;
         config.nursery_bytes = std::size_t{512} << 10;
-        config.nursery_most_bytes = std::size_t{2} << 20;
+        config.nursery_most_bytes = std::size_t{4} << 20;
         config.pause_budget_ns = 600'000;
         config.step_bytes = std::size_t{128} << 10;
         return config;

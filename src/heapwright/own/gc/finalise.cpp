@@ -18,7 +18,7 @@ void Heap::adjust_external_bytes(std::ptrdiff_t difference) noexcept {
         collector_->external_bytes = 0;
     } else {
         collector_->external_bytes += static_cast<std::size_t>(difference);
-        collector_->since_collection.fetch_add(difference > 0 ? static_cast<std::size_t>(difference) : 0, std::memory_order_relaxed);
+        collector_->external_since.fetch_add(difference > 0 ? static_cast<std::size_t>(difference) : 0, std::memory_order_relaxed);
     }
 }
 

@@ -50,8 +50,15 @@ void Collector::step(Mutator& self, GcEvent& event, std::uint64_t begin_ns) noex
     // Steps come the sooner the larger the heap has become meanwhile. Where that does not help, because a step does next to nothing,
     // marking is finished whatever that takes once the heap is twice as large as it should have become.
     const bool runs_away = used_bytes() / 2 > full_threshold;
-    const std::uint64_t budget_ns = runs_away ? kNoBudget : config.pause_budget_ns;
+    std::uint64_t budget_ns = runs_away ? kNoBudget : config.pause_budget_ns;
     step_bytes = next_step();
+    // What is made meanwhile waits for the next minor collection, but not so much that this would take long.
+    if (const std::size_t young = since_collection.load(std::memory_order_relaxed); young / 3 * 2 > config.nursery_bytes) {  // in a pause
+        promote_young();
+        promoted_bytes += young;
+        since_collection.store(0, std::memory_order_relaxed);
+        budget_ns -= std::min(budget_ns - 1, os::monotonic_ns() - begin_ns);
+    }
     if (!mark_step(budget_ns)) {
         return;
     }
@@ -70,9 +77,12 @@ std::uint64_t Collector::minor_deadline(Reason reason, std::uint64_t begin_ns) c
         // Who asks for a collection wants to see what is garbage. Under stress, every way is gone in turn.
         return reason == Reason::stress && counts.pauses % 5 == 4 ? 0 : kNoDeadline;
     }
-    const std::uint64_t longest_ns = config.pause_budget_ns + config.pause_budget_ns / 3 * 2;
-    const std::uint64_t promotion_ns = (since_collection.load(std::memory_order_relaxed) >> 10) * promotion_ns_per_kib;  // read in a pause
-    return begin_ns + std::max(longest_ns - std::min(longest_ns, promotion_ns), config.pause_budget_ns / 3);
+    const std::uint64_t longest_ns = config.pause_budget_ns / 8 * 13;  // and an eighth for what comes after
+    const std::uint64_t young_kib = since_collection.load(std::memory_order_relaxed) >> 10;  // read in a pause
+    const std::uint64_t promotion_ns = young_kib * (promotion_ns_per_kib + promotion_ns_per_kib / 8);
+    const std::uint64_t tracing_ns = std::max(longest_ns - std::min(longest_ns, promotion_ns), config.pause_budget_ns / 4);
+    // Where most is expected to live, it is enough to see that a part of it does.
+    return begin_ns + (expects_survivors ? std::min(tracing_ns, config.pause_budget_ns / 2) : tracing_ns);
 }
 
 /// About how many objects are young.
@@ -88,8 +98,11 @@ std::size_t Collector::most_survivors() const noexcept { return expects_survivor
 /// noticed, and what they keep for nothing is little.
 void Collector::expect_survivors(bool is_done, std::size_t freed_bytes) noexcept {
     constexpr std::uint32_t kUnseen = 3;
-    const std::size_t young_bytes = since_collection.load(std::memory_order_relaxed);  // read in a pause
-    expects_survivors = is_done ? freed_bytes < young_bytes / 8 : team->followed() >= young_objects() / 2;
+    if (is_done) {
+        expects_survivors = freed_bytes < since_collection.load(std::memory_order_relaxed) / 8;  // read in a pause
+    } else {
+        expects_survivors = expects_survivors || team->followed() >= young_objects() / 4;
+    }
     promotions_due = expects_survivors ? kUnseen : 0;
 }
 
@@ -105,6 +118,12 @@ void Collector::size_nursery(Cycle cycle, std::uint64_t pause_ns) noexcept {
             nursery_most = std::min(std::max(config.nursery_bytes, config.nursery_most_bytes), nursery_most + nursery_most / 2);
         }
     }
+    if (expects_survivors) {
+        nursery_most = std::min(nursery_most, config.nursery_bytes);  // more would live no shorter, and take longer to pass
+    }
+    // Passing all of it has to fit into a pause, too.
+    const std::size_t passable = (config.pause_budget_ns / std::max<std::size_t>(promotion_ns_per_kib, 1)) << 10;
+    nursery_most = std::min(nursery_most, std::max(config.nursery_bytes / 4, passable));
     // The whole room up to the next look at everything, so that the heap stays within it.
     const std::size_t used = used_bytes() + external_bytes;
     const std::size_t room = full_threshold > used ? full_threshold - used : 0;

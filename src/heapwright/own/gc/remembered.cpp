@@ -76,12 +76,31 @@ void Collector::forget_remembered() noexcept {
     noted.clear();
 }
 
+namespace {
+
+/// The mark of what is referred to from `slot`, if that is what it was.
+void prefetch_target(const void* slot) noexcept {
+    if (chunk_kind(slot) == kChunk && (load_byte(line_of(slot)) & kLineOld) != 0) {
+        const void* const target = *static_cast<void* const*>(slot);
+        __builtin_prefetch(mark_of(target), 1);
+        __builtin_prefetch(header_of(target));
+    }
+}
+
+}  // namespace
+
 /// Looks again at old objects that were written to. False when the time was over first.
 bool Collector::mark_remembered(Marker& marker, std::uint64_t deadline_ns) noexcept {
     constexpr std::size_t kBetweenLooks = 256;
+    constexpr std::size_t kAhead = 8;
     marker.set(TraceMode::only_young, epoch);
     for (std::size_t index = 0; index < remembered.size(); ++index) {
         const void* const slot = remembered[index];
+        if (index + 2 * kAhead < remembered.size()) {
+            __builtin_prefetch(remembered[index + 2 * kAhead]);
+            __builtin_prefetch(mark_of(remembered[index + 2 * kAhead]), 1);
+            prefetch_target(remembered[index + kAhead]);
+        }
         if (!unlog(slot)) {
             continue;
         }
@@ -125,16 +144,34 @@ void promote_lines(std::uint8_t* lines) noexcept {
     });
 }
 
+/// Where holes are filled, each line is a miss of the caches, and many are waited for at once.
+void prefetch_young(const std::byte* block) noexcept {
+    if (chunk_kind(block) != kChunk) {
+        return;
+    }
+    const std::uint8_t* const lines = line_of(block);
+    for (std::size_t line = 0; line < kLinesPerBlock; ++line) {
+        if ((load_byte(lines + line) & kLineYoung) != 0) {
+            __builtin_prefetch(block + line * kLineBytes);
+            __builtin_prefetch(block + line * kLineBytes + kLineBytes / 2);
+        }
+    }
+}
+
 }  // namespace
 
 /// Every young object becomes an old one, whether it is reachable or not: one pass over their headers, as they lie, and nothing is
-/// followed. No old object refers to a young one then.
+/// followed. No old object refers to a young one then. Also while everything is marked in steps: then they count as reached, and what
+/// they refer to was told or is theirs.
 void Collector::promote_young() noexcept {
     const std::uint64_t begin_ns = os::monotonic_ns();
     std::size_t objects = 0;
     forget_remembered();
-    team->first.drop();
-    for (std::byte* const block : touched) {
+    for (std::size_t index = 0; index < touched.size(); ++index) {
+        std::byte* const block = touched[index];
+        if (index + 1 < touched.size()) {
+            prefetch_young(touched[index + 1]);
+        }
         if (chunk_kind(block) != kChunk || chunk_of(block)->owner != this) {
             continue;
         }
@@ -156,11 +193,12 @@ void Collector::promote_young() noexcept {
             promote_lines(line_of(block));
         }
     }
-    // A pause that is cut off by the system says nothing, so an estimate falls at once and rises by half at most.
+    // A pause that is cut off by the system says nothing, so an estimate rises by half at most, and falls by a quarter.
     const std::size_t young_bytes = since_collection.load(std::memory_order_relaxed);  // read in a pause
     const std::size_t ns_per_kib = (os::monotonic_ns() - begin_ns) / std::max<std::size_t>(young_bytes >> 10, 1);
-    promotion_ns_per_kib = std::min(ns_per_kib, promotion_ns_per_kib + promotion_ns_per_kib / 2 + 1);
+    promotion_ns_per_kib = std::clamp(ns_per_kib, promotion_ns_per_kib - promotion_ns_per_kib / 4, promotion_ns_per_kib + promotion_ns_per_kib / 2 + 1);
     bytes_per_object = young_bytes / std::max<std::size_t>(objects, 1);
+    ++counts.promotions;
 }
 
 /// Says in the headers which objects are not whole yet, for one pause.

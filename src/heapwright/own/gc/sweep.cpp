@@ -123,7 +123,7 @@ void Collector::sweep_all(bool keep_young) noexcept {
     }
     clean_at_once = std::max<std::size_t>(unclean.size() / 12, 64);
     // What was allocated while it was marked is not known to live.
-    const std::size_t young = keep_young ? std::min(since_collection.load(std::memory_order_relaxed), used_bytes()) : 0;
+    const std::size_t young = keep_young ? std::min(since_collection.load(std::memory_order_relaxed) + promoted_bytes, used_bytes()) : 0;
     live_bytes = used_bytes() - young;
     const std::size_t counted = live_bytes + external_bytes;
     const std::size_t grown = static_cast<std::size_t>(static_cast<double>(counted) * config.growth);

@@ -95,6 +95,7 @@ struct Collector {
     // Allocation off the fast path: allocate.cpp.
     // Bytes given to threads. Atomic because they are looked at without the lock; relaxed, because they are only compared.
     std::atomic<std::size_t> since_collection{0};
+    std::atomic<std::size_t> external_since{0};  // told by adjust_external_bytes
     std::atomic<std::size_t> since_step{0};
     void count_given(std::size_t bytes) noexcept {
         since_collection.fetch_add(bytes, std::memory_order_relaxed);
@@ -198,7 +199,8 @@ struct Collector {
     void step(Mutator& self, GcEvent& event, std::uint64_t begin_ns) noexcept;
     std::size_t step_bytes = 0;  // allocated until the next one
     [[nodiscard]] std::size_t next_step() const noexcept;
-    bool all_marked = false;  // by steps; what follows is due
+    std::size_t promoted_bytes = 0;  // of what was made since marking began
+    bool all_marked = false;         // by steps; what follows is due
     void end_marking(Mutator& self) noexcept;
     void full(Mutator& self) noexcept;
     void cancel_marking() noexcept;
