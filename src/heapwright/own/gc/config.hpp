@@ -49,7 +49,7 @@ struct GcConfig {
     // Allocated between two minor collections. It grows while their pauses are short and the next look at everything is far,
     // up to the second number; where they are long it shrinks, to a quarter of the first.
     std::size_t nursery_bytes = std::size_t{4} << 20;
-    std::size_t nursery_most_bytes = std::size_t{16} << 20;
+    std::size_t nursery_most_bytes = std::size_t{24} << 20;
     std::size_t threshold_bytes = std::size_t{8} << 20;  // in use before everything is marked for the first time
     double growth = 1.5;                                 // and then: when this many times what survived is in use
     std::size_t limit_bytes = kUnlimited;                // memory that the heap may take from the system

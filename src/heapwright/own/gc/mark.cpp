@@ -275,7 +275,7 @@ void Marker::drain_some(std::size_t objects) noexcept {
         void* object = nullptr;
         if (HEAPWRIGHT_LIKELY(top_ != begin_)) {
             void* const next = *--top_;
-            __builtin_prefetch(header_of(next), 1);
+            __builtin_prefetch(header_of(next));
             object = std::exchange(ahead[turn++ % kAhead], next);
             if (HEAPWRIGHT_UNLIKELY(object == nullptr)) {
                 continue;
@@ -321,7 +321,7 @@ bool Marker::drain_until(std::uint64_t deadline_ns) noexcept {
             }
             void* const object = *--top_;
             if (top_ - begin_ >= static_cast<std::ptrdiff_t>(kAhead)) {
-                __builtin_prefetch(header_of(top_[-static_cast<std::ptrdiff_t>(kAhead)]), 1);
+                __builtin_prefetch(header_of(top_[-static_cast<std::ptrdiff_t>(kAhead)]));
             }
             process(object);
         }

@@ -128,7 +128,8 @@ void Collector::sweep_all(bool keep_young) noexcept {
     const std::size_t counted = live_bytes + external_bytes;
     const std::size_t grown = static_cast<std::size_t>(static_cast<double>(counted) * config.growth);
     full_threshold =
-        std::max({config.threshold_bytes, grown + std::min(counted, config.nursery_most_bytes / 2), counted + 2 * config.nursery_bytes});
+        std::max({config.threshold_bytes, grown + std::min(counted, std::max(config.nursery_most_bytes / 2, config.threshold_bytes)),
+                  counted + 2 * config.nursery_bytes});
     // What was in use lately may be again: it stays, and so does what the next cycle may need. Of the rest, half goes back each
     // time. A heap that breathes would fault the pages in again, and that costs more than marking what could lie in them.
     recent_peaks[next_peak++ % 4] = std::max(peak_since_full, used_bytes());

@@ -1,0 +1,200 @@
+// Minor collections that keep everything unseen, and the places in old objects that the others look at again.
+#include <array>
+#include <cstddef>
+#include <cstdint>
+
+#include <doctest/doctest.h>
+
+#include <heapwright/own/gc/make.hpp>
+#include <heapwright/own/gc/root.hpp>
+#include <heapwright/own/gc/weak.hpp>
+
+#include <tests/support/random.hpp>
+
+namespace gc = heapwright::gc;
+using heapwright::test::Random;
+
+namespace {
+
+struct Node {
+    std::uint64_t number = 0;
+    gc::Ptr<Node> next;
+    Node() = default;
+    explicit Node(std::uint64_t its_number, gc::Ptr<Node> its_next = {}) : number(its_number), next(its_next) {}
+    void trace(gc::Tracer& tracer) const { tracer(next); }
+};
+
+using Row = gc::Array<gc::Ptr<Node>>;
+
+/// Of any number of references, and followed as a whole: many places of it are noted at once. Counts how often it is followed.
+struct Wide {
+    static constexpr std::size_t kMembers = 200;
+    std::array<gc::Ptr<Node>, kMembers> members;
+    void trace(gc::Tracer& tracer) const {
+        ++times_followed;
+        tracer(members);
+    }
+    static inline std::size_t times_followed = 0;
+};
+
+/// Its constructor lives through collections, and stores without a barrier.
+struct Slow {
+    gc::Ptr<Node> first;
+    gc::Ptr<Node> second;
+    explicit Slow(gc::Heap& heap) : first(gc::make<Node>(heap, 1U)), second(grow(heap)) {}
+    static gc::Ptr<Node> grow(gc::Heap& heap) {
+        heap.collect_minor();
+        heap.collect_minor();
+        return gc::make<Node>(heap, 2U);
+    }
+    void trace(gc::Tracer& tracer) const { tracer(first, second); }
+};
+
+gc::GcConfig quiet() {
+    gc::GcConfig config;
+    config.stack = gc::StackScan::none;
+    config.nursery_bytes = config.nursery_most_bytes = gc::GcConfig::kUnlimited;  // only on request
+    config.verify_always = true;
+    config.markers = 1;
+    return config;
+}
+
+/// Every minor collection is late at once: its time is a nanosecond.
+gc::GcConfig hurried() {
+    gc::GcConfig config = quiet();
+    config.nursery_bytes = config.nursery_most_bytes = 40'000;
+    config.threshold_bytes = std::size_t{1} << 30;
+    config.pause_budget_ns = 1;
+    return config;
+}
+
+}  // namespace
+
+TEST_CASE("only the places that were written to are followed again, and an object that is followed as a whole only once") {
+    gc::Heap heap{quiet()};
+    gc::Root<Wide> wide{heap, gc::make<Wide>(heap)};
+    heap.collect_minor();
+    for (std::size_t member = 0; member < Wide::kMembers; ++member) {
+        wide->members[member] = gc::make<Node>(heap, member);
+    }
+    Wide::times_followed = 0;
+    heap.collect_minor();
+    const std::size_t with_notes = Wide::times_followed;
+    Wide::times_followed = 0;
+    heap.collect_minor();
+    // The checks after each pause follow it too, as often with notes as without.
+    CHECK(with_notes == Wide::times_followed + 1);
+    for (std::size_t member = 0; member < Wide::kMembers; ++member) {
+        REQUIRE(wide->members[member]->number == member);
+    }
+}
+
+TEST_CASE("a place beside one that was noted is followed with it, and neighbours keep their notes") {
+    gc::Heap heap{quiet()};
+    gc::Root<Row> row{heap, gc::make_array<gc::Ptr<Node>>(heap, 1000)};
+    // Small objects whose headers fall into the same 16 bytes as the ends of others.
+    gc::Root<Row> small{heap, gc::make_array<gc::Ptr<Node>>(heap, 300)};
+    for (std::size_t place = 0; place < 300; ++place) {
+        (*small)[place] = gc::make<Node>(heap, place);
+    }
+    heap.collect_minor();
+    Random random(5);
+    for (std::uint64_t round = 0; round < 200; ++round) {
+        for (int write = 0; write < 20; ++write) {
+            const std::uint64_t number = round * 1000 + random.below(1000);
+            (*row)[number % 1000] = gc::make<Node>(heap, number);
+            (*small)[number % 300]->next = gc::make<Node>(heap, number);
+        }
+        heap.collect_minor();
+        std::size_t wrong = 0;
+        for (std::size_t place = 0; place < 1000; ++place) {
+            wrong += (*row)[place] != nullptr && (*row)[place]->number % 1000 != place ? 1U : 0U;
+        }
+        for (std::size_t place = 0; place < 300; ++place) {
+            const gc::Ptr<Node> next = (*small)[place]->next;
+            wrong += next != nullptr && next->number % 300 != place ? 1U : 0U;
+        }
+        REQUIRE(wrong == 0);
+    }
+}
+
+TEST_CASE("an object whose constructor lived through collections keeps what it stored since") {
+    gc::Heap heap{quiet()};
+    gc::Root<Slow> slow{heap, gc::make<Slow>(heap, heap)};
+    heap.collect_minor();
+    heap.collect_minor();
+    CHECK(slow->first->number == 1);
+    CHECK(slow->second->number == 2);
+}
+
+TEST_CASE("a minor collection whose time is over keeps everything, and a full one frees it") {
+    gc::Heap heap{hurried()};
+    gc::Root<Node> list{heap};
+    const gc::WeakRoot<Node> weak{heap, gc::make<Node>(heap, 7U)};
+    for (std::uint64_t number = 0; number < 20'000; ++number) {
+        const auto node = gc::make<Node>(heap, number, list.ptr());
+        list = number % 2 == 0 ? node : list.ptr();
+    }
+    CHECK(heap.stats().promotions > 5);
+    CHECK(heap.stats().promotions <= heap.stats().minor_collections);
+    CHECK(weak.lock() != nullptr);  // kept unseen
+    CHECK(heap.broken_invariant() == nullptr);
+    heap.collect();
+    CHECK(weak.lock() == nullptr);
+    std::uint64_t expected = 20'000;
+    std::size_t wrong = 0;
+    for (const Node* node = list.get(); node != nullptr; node = node->next.get()) {
+        expected -= 2;
+        wrong += node->number == expected ? 0U : 1U;
+    }
+    CHECK(wrong == 0);
+    CHECK(expected == 0);
+    list = nullptr;
+    heap.collect_and_shrink();
+    CHECK(heap.stats().used_bytes < 4000);
+}
+
+TEST_CASE("objects that end are not ended by a minor collection that keeps everything") {
+    struct Counted {
+        static constexpr bool gc_leaf = true;
+        explicit Counted(int* its_ends) : ends(its_ends) {}
+        Counted(const Counted&) = delete;
+        Counted& operator=(const Counted&) = delete;
+        ~Counted() { ++*ends; }
+        int* ends;
+    };
+    int ends = 0;
+    {
+        gc::Heap heap{hurried()};
+        for (int count = 0; count < 20'000; ++count) {
+            gc::make<Counted>(heap, &ends);
+        }
+        CHECK(heap.stats().promotions > 5);
+        const int ends_before = ends;
+        heap.collect();
+        CHECK(ends > ends_before);
+    }
+    CHECK(ends == 20'000);
+}
+
+TEST_CASE("what is made while everything is marked is kept unseen in time") {
+    gc::GcConfig config = quiet();
+    config.nursery_bytes = config.nursery_most_bytes = 20'000;
+    config.threshold_bytes = 200'000;
+    config.step_bytes = 4'000;
+    config.pause_budget_ns = 1;  // a step follows a few hundred objects
+    gc::Heap heap{config};
+    gc::Root<Row> row{heap, gc::make_array<gc::Ptr<Node>>(heap, 20'000)};
+    for (std::uint64_t number = 0; number < 200'000; ++number) {
+        (*row)[number % 20'000] = gc::make<Node>(heap, number, gc::make<Node>(heap, number + 1));
+    }
+    CHECK(heap.stats().full_collections > 0);
+    CHECK(heap.stats().promotions > 0);
+    CHECK(heap.broken_invariant() == nullptr);
+    std::size_t wrong = 0;
+    for (std::size_t place = 0; place < 20'000; ++place) {
+        const Node* const node = (*row)[place].get();
+        wrong += node->number == 180'000 + place && node->next->number == node->number + 1 ? 0U : 1U;
+    }
+    CHECK(wrong == 0);
+}
