@@ -50,6 +50,15 @@ struct Slow {
     void trace(gc::Tracer& tracer) const { tracer(first, second); }
 };
 
+struct Ending {
+    static constexpr bool gc_leaf = true;
+    explicit Ending(int* its_ends) : ends(its_ends) {}
+    Ending(const Ending&) = delete;
+    Ending& operator=(const Ending&) = delete;
+    ~Ending() { ++*ends; }
+    int* ends;
+};
+
 gc::GcConfig quiet() {
     gc::GcConfig config;
     config.stack = gc::StackScan::none;
@@ -155,19 +164,11 @@ TEST_CASE("a minor collection whose time is over keeps everything, and a full on
 }
 
 TEST_CASE("objects that end are not ended by a minor collection that keeps everything") {
-    struct Counted {
-        static constexpr bool gc_leaf = true;
-        explicit Counted(int* its_ends) : ends(its_ends) {}
-        Counted(const Counted&) = delete;
-        Counted& operator=(const Counted&) = delete;
-        ~Counted() { ++*ends; }
-        int* ends;
-    };
     int ends = 0;
     {
         gc::Heap heap{hurried()};
         for (int count = 0; count < 20'000; ++count) {
-            gc::make<Counted>(heap, &ends);
+            gc::make<Ending>(heap, &ends);
         }
         CHECK(heap.stats().promotions > 5);
         const int ends_before = ends;

@@ -44,15 +44,20 @@ bool Collector::is_live(const void* object) const noexcept {
 void Collector::collect(Mutator& self, Cycle cycle, Reason reason) noexcept {
     const std::uint64_t begin_ns = os::monotonic_ns();
     const std::uint64_t pauses_before = counts.pauses;
-    hold_pauses(&self);
     const bool asked_for = reason != Reason::nursery_full && reason != Reason::threshold;
-    if ((counts.pauses != pauses_before && !asked_for) || (cycle == Cycle::step) != is_marking) {
-        if (cycle == Cycle::step || !asked_for) {
-            collecting.unlock();
-            return;
+    for (bool is_stopped = false; !is_stopped;) {
+        hold_pauses(&self);
+        if ((counts.pauses != pauses_before && !asked_for) || (cycle == Cycle::step) != is_marking) {
+            if (cycle == Cycle::step || !asked_for) {
+                collecting.unlock();
+                return;
+            }
+        }
+        is_stopped = try_stop_world(&self);
+        if (!is_stopped) {
+            give_way(&self);
         }
     }
-    stop_world(&self);
     is_collecting = true;
     for (Mutator* mutator = mutators; mutator != nullptr; mutator = mutator->next) {
         retire(*mutator);

@@ -69,11 +69,17 @@ void list_heap(Collector& collector) noexcept {
         handles_fork = pthread_atfork(prepare, in_parent, in_child) == 0;
         HEAPWRIGHT_CHECK(handles_fork, "out of memory: a collected heap cannot be told of fork()");
     }
-    collector.next_heap = heaps;
-    if (heaps != nullptr) {
-        heaps->previous_heap = &collector;
+    // In the order of addresses, in which fork() stops them: see try_stop_world.
+    Collector* before = nullptr;
+    for (Collector* heap = heaps; heap != nullptr && number_of(heap) < number_of(&collector); heap = heap->next_heap) {
+        before = heap;
     }
-    heaps = &collector;
+    collector.previous_heap = before;
+    collector.next_heap = before == nullptr ? heaps : before->next_heap;
+    (before == nullptr ? heaps : before->next_heap) = &collector;
+    if (collector.next_heap != nullptr) {
+        collector.next_heap->previous_heap = &collector;
+    }
 }
 
 void unlist_heap(Collector& collector) noexcept {
@@ -90,8 +96,7 @@ void Collector::before_fork() noexcept {
     // From a finaliser in the pause, or from on_event: the world stands still already. Plain: true on this thread only.
     forked_inside = self != nullptr && stop_wanted.load(std::memory_order_acquire) != 0 && stopper == self;
     if (!forked_inside) {
-        hold_pauses(self);
-        stop_world(self);
+        hold_and_stop(self);
     }
     lock.lock();
 }

@@ -21,15 +21,15 @@ void Collector::park_saved(Mutator& self) noexcept {
 #if HEAPWRIGHT_UNDER_ASAN
     self.fake_stack = __asan_get_current_fake_stack();
 #endif
-    self.state.store(kParked, std::memory_order_release);  // pairs with the acquire in stop_world: it sees our stack
-    parkings.fetch_add(1, std::memory_order_release);      // pairs with the load in stop_world
+    self.state.store(kParked, std::memory_order_release);  // pairs with the acquire in try_stop_world: it sees our stack
+    parkings.fetch_add(1, std::memory_order_release);      // pairs with the load in try_stop_world
     os::futex_wake(&parkings);
 }
 
 /// False while the world is stopped by somebody else.
 bool Collector::try_run(Mutator& self) noexcept {
     const os::LockGuard guard(lock);
-    // Relaxed: written under the lock, and the state is read by stop_world after it held the lock.
+    // Relaxed: written under the lock, and the state is read by try_stop_world after it held the lock.
     if (stop_wanted.load(std::memory_order_relaxed) != 0 && stopper != &self) {
         return false;
     }
@@ -59,29 +59,34 @@ void park_others(const Mutator* self) noexcept {
     }
 }
 
+namespace {
+
+/// All of this thread's shares that wait run again, or none. Returns a heap that somebody else stopped, or nullptr.
+Collector* try_run_again() noexcept {
+    Collector* busy = nullptr;
+    for (Mutator* each = current_mutator; each != &no_mutator && busy == nullptr; each = each->next_of_thread) {
+        // Relaxed: as in park_others.
+        if (each->waits && each->state.load(std::memory_order_relaxed) == kParked && !each->collector->try_run(*each)) {
+            busy = each->collector;
+        }
+    }
+    for (Mutator* each = current_mutator; each != &no_mutator; each = each->next_of_thread) {
+        if (busy == nullptr) {
+            each->waits = false;
+        } else if (each->waits && each->state.load(std::memory_order_relaxed) == kRunning) {  // relaxed: as in park_others
+            each->collector->park(*each);
+        }
+    }
+    return busy;
+}
+
+}  // namespace
+
 /// Until all of this thread's shares that wait run again: all of them or none, so that it waits for one heap only where
 /// nobody else waits for it.
 void run_again() noexcept {
-    while (true) {
-        Collector* busy = nullptr;
-        for (Mutator* each = current_mutator; each != &no_mutator && busy == nullptr; each = each->next_of_thread) {
-            // Relaxed: as in park_others.
-            if (each->waits && each->state.load(std::memory_order_relaxed) == kParked && !each->collector->try_run(*each)) {
-                busy = each->collector;
-            }
-        }
-        if (busy == nullptr) {
-            break;
-        }
-        for (Mutator* each = current_mutator; each != &no_mutator; each = each->next_of_thread) {
-            if (each->waits && each->state.load(std::memory_order_relaxed) == kRunning) {  // relaxed: as in park_others
-                each->collector->park(*each);
-            }
-        }
+    while (Collector* const busy = try_run_again()) {
         os::futex_wait(&busy->stop_wanted, 1);
-    }
-    for (Mutator* each = current_mutator; each != &no_mutator; each = each->next_of_thread) {
-        each->waits = false;
     }
 }
 
@@ -96,7 +101,11 @@ void Collector::hold_pauses(Mutator* self) noexcept {
     }
 }
 
-void Collector::stop_world(Mutator* self) noexcept {
+/// Stops all threads but `self`. While that lasted, `self` was parked in its other heaps, which may have been stopped meanwhile, by
+/// somebody who waits for this one. Of two such heaps the one at the higher address gives way.
+///
+/// Returns:  false where that is this one: then it runs again, and `self` has to let go of `collecting` and to try again.
+bool Collector::try_stop_world(Mutator* self) noexcept {
     {
         const os::LockGuard guard(lock);
         published = figures();
@@ -123,9 +132,34 @@ void Collector::stop_world(Mutator* self) noexcept {
         waited = true;
         os::futex_wait(&parkings, seen);
     }
-    if (waited) {
-        run_again();
+    Collector* busy = waited ? try_run_again() : nullptr;
+    while (busy != nullptr && number_of(this) < number_of(busy)) {
+        os::futex_wait(&busy->stop_wanted, 1);
+        busy = try_run_again();
     }
+    if (busy != nullptr) {
+        start_world();
+    }
+    return busy == nullptr;
+}
+
+/// Takes the lock `collecting` and stops the world.
+void Collector::hold_and_stop(Mutator* self) noexcept {
+    hold_pauses(self);
+    while (!try_stop_world(self)) {
+        give_way(self);
+        hold_pauses(self);
+    }
+}
+
+/// Lets go of `collecting`, and waits until all of this thread's heaps run.
+void Collector::give_way(Mutator* self) noexcept {
+    collecting.unlock();
+    if (self != nullptr) {
+        self->waits = true;
+        park(*self);
+    }
+    run_again();
 }
 
 void Collector::start_world() noexcept {
@@ -139,8 +173,7 @@ void Collector::start_world() noexcept {
 
 /// A pause that collects nothing: for looking at everything.
 void Collector::begin_look(Mutator& self) noexcept {
-    hold_pauses(&self);
-    stop_world(&self);
+    hold_and_stop(&self);
     is_collecting = true;
     for (Mutator* mutator = mutators; mutator != nullptr; mutator = mutator->next) {
         retire(*mutator);

@@ -128,7 +128,9 @@ struct Collector {
     Mutator* stopper = nullptr;  // who stopped it, where that thread is attached; under the lock
     GcStats published{};         // of the moment before the pause that runs; under the lock
     void hold_pauses(Mutator* self) noexcept HEAPWRIGHT_NO_THREAD_SAFETY_ANALYSIS;
-    void stop_world(Mutator* self) noexcept;
+    [[nodiscard]] bool try_stop_world(Mutator* self) noexcept;
+    void hold_and_stop(Mutator* self) noexcept HEAPWRIGHT_NO_THREAD_SAFETY_ANALYSIS;
+    void give_way(Mutator* self) noexcept HEAPWRIGHT_NO_THREAD_SAFETY_ANALYSIS;
     void start_world() noexcept;
     void begin_look(Mutator& self) noexcept HEAPWRIGHT_NO_THREAD_SAFETY_ANALYSIS;
     void end_look() noexcept HEAPWRIGHT_NO_THREAD_SAFETY_ANALYSIS;
