@@ -56,7 +56,7 @@ struct GcConfig {
     std::uint64_t interval_ns = 0;                       // Heap::tick() collects when so long ago; 0: never
     bool generational = true;                            // false: every collection looks at everything
     bool incremental = true;                             // marks everything in steps between allocations; false: in one pause
-    std::uint64_t pause_budget_ns = 3'000'000;           // of one step
+    std::uint64_t pause_budget_ns = 3'000'000;           // of one step; a minor collection takes two thirds more at most
     std::size_t step_bytes = std::size_t{256} << 10;     // allocated between two steps
     unsigned markers = 0;                                // threads that mark in a long pause; 0: as many cores as may be used, 2 at most
     bool compaction = false;                             // full collections move what they may out of sparse blocks
@@ -83,7 +83,7 @@ struct GcConfig {
 
 struct GcStats {
     std::uint64_t minor_collections;
-    std::uint64_t promotions;         // of them, those that kept all new objects: most lived, or the time was over
+    std::uint64_t promotions;        // of them, those that kept all new objects: most lived, or the time was over
     std::uint64_t full_collections;  // completed, in steps or in one pause
     std::uint64_t steps;
     std::uint64_t pauses;

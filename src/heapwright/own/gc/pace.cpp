@@ -77,7 +77,7 @@ std::uint64_t Collector::minor_deadline(Reason reason, std::uint64_t begin_ns) c
         // Who asks for a collection wants to see what is garbage. Under stress, every way is gone in turn.
         return reason == Reason::stress && counts.pauses % 5 == 4 ? 0 : kNoDeadline;
     }
-    const std::uint64_t longest_ns = config.pause_budget_ns / 8 * 11;  // and the rest for what comes after
+    const std::uint64_t longest_ns = config.pause_budget_ns / 8 * 11;                        // and the rest for what comes after
     const std::uint64_t young_kib = since_collection.load(std::memory_order_relaxed) >> 10;  // read in a pause
     const std::uint64_t promotion_ns = young_kib * (promotion_ns_per_kib + promotion_ns_per_kib / 8);
     const std::uint64_t tracing_ns = std::max(longest_ns - std::min(longest_ns, promotion_ns), config.pause_budget_ns / 4);

@@ -139,9 +139,8 @@ namespace {
 
 /// Young lines become old ones.
 void promote_lines(std::uint8_t* lines) noexcept {
-    bytes::each(lines, kLinesPerBlock, [](__m128i was) {
-        return bytes::choose(bytes::has_none(was, bytes::all(kLineYoung)), was, bytes::all(kLineOld));
-    });
+    bytes::each(lines, kLinesPerBlock,
+                [](__m128i was) { return bytes::choose(bytes::has_none(was, bytes::all(kLineYoung)), was, bytes::all(kLineOld)); });
 }
 
 /// Where holes are filled, each line is a miss of the caches, and many are waited for at once.
@@ -196,7 +195,8 @@ void Collector::promote_young() noexcept {
     // A pause that is cut off by the system says nothing, so an estimate rises by half at most, and falls by a quarter.
     const std::size_t young_bytes = since_collection.load(std::memory_order_relaxed);  // read in a pause
     const std::size_t ns_per_kib = (os::monotonic_ns() - begin_ns) / std::max<std::size_t>(young_bytes >> 10, 1);
-    promotion_ns_per_kib = std::clamp(ns_per_kib, promotion_ns_per_kib - promotion_ns_per_kib / 4, promotion_ns_per_kib + promotion_ns_per_kib / 2 + 1);
+    promotion_ns_per_kib =
+        std::clamp(ns_per_kib, promotion_ns_per_kib - promotion_ns_per_kib / 4, promotion_ns_per_kib + promotion_ns_per_kib / 2 + 1);
     bytes_per_object = young_bytes / std::max<std::size_t>(objects, 1);
     ++counts.promotions;
 }

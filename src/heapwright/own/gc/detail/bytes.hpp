@@ -60,9 +60,8 @@ struct FreeLines {
 
 /// Lines of live objects wait to be reached again.
 inline void age_lines(std::uint8_t* lines) noexcept {
-    bytes::each(lines, kLinesPerBlock, [](__m128i was) {
-        return bytes::choose(bytes::has_none(was, bytes::all(kLineOld)), was, bytes::all(kLinePrevious));
-    });
+    bytes::each(lines, kLinesPerBlock,
+                [](__m128i was) { return bytes::choose(bytes::has_none(was, bytes::all(kLineOld)), was, bytes::all(kLinePrevious)); });
 }
 
 /// Marks of `wanted` epoch, or of none where it is 0, become nothing; what is logged stays so.
