@@ -1,12 +1,16 @@
 // Minor collections that keep everything unseen, and the places in old objects that the others look at again.
+#include <algorithm>
 #include <array>
 #include <cstddef>
 #include <cstdint>
+#include <iterator>
+#include <list>
 
 #include <doctest/doctest.h>
 
 #include <heapwright/own/gc/make.hpp>
 #include <heapwright/own/gc/root.hpp>
+#include <heapwright/own/gc/traced_allocator.hpp>
 #include <heapwright/own/gc/weak.hpp>
 
 #include <tests/support/random.hpp>
@@ -48,6 +52,12 @@ struct Slow {
         return gc::make<Node>(heap, 2U);
     }
     void trace(gc::Tracer& tracer) const { tracer(first, second); }
+};
+
+struct Chain {
+    explicit Chain(gc::Heap& heap) : items(heap) {}
+    std::list<gc::Ptr<Node>, gc::TracedAllocator<gc::Ptr<Node>>> items;
+    void trace(gc::Tracer& tracer) const { tracer(items); }
 };
 
 struct Ending {
@@ -176,6 +186,33 @@ TEST_CASE("objects that end are not ended by a minor collection that keeps every
         CHECK(ends > ends_before);
     }
     CHECK(ends == 20'000);
+}
+
+TEST_CASE("what many buffers hold is found, also where their owner is followed before their lines are known to live") {
+    gc::GcConfig config = quiet();
+    config.nursery_bytes = config.nursery_most_bytes = 60'000;
+    config.threshold_bytes = 100'000;
+    config.step_bytes = 2'000;
+    config.pause_budget_ns = 1;  // a step keeps a thousand buffers
+    gc::Heap heap{config};
+    gc::Root<Chain> chain{heap, gc::make<Chain>(heap, heap)};
+    constexpr std::uint64_t kLength = 3'000;
+    for (std::uint64_t number = 0; number < 20'000; ++number) {
+        const gc::Root<Node> node{heap, gc::make<Node>(heap, number)};
+        chain->items.push_front(node);
+        if (number >= kLength) {
+            chain->items.pop_back();
+        }
+        auto second = std::next(chain->items.begin(), static_cast<std::ptrdiff_t>(std::min<std::uint64_t>(number, 20)));
+        *second = gc::make<Node>(heap, (*second)->number);
+    }
+    CHECK(heap.stats().full_collections > 1);
+    std::uint64_t expected = 20'000;
+    std::size_t wrong = 0;
+    for (const gc::Ptr<Node>& node : chain->items) {
+        wrong += node->number == --expected ? 0U : 1U;
+    }
+    CHECK(wrong == 0);
 }
 
 TEST_CASE("what is made while everything is marked is kept unseen in time") {

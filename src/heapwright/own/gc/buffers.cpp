@@ -83,7 +83,7 @@ void remember_words(const void* begin, std::size_t bytes) noexcept {
         const auto* const slot = static_cast<const std::byte*>(begin) + offset;
         const std::uint8_t kind = chunk_kind(slot);
         const void* const word = *reinterpret_cast<void* const*>(slot);
-        if (kind != kNoChunk && (kind != kChunk || load_byte(line_of(slot)) == kLineOld) && chunk_kind(word) != kNoChunk &&
+        if (kind != kNoChunk && (kind != kChunk || (load_byte(line_of(slot)) & kLineNotYoung) != 0) && chunk_kind(word) != kNoChunk &&
             may_be_young(word)) {
             remember_slow(slot);
         }

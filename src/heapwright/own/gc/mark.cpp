@@ -109,7 +109,7 @@ bool Marker::remember_young_of(const void* slot, const void* object) noexcept {
         return false;
     }
     const std::uint8_t kind = chunk_kind(slot);
-    if (kind == kContinuation || (kind == kChunk && load_byte(line_of(slot)) == kLineOld)) {
+    if (kind == kContinuation || (kind == kChunk && (load_byte(line_of(slot)) & kLineNotYoung) != 0)) {
         remember_slow(slot);
     }
     return true;

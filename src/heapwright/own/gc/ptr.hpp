@@ -45,7 +45,7 @@ HEAPWRIGHT_ALWAYS_INLINE void after_write(const void* slot, const void* target) 
 #ifndef NDEBUG
     check_same_heap(slot, target);
 #endif
-    if ((kind != kChunk || load_byte(line_of(slot)) == kLineOld) && may_be_young(target)) {
+    if ((kind != kChunk || (load_byte(line_of(slot)) & kLineNotYoung) != 0) && may_be_young(target)) {
         remember_slow(slot);
     }
 }
@@ -79,7 +79,7 @@ HEAPWRIGHT_ALWAYS_INLINE void write_member(Slot* slot, Slot target_to_be) noexce
     }
     before_overwrite(const_cast<void*>(static_cast<const volatile void*>(*slot)));
     *slot = target_to_be;
-    if (line == kLineOld && may_be_young(target)) {
+    if ((line & kLineNotYoung) != 0 && may_be_young(target)) {
         remember_slow(slot);
     }
 }

@@ -128,6 +128,15 @@ public:
     void visit(const T& member) {
         detail::trace_object(member, *this);
     }
+    /// Anything else is a mistake, and is told in one sentence.
+    template <class T>
+        requires(!Traced<T> && !detail::StandardContainer<T> && !detail::Pair<T> && !std::ranges::range<const T>)
+    void visit(const T&) {
+        static_assert(
+            Traced<T>,
+            "this member's type does not say what it refers to: give it `void trace(gc::Tracer& tracer) const`, a tuple `gc_members` "
+            "of member pointers, or `static constexpr bool gc_leaf = true` if it refers to nothing collected");
+    }
 
 protected:
     using EdgeFunction = void (*)(void** slot, bool is_weak, void* context) noexcept;

@@ -43,12 +43,13 @@ inline constexpr std::size_t kLargestInChunk = kUsableBlocks * kBlockBytes;
 /// What a line byte says. Bits of their own, so that a scan can ask for several at once.
 enum Line : std::uint8_t {
     kLineFree = 0,
-    kLineOld = 1,                           // holds objects that survived
-    kLinePrevious = 4,                      // held objects at the last cycle; not yet known in this one
-    kLineYoung = 8,                         // given to a thread since the last collection
-    kLineDoomed = 16,                       // only objects whose destructor has not run yet
-    kLineReleased = 32,                     // the same, and it has run: the next pause frees it
-    kLineSurvived = kLineOld | kLineYoung,  // during a pause: young until it is over, with a survivor
+    kLineOld = 1,                              // holds objects that survived
+    kLinePrevious = 4,                         // held objects at the last cycle; not yet known in this one
+    kLineYoung = 8,                            // given to a thread since the last collection
+    kLineDoomed = 16,                          // only objects whose destructor has not run yet
+    kLineReleased = 32,                        // the same, and it has run: the next pause frees it
+    kLineNotYoung = kLineOld | kLinePrevious,  // while everything is marked, a buffer may be known later than what it holds
+    kLineSurvived = kLineOld | kLineYoung,     // during a pause: young until it is over, with a survivor
 };
 
 /// What a mark byte says, besides 0 for "no object begins here".
