@@ -12,10 +12,10 @@ namespace heapwright {
 
 /// A short text of its own, so that a configuration is one plain value: no allocation, no lifetime. The letters behind its
 /// end are zero: equal texts are equal bytes.
-template <std::size_t kMost>
+template <std::size_t LettersMax>
 class ConfigTextOf {
 public:
-    static constexpr std::size_t kLettersMax = kMost;
+    static constexpr std::size_t kLettersMax = LettersMax;
 
     constexpr ConfigTextOf() noexcept = default;
 

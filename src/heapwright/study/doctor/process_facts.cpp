@@ -198,11 +198,15 @@ Result<ProcessFacts> read_process_facts(int pid) {
     return process;
 }
 
-std::vector<Descendant> descendants_of(int pid) {
-    struct Known {
-        int parent;
-        Descendant process;
-    };
+namespace {
+
+struct Known {
+    int parent;
+    Descendant process;
+};
+
+/// Every process of the machine that has memory.
+std::map<int, Known> all_processes() {
     std::map<int, Known> all;
     std::error_code ignored;  // processes come and go while their list is read
     for (std::filesystem::directory_iterator at("/proc", ignored), end; at != end; at.increment(ignored)) {
@@ -218,6 +222,13 @@ std::vector<Descendant> descendants_of(int pid) {
                            .process = {.pid = number, .name = stat->name, .rss_bytes = stat->rss_pages * page_bytes}};
         }
     }
+    return all;
+}
+
+}  // namespace
+
+std::vector<Descendant> descendants_of(int pid) {
+    const std::map<int, Known> all = all_processes();
     std::vector<Descendant> found;
     for (const auto& [number, known] : all) {
         int parent = known.parent;

@@ -57,7 +57,7 @@ public:
     [[nodiscard]] std::uint32_t size() const noexcept { return size_; }
 
     /// Notes where this module is, if the plan names it. Returns whether that changed anything.
-    [[nodiscard]] bool meet(const os::LoadedModule& module, std::string_view file) noexcept;
+    [[nodiscard]] bool meet(const os::LoadedModule& loaded, std::string_view file) noexcept;
 
     /// Whether there are entries of modules that may be loaded yet.
     [[nodiscard]] bool waits() const noexcept;
