@@ -108,6 +108,9 @@ HEAPWRIGHT_EXPORT int malloc_trim(std::size_t keep) {
     return served_heap::trim() != 0 ? 1 : 0;
 }
 
+/// Declared in alloc/heap/heap.hpp.
+HEAPWRIGHT_EXPORT std::size_t heapwright_compact() noexcept { return served_heap::trim(); }
+
 /// Takes every parameter as glibc does, with the same refusals, and changes nothing: they tune parts that this heap has
 /// not. HEAPWRIGHT_CONF tunes those that it has.
 HEAPWRIGHT_EXPORT int mallopt(int parameter, int value) {

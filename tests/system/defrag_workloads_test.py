@@ -55,6 +55,25 @@ class Workloads(unittest.TestCase):
                 if (name, stage) == ("regular_survivors", "thinned") and not asked.stderr:  # else a line says that the kernel does not allow it
                     self.assertLess(figures["trimmed_kib"], figures["page_floor_kib"] // 4, figures)
 
+    def test_a_program_compacts_when_it_wants(self) -> None:
+        code = """
+import ctypes
+c = ctypes.CDLL(None)
+c.malloc.restype = c.heapwright_compact.restype = ctypes.c_size_t
+c.malloc.argtypes = c.free.argtypes = [ctypes.c_size_t]
+blocks = [c.malloc(256) for _ in range(60000)]
+for i, block in enumerate(blocks):
+    if i % 16:
+        c.free(block)
+print(c.heapwright_compact())
+"""
+        done = {conf: subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True,
+                                     env={**os.environ, "LD_PRELOAD": str(LIBRARY), "HEAPWRIGHT_CONF": conf})
+                for conf in ("give_back:no", "give_back:no,compaction:mesh")}
+        plain, meshed = (int(run.stdout) for run in done.values())
+        if not done["give_back:no,compaction:mesh"].stderr:
+            self.assertGreater(meshed, plain + 8_000_000)
+
     def test_a_scale_of_nothing_is_refused(self) -> None:
         done = subprocess.run([str(defrag.WORKLOADS / "sessions"), "0"], capture_output=True, text=True, check=False)
         self.assertEqual(done.returncode, 1)

@@ -112,9 +112,9 @@ HEAPWRIGHT_ALWAYS_INLINE void release(void* block) noexcept {
 /// Bytes that may be used at `block`: at least what was asked for. 0 for nullptr.
 [[nodiscard]] std::size_t usable_bytes(const void* block) noexcept;
 
-/// Gives all free memory back to the operating system now.
+/// Gives all free memory back to the operating system now, and puts sparse spans together where meshing is on.
 ///
-/// Returns:  bytes given back.
+/// Returns:  bytes given back, and bytes that spans do without from now on because they share memory.
 std::size_t trim() noexcept;
 
 [[nodiscard]] HeapStatistics statistics() noexcept;

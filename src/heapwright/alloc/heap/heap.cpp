@@ -6,6 +6,7 @@
 
 #include <heapwright/alloc/heap/default_heap.hpp>
 #include <heapwright/alloc/heap/detail/large.hpp>
+#include <heapwright/alloc/heap/detail/mesher.hpp>
 #include <heapwright/alloc/heap/detail/regions.hpp>
 
 namespace heapwright {
@@ -15,7 +16,13 @@ using heap::SizeClass;
 using heap::Span;
 using heap::ThreadCache;
 
-Heap::Heap(HeapOptions options) noexcept : core_(options.limit_bytes) { heap::enlist_heap(core_); }
+Heap::Heap(HeapOptions options) noexcept : core_(options.limit_bytes) {
+    core_.set_compaction(options.compaction);
+    if (options.compaction == Compaction::mesh) {
+        static_cast<void>(heap::allow_meshing());  // which says what is missing
+    }
+    heap::enlist_heap(core_);
+}
 
 Heap::~Heap() {
     heap::delist_heap(core_);
@@ -92,6 +99,8 @@ bool Heap::owns(const void* address) const noexcept {
     core_.for_each_abandoned(look);
     return is_found;
 }
+
+bool Heap::is_meshing() const noexcept { return heap::may_mesh() && core_.wants_meshing(); }
 
 HeapStatistics Heap::statistics() const noexcept {
     HeapStatistics sum;

@@ -9,8 +9,12 @@
 
 namespace heapwright {
 
+/// Whether spans of a heap may share memory (docs/manual/libheapwright.md, "Meshing").
+using heap::Compaction;
+
 struct HeapOptions {
-    std::size_t limit_bytes = 0;  ///< in spans of 64 KiB and more, 0 for no limit; what would exceed it is refused
+    std::size_t limit_bytes = 0;                     ///< in spans of 64 KiB and more, 0 for no limit; what would exceed it is refused
+    Compaction compaction = Compaction::as_process;  ///< its own word against the process's `compaction` setting
 };
 
 /// A general-purpose heap beside the one behind malloc: for a plugin, a request or a tenant, with a limit and an account of
@@ -56,6 +60,8 @@ public:
     [[nodiscard]] HeapStatistics statistics() const noexcept;
     /// Bytes of its spans, which the limit counts.
     [[nodiscard]] std::size_t span_bytes() const noexcept { return core_.span_bytes(); }
+    /// Whether its spans may share memory: as its options say, where this process may mesh at all.
+    [[nodiscard]] bool is_meshing() const noexcept;
 
     /// As a BlockSource.
     [[nodiscard]] void* try_allocate(Layout layout) noexcept { return allocate_aligned(layout.size, layout.alignment); }
@@ -72,3 +78,13 @@ private:
 };
 
 }  // namespace heapwright
+
+/// Of libheapwright.so, also from C as `size_t heapwright_compact(void)`: gives all free memory back to the operating system now, as
+/// malloc_trim(0) does; in heaps that mesh, spans and pages whose live blocks lie at different places share memory first. No block moves.
+///
+/// Returns:  bytes given back, and bytes that spans do without from now on because they share memory.
+/// Cost:     some tenths of a second for 256 MiB of sparse spans; other threads allocate meanwhile.
+/// Thread safety: any thread; who comes second waits.
+/// Example:
+///   std::printf("%zu bytes came back\n", heapwright_compact());
+extern "C" std::size_t heapwright_compact() noexcept;

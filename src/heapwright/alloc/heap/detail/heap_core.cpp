@@ -46,6 +46,11 @@ HeapCore::HeapCore(std::size_t limit_bytes, HeapCore* payer) noexcept
       payer_(payer),
       limit_bytes_(limit_bytes) {}
 
+bool HeapCore::wants_meshing() const noexcept {
+    const Compaction own = compaction_.load(std::memory_order_relaxed);  // a setting, read through nothing
+    return (own == Compaction::as_process ? g_default_core.compaction_.load(std::memory_order_relaxed) : own) == Compaction::mesh;
+}
+
 bool HeapCore::count(std::uint32_t slices) noexcept {
     const std::size_t bytes = std::size_t{slices} * kSliceBytes;
     const std::size_t after = span_bytes_.fetch_add(bytes, std::memory_order_relaxed) + bytes;  // a figure

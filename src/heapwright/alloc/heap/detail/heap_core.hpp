@@ -11,6 +11,9 @@
 
 namespace heapwright::heap {
 
+/// What a heap says of meshing; `as_process`: what the default heap says.
+enum class Compaction : std::uint8_t { as_process, off, mesh };
+
 /// One heap.
 ///
 ///   HC1  every span in a list of abandoned spans is abandoned, in state dense, and of the list's class
@@ -30,6 +33,10 @@ public:
     [[nodiscard]] std::uint64_t id() const noexcept { return id_; }
     void set_limit(std::size_t bytes) noexcept { limit_bytes_.store(bytes, std::memory_order_relaxed); }           // a figure
     [[nodiscard]] std::size_t span_bytes() const noexcept { return span_bytes_.load(std::memory_order_relaxed); }  // as above
+
+    void set_compaction(Compaction compaction) noexcept { compaction_.store(compaction, std::memory_order_relaxed); }  // a setting
+    /// Whether its spans may share memory, as far as it is asked.
+    [[nodiscard]] bool wants_meshing() const noexcept;
 
     /// A run of slices, counted and limited; nullptr when memory or the limit is exhausted.
     [[nodiscard]] Span* take(std::uint32_t slices, std::uint32_t alignment, bool& is_zero) noexcept;
@@ -125,6 +132,7 @@ private:
     HeapCore* payer_ = nullptr;
     std::atomic<std::size_t> limit_bytes_{0};
     std::atomic<std::size_t> span_bytes_{0};
+    std::atomic<Compaction> compaction_{Compaction::as_process};
 };
 
 /// The heap behind malloc.

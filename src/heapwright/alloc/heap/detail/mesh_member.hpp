@@ -17,6 +17,10 @@ struct MeshChoice {
     bool all = false;
     std::uint32_t before = 0;  ///< put aside before this turn of the clock
     [[nodiscard]] bool includes(const Span& span) const noexcept {
+        const ThreadCache* const cache = span.cache.load(std::memory_order_relaxed);  // under its lock
+        if (!(cache == nullptr ? g_default_core : *cache->heap()).wants_meshing()) {
+            return false;
+        }
         const bool is_old = span.stamp == 0 || static_cast<std::int32_t>(span.stamp - before) < 0;
         return span.state != SpanState::active && span.slices == 1 && span.block_bytes >= kLeastMeshedBytes && !span.is_meshed() &&
                span.carved != 0 && (all || is_old);

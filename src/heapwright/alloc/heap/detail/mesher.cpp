@@ -37,6 +37,7 @@ constexpr std::uint32_t kUsualMappings = 65530;
 constexpr std::uint32_t kRecordsBetweenLooks = 64;
 
 constinit std::atomic<bool> g_is_on{false};
+constinit bool g_is_refused = false;  // under the lock of passes
 constinit std::atomic<bool> g_is_under_way{false};
 constinit std::atomic<std::size_t> g_unmet_bytes{0};
 constinit os::SpinLock g_pass_lock;
@@ -262,14 +263,9 @@ void empty_limbo() noexcept {
 
 }  // namespace
 
-bool begin_meshing() noexcept {
-    const os::LockGuard guard(g_pass_lock);
-    const MeshWindow::Refusal refusal = g_window.open();
-    if (refusal == MeshWindow::Refusal::none) {
-        g_window.close();
-        g_is_on.store(true, std::memory_order_relaxed);  // before there are threads that ask
-        return true;
-    }
+namespace {
+
+void tell_refusal(MeshWindow::Refusal refusal) noexcept {
     Text<256> line;
     line.append("heapwright: compaction:mesh stays off: ");
     switch (refusal) {
@@ -282,13 +278,44 @@ bool begin_meshing() noexcept {
         case MeshWindow::Refusal::exhausted: line.append("the kernel has no memory or no file descriptors left"); break;
     }
     os::write_stderr_line(line.view());
-    return false;
 }
 
-bool is_meshing() noexcept { return g_is_on.load(std::memory_order_relaxed); }  // set before there are threads
+}  // namespace
+
+bool allow_meshing() noexcept {
+    const os::LockGuard guard(g_pass_lock);
+    if (may_mesh()) {
+        return true;
+    }
+    const MeshWindow::Refusal refusal = g_window.open();
+    if (refusal != MeshWindow::Refusal::none) {
+        if (!g_is_refused) {
+            g_is_refused = true;
+            tell_refusal(refusal);
+        }
+        return false;
+    }
+    g_window.close();
+    g_is_on.store(true, std::memory_order_relaxed);  // a hint for who lays blocks out; passes look under their lock
+    return true;
+}
+
+bool may_mesh() noexcept { return g_is_on.load(std::memory_order_relaxed); }  // as above
+
+bool begin_meshing() noexcept {
+    if (!allow_meshing()) {
+        return false;
+    }
+    g_default_core.set_compaction(Compaction::mesh);
+    return true;
+}
+
+bool is_to_mesh(const Span* span) noexcept {
+    return may_mesh() && span->cache.load(std::memory_order_relaxed)->heap()->wants_meshing();  // the caller's own
+}
 
 void mesh_by_clock(std::uint32_t round, std::uint32_t before, std::uint64_t budget_ns) noexcept {
-    if (!is_meshing() || !g_pass_lock.try_lock()) {
+    if (!may_mesh() || !g_pass_lock.try_lock()) {
         return;
     }
     empty_limbo();
@@ -302,7 +329,7 @@ void mesh_by_clock(std::uint32_t round, std::uint32_t before, std::uint64_t budg
 bool is_mesh_under_way() noexcept { return g_is_under_way.load(std::memory_order_relaxed); }  // a hint
 
 std::size_t mesh_all() noexcept {
-    if (!is_meshing()) {
+    if (!may_mesh()) {
         return 0;
     }
     const os::LockGuard guard(g_pass_lock);

@@ -9,11 +9,15 @@
 
 namespace heapwright::heap {
 
-/// Turns meshing on, if this process may do it. Returns false, after a line on stderr, where it may not.
-/// Before the first thread of the program, or when nobody allocates.
+/// Turns meshing on for the heaps that ask for it, if this process may do it. Returns false, after a line on stderr the first time,
+/// where it may not.  Thread safety: any thread, at any time.
+bool allow_meshing() noexcept;
+/// Whether it was allowed.
+[[nodiscard]] bool may_mesh() noexcept;
+/// allow_meshing(), and the default heap asks for it, with all heaps that do not say otherwise.
 bool begin_meshing() noexcept;
-/// Whether blocks are laid out so that their spans can share memory later.
-[[nodiscard]] bool is_meshing() noexcept;
+/// Whether blocks of the span are laid out so that it can share memory later. Requires: the caller owns the span.
+[[nodiscard]] bool is_to_mesh(const Span* span) noexcept;
 
 /// A part of a pass over the spans: it looks at those that were put aside before a turn of the clock, and meshes.
 /// `round`: the number of the visitor's rounds; a pass begins with each of them, unless one is under way.

@@ -97,7 +97,7 @@ bool hand_out_freed(Span* span) noexcept {
 
 void carve(Span* span) noexcept {
     std::uint32_t bytes = std::clamp(span->carved * span->block_bytes / 4, kFirstCarveBytes, kMostCarveBytes);
-    const bool is_to_rotate = is_meshing();
+    const bool is_to_rotate = is_to_mesh(span);
     bytes = is_to_rotate ? bytes & ~(kFirstCarveBytes - 1) : bytes;
     const std::uint32_t count = std::min(std::max(bytes / span->block_bytes, 1U), span->capacity - span->carved);
     char* const first = span->start + std::size_t{span->carved} * span->block_bytes;
