@@ -348,7 +348,8 @@ TEST_CASE("blocks freed by their own thread leave the pages shared") {
             left[i] = {};
         }
     }
-    CHECK(memory_bytes() < before + kMiB);
+    // Written to, they would need 16 MiB. A pass of the clock may be under way, whose plan needs some memory.
+    CHECK(memory_bytes() < before + 2 * kMiB);
     std::erase_if(left, [](const Held& held) { return held.block == nullptr; });
     CHECK(are_intact(left));
     release_all(left);

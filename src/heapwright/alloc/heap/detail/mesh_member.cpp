@@ -3,6 +3,8 @@
 // From its snapshot on, the span's owner word makes its thread ask before it frees into it (ThreadCache::take_home). Until the thread
 // was seen elsewhere, it may be in the middle of a free for which it read the word before: then the block that local_free leads to
 // keeps its place, and what the thread writes meanwhile is its own copy of the page, as any other write.
+//
+// The blocks of its list become bits when the first of its pages joins a group. From then on a pass need not walk through its memory.
 #include <heapwright/alloc/heap/detail/mesh_member.hpp>
 
 #include <algorithm>
@@ -23,6 +25,9 @@ namespace heapwright::heap {
 namespace {
 
 using Taken = std::array<std::uint64_t, kMostMeshWords>;
+
+/// A span with more live blocks is left to malloc, which takes from the fullest first.
+constexpr std::uint32_t kMostLivePercent = 50;
 
 /// A bit for each block that was ever made of the span, of the 64 blocks of a word.
 std::uint64_t blocks_made(const Span* span, std::uint32_t word) noexcept {
@@ -59,16 +64,27 @@ void make_ask(Span* span) noexcept {
     }
 }
 
+/// What the walk will read, so that it waits for memory once and not at each block.
+void prefetch_blocks(const Span* span) noexcept {
+    for (std::uint32_t index = 0; index < span->carved; ++index) {
+        __builtin_prefetch(span->start + std::size_t{index} * span->block_bytes);
+    }
+}
+
 /// A bit for each block that is not known to be free; also for the first of the list, `kept`, unless the caller is alone.
 /// Returns their number; 0: the list is not to be believed.
-std::uint32_t blocks_taken(Span* span, Taken& taken, const FreeBlock*& kept) noexcept {
+std::uint32_t blocks_taken(Span* span, Taken& taken, FreeBlock*& kept) noexcept {
     const std::uint32_t words = mesh_words(span->capacity);
+    const std::uint64_t* const free = span->is_meshed() ? mesh_record_of(span)->bits() : nullptr;
     for (std::uint32_t word = 0; word < words; ++word) {
-        taken[word] = blocks_made(span, word);
+        taken[word] = blocks_made(span, word) & ~(free == nullptr ? 0 : free[word]);
     }
-    clear_absent_blocks(span, taken.data());
+    if (free == nullptr) {
+        clear_absent_blocks(span, taken.data());
+        prefetch_blocks(span);
+    }
     // Pairs with the release in push_home().
-    const FreeBlock* const head = std::atomic_ref(span->local_free).load(std::memory_order_acquire);
+    FreeBlock* const head = std::atomic_ref(span->local_free).load(std::memory_order_acquire);
     kept = is_alone_with(span) ? nullptr : head;
     std::uint32_t steps = 0;
     for (const FreeBlock* block = head; block != nullptr; block = block->next) {
@@ -93,38 +109,93 @@ MeshBytes bytes_of_blocks(const Span* span, const Taken& taken) noexcept {
     return bytes;
 }
 
-/// Copies the blocks but the one that was kept in the list, which is only a link to nothing.
-void copy_blocks(char* to, const char* from, const Span* span, const Taken& taken, const FreeBlock* kept, MeshPlaces places) noexcept {
+/// Those pages in which a block lives.
+MeshPages pages_of(const MeshBytes& bytes) noexcept {
+    std::uint32_t pages = 0;
+    for (std::uint32_t page = 0; page < kPagesOfSlice; ++page) {
+        pages |= bytes.granules(page, 1) != 0 ? 1U << page : 0U;
+    }
+    return static_cast<MeshPages>(pages);
+}
+
+/// Copies what lies of the blocks in the bytes [from, end) of the span, but for the one that was kept in the list, which is only a link
+/// to nothing.
+void copy_blocks(char* to, const char* content, const Span* span, const Taken& taken, const FreeBlock* kept, std::size_t from,
+                 std::size_t end) noexcept {
     for_each_taken(span, taken, [&](std::size_t offset) {
-        if (span->start + offset == reinterpret_cast<const char*>(kept)) {
-            return;
-        }
-        const std::size_t end = offset + span->block_bytes;
-        while (offset < end) {
-            const std::size_t page = offset / os::kPageBytes;
-            const std::size_t piece = std::min(end, (page + 1) * os::kPageBytes) - offset;
-            char* const place = to + std::size_t{mesh_place(places, static_cast<std::uint32_t>(page))} * os::kPageBytes;
-            __builtin_memcpy(place + offset % os::kPageBytes, from + offset, piece);
-            offset += piece;
+        const std::size_t first = std::max(offset, from);
+        const std::size_t last = std::min(offset + span->block_bytes, end);
+        if (first < last && span->start + offset != reinterpret_cast<const char*>(kept)) {
+            __builtin_memcpy(to + (first - from), content + (first - from), last - first);
         }
     });
 }
 
+/// The free blocks are bits from now on; the list has at most `kept`.  Returns: nullptr when memory is exhausted.
+MeshRecord* keep_bits(Span* span, const Taken& taken, FreeBlock* kept) noexcept {
+    MeshRecord* record = span->is_meshed() ? mesh_record_of(span) : make_mesh_record(span->capacity);
+    if (record == nullptr) {
+        return nullptr;
+    }
+    if (kept == nullptr) {
+        std::atomic_ref(span->local_free).store(nullptr, std::memory_order_relaxed);  // nobody else looks
+    } else {
+        kept->next = nullptr;  // behind the first block nobody else looks
+    }
+    std::atomic_signal_fence(std::memory_order_acq_rel);  // a child of fork loses blocks rather than have them twice
+    for (std::uint32_t word = 0; word < record->words; ++word) {
+        record->bits()[word] = word < mesh_words(span->capacity) ? blocks_made(span, word) & ~taken[word] : 0;
+    }
+    set_mesh_record(span, record);
+    make_ask(span);
+    return record;
+}
+
 }  // namespace
 
-bool look_at_span(Span* span, MeshBytes& bytes) noexcept {
+void tally_span(Span* span, std::uint32_t pass) noexcept {
+    MeshRecord* const record = span->is_meshed() ? mesh_record_of(span) : nullptr;
+    if (record == nullptr || record->shared == 0) {
+        return;
+    }
     Taken taken;
-    const FreeBlock* kept = nullptr;
+    FreeBlock* kept = nullptr;
+    static_cast<void>(blocks_taken(span, taken, kept));
+    const MeshBytes bytes = bytes_of_blocks(span, taken);
+    for (std::uint32_t page = 0; page < kPagesOfSlice; ++page) {
+        if (MeshGroup* const group = record->groups[page]; group != nullptr) {
+            group->tally = (group->tallied == pass ? group->tally : 0) + bytes.granules(page, 1);
+            group->tallied = pass;
+        }
+    }
+}
+
+bool look_at_span(Span* span, std::uint32_t pass, MeshSnapshot& snapshot) noexcept {
+    Taken taken;
+    FreeBlock* kept = nullptr;
     const std::uint32_t blocks = blocks_taken(span, taken, kept);
-    if (blocks == 0 || blocks * 2 > span->capacity) {
+    if (blocks == 0) {
         return false;
     }
     if (kept != nullptr) {  // until the group is made its thread may have come by
         clear_bit(span, taken, kept);
         make_ask(span);
     }
-    bytes = bytes_of_blocks(span, taken);
-    return true;
+    MeshPages own = mesh_pages(0, kPagesOfSlice);
+    snapshot.shrunk = 0;
+    if (span->is_meshed()) {
+        const MeshRecord* const record = mesh_record_of(span);
+        own = static_cast<MeshPages>(~record->shared);
+        for (std::uint32_t page = 0; page < kPagesOfSlice; ++page) {
+            const MeshGroup* const group = record->groups[page];
+            const bool may_leave = group != nullptr && group->has_shrunk(pass) && (record->written >> page & 1) == 0;
+            snapshot.shrunk |= may_leave ? mesh_pages(page, 1) : MeshPages{0};
+        }
+    }
+    snapshot.own = blocks * 100 <= span->capacity * kMostLivePercent ? own : MeshPages{0};
+    snapshot.bytes = bytes_of_blocks(span, taken);
+    const MeshPages live = pages_of(snapshot.bytes);
+    return ((snapshot.own | snapshot.shrunk) & live) != 0;
 }
 
 bool MeshMaking::begin() noexcept {
@@ -150,41 +221,41 @@ MeshMaking::~MeshMaking() {
         os::raw_syscall(SYS_close, file_);
     }
     if (group_ != nullptr) {
-        finish_mesh_group(group_, bytes_.pages());
+        finish_mesh_group(group_, bytes_);
     }
 }
 
-bool MeshMaking::add(Span* span, MeshPlaces places) noexcept {
+bool MeshMaking::add(Span* span, std::uint32_t from, std::uint32_t pages, std::uint32_t at) noexcept {
     Taken taken;
-    const FreeBlock* kept = nullptr;
+    FreeBlock* kept = nullptr;
     if (blocks_taken(span, taken, kept) == 0) {
         return false;
     }
     const MeshBytes bytes = bytes_of_blocks(span, taken);
-    MeshRecord* const record = bytes_.join(bytes, places) ? make_mesh_record(span->capacity) : nullptr;
+    MeshBytes joined = bytes_;
+    MeshRecord* const record = joined.join(at, bytes, from, pages) ? keep_bits(span, taken, kept) : nullptr;
     if (record == nullptr) {
         return false;
     }
-    if (!window_.take_out(span->start)) {
-        drop_mesh_record(record);
+    const MeshPages mask = mesh_pages(from, pages);
+    const bool is_shared = (record->shared & mask) != 0;
+    if (is_shared && (record->shared & mask) != mask) {
         return false;
     }
-    copy_blocks(view_, window_.content(), span, taken, kept, places);
-    if (!window_.map_over(span->start, static_cast<int>(file_), places)) {
-        drop_mesh_record(record);
+    char* const start = span->start + from * os::kPageBytes;
+    const std::size_t length = pages * os::kPageBytes;
+    const char* const content = !is_shared ? window_.take_out(start, length) : window_.hold(start, length) ? start : nullptr;
+    if (content == nullptr) {
+        record->written |= is_shared ? mask : MeshPages{0};
         return false;
     }
-    for (std::uint32_t word = 0; word < record->words; ++word) {
-        record->bits()[word] = word < mesh_words(span->capacity) ? blocks_made(span, word) & ~taken[word] : 0;
+    copy_blocks(view_ + at * os::kPageBytes, content, span, taken, kept, from * os::kPageBytes, from * os::kPageBytes + length);
+    if (!window_.map_over(start, length, static_cast<int>(file_), at * os::kPageBytes)) {
+        return false;
     }
-    join_mesh_group(record, group_, bytes.pages(), mesh_runs(places) + 1);
-    set_mesh_record(span, record);
-    span->set_meshed();
-    span->is_fresh = false;
-    if (kept == nullptr) {
-        std::atomic_ref(span->local_free).store(nullptr, std::memory_order_relaxed);  // nobody else looks
-    }
-    make_ask(span);
+    bytes_ = joined;
+    span->set_absent(span->absent() & ~std::uint32_t{mask});
+    join_mesh_group(record, group_, from, pages, static_cast<MeshPages>(pages_of(bytes) & mask));
     return true;
 }
 

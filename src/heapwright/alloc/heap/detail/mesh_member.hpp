@@ -1,10 +1,11 @@
-// One span and its group: what it holds at this moment, and how it joins.
+// One span and its groups: what it holds at this moment, and how pages of it join.
 #pragma once
 
 #include <cstddef>
 #include <cstdint>
 
-#include <heapwright/alloc/heap/detail/mesh_plan.hpp>
+#include <heapwright/alloc/heap/detail/mesh_bytes.hpp>
+#include <heapwright/alloc/heap/detail/mesh_packing.hpp>
 #include <heapwright/alloc/heap/detail/mesh_record.hpp>
 #include <heapwright/alloc/heap/detail/mesh_window.hpp>
 #include <heapwright/alloc/heap/detail/span_aside.hpp>
@@ -12,18 +13,16 @@
 
 namespace heapwright::heap {
 
-/// Which spans take part: those of one slice that were put aside long ago, or all.
+/// Which spans take part: those of one slice that were put aside long ago, or all; of heaps that ask for it.
 struct MeshChoice {
     bool all = false;
     std::uint32_t before = 0;  ///< put aside before this turn of the clock
     [[nodiscard]] bool includes(const Span& span) const noexcept {
         const ThreadCache* const cache = span.cache.load(std::memory_order_relaxed);  // under its lock
-        if (!(cache == nullptr ? g_default_core : *cache->heap()).wants_meshing()) {
-            return false;
-        }
+        const HeapCore& heap = cache == nullptr ? g_default_core : *cache->heap();
         const bool is_old = span.stamp == 0 || static_cast<std::int32_t>(span.stamp - before) < 0;
-        return span.state != SpanState::active && span.slices == 1 && span.block_bytes >= kLeastMeshedBytes && !span.is_meshed() &&
-               span.carved != 0 && (all || is_old);
+        return span.state != SpanState::active && span.slices == 1 && span.block_bytes >= kLeastMeshedBytes && span.carved != 0 &&
+               (all || is_old) && heap.wants_meshing();
     }
 };
 
@@ -41,11 +40,15 @@ void with_member(Span* span, Act act) noexcept {
     }
 }
 
-/// What a span that is put aside holds, if that is little enough for meshing. From then on its thread asks before it frees into it.
-/// Requires: with_member().  Returns: false where it is not sparse, or its list is not to be believed.
-[[nodiscard]] bool look_at_span(Span* span, MeshBytes& bytes) noexcept;
+/// Counts for the groups of a meshed span what is live of them. Requires: with_member().
+void tally_span(Span* span, std::uint32_t pass) noexcept;
 
-/// A group while it is made: a file that is mapped over one member after the other.
+/// What a span that is put aside holds, if pages of it may join others: of its own where the span is sparse, and of groups of which half
+/// died. From then on its thread asks before it frees into it. `pass`: as tally_span() had it.
+/// Requires: with_member().  Returns: false where nothing of it may, or its list is not to be believed.
+[[nodiscard]] bool look_at_span(Span* span, std::uint32_t pass, MeshSnapshot& snapshot) noexcept;
+
+/// A group while it is made: a file that is mapped over pages of one span after the other.
 ///
 /// Requires: the visitor's lock all the while; no signal handler runs on this thread.
 class MeshMaking {
@@ -57,8 +60,8 @@ public:
 
     /// Returns: false where memory or descriptors are exhausted.
     [[nodiscard]] bool begin() noexcept;
-    /// Makes a span a member, if it still has room at these places. Requires: with_member().
-    bool add(Span* span, MeshPlaces places) noexcept;
+    /// Makes pages of a span, from `from` on, members, if they still have room at page `at` of the file. Requires: with_member().
+    bool add(Span* span, std::uint32_t from, std::uint32_t pages, std::uint32_t at) noexcept;
 
 private:
     MeshWindow& window_;

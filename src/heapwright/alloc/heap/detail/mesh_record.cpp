@@ -1,6 +1,7 @@
 // Records in the heap's metadata, used again by length; a table leads from a slice to its record.
 #include <heapwright/alloc/heap/detail/mesh_record.hpp>
 
+#include <algorithm>
 #include <array>
 #include <atomic>
 #include <bit>
@@ -8,12 +9,16 @@
 
 #include <heapwright/alloc/heap/detail/mesh_window.hpp>
 #include <heapwright/alloc/heap/detail/regions.hpp>
+#include <heapwright/alloc/heap/detail/visitor.hpp>
 #include <heapwright/os/pages.hpp>
 #include <heapwright/os/spin_lock.hpp>
 
 namespace heapwright::heap {
 
 namespace {
+
+/// The clock is told when one block in so many was freed.
+constexpr std::uint32_t kToldShare = 8;
 
 constinit os::SpinLock g_lock;  // of what is below
 constexpr std::size_t kLengths = std::bit_width(kMostMeshWords);
@@ -31,13 +36,98 @@ std::size_t length_of(std::uint32_t words) noexcept { return static_cast<std::si
 
 void count_pages(std::ptrdiff_t pages) noexcept { g_pages.fetch_add(pages, std::memory_order_relaxed); }  // a figure
 
-void leave_group(MeshGroup* group) noexcept {
+void leave_group(MeshGroup* group, std::uint32_t members) noexcept {
     const os::LockGuard guard(g_lock);
-    if (--group->members == 0) {
+    group->members -= members;
+    if (group->members == 0) {
         count_pages(group->pages);
         group->next = g_spare_groups;
         g_spare_groups = group;
+    } else if (group->members == group->pages / 2) {
+        note_stirred();  // what is left of it may join others
     }
+}
+
+void drop_mesh_record(MeshRecord* record) noexcept {
+    const os::LockGuard guard(g_lock);
+    MeshRecord*& spare = g_spare_records[length_of(record->words)];
+    record->next = spare;
+    spare = record;
+}
+
+/// The span is as any other. Requires: nothing of it is shared, and no bit of its record counts.
+void forget(Span* span, MeshRecord* record) noexcept {
+    span->set_absent(0);
+    std::atomic_signal_fence(std::memory_order_acq_rel);  // as in set_mesh_record()
+    g_table[span - g_region.records()] = nullptr;
+    drop_mesh_record(record);
+}
+
+/// Counts what it needs and shares now; before and after it changes.
+void uncount(const MeshRecord* record) noexcept {
+    g_spans.fetch_sub(record->shared != 0 ? 1 : 0, std::memory_order_relaxed);  // a figure
+    g_mappings.fetch_sub(record->mappings(), std::memory_order_relaxed);        // a figure
+    count_pages(-std::popcount(record->held));
+}
+void count(const MeshRecord* record) noexcept {
+    g_spans.fetch_add(record->shared != 0 ? 1 : 0, std::memory_order_relaxed);  // a figure
+    g_mappings.fetch_add(record->mappings(), std::memory_order_relaxed);        // a figure
+    count_pages(std::popcount(record->held));
+}
+
+/// The pages are the span's own. Requires: they are.
+void leave_groups(MeshRecord* record, MeshPages pages) noexcept {
+    for (std::uint32_t page = 0; page < kPagesOfSlice; ++page) {
+        MeshGroup*& group = record->groups[page];
+        if ((pages >> page & 1) != 0 && group != nullptr) {
+            leave_group(group, 1);
+            group = nullptr;
+        }
+    }
+    record->shared &= static_cast<MeshPages>(~pages);
+    record->held &= static_cast<MeshPages>(~pages);
+    record->written &= static_cast<MeshPages>(~pages);
+    for (std::uint32_t page = 1; page < kPagesOfSlice; ++page) {  // the kernel joins anonymous neighbours
+        if ((record->shared >> (page - 1) & 3) == 0) {
+            record->begins &= static_cast<MeshPages>(~(1U << page));
+        }
+    }
+}
+
+/// Whether all blocks of the span that reach into these pages are free by their bits, or never were any.
+bool are_free(const Span* span, const MeshRecord* record, std::uint32_t first, std::uint32_t end) noexcept {
+    std::size_t index = first * os::kPageBytes / span->block_bytes;
+    const std::size_t last = std::min<std::size_t>((end * os::kPageBytes + span->block_bytes - 1) / span->block_bytes, span->carved);
+    for (; index < last; ++index) {
+        if ((record->bits()[index / 64] >> (index % 64) & 1) == 0) {
+            return false;
+        }
+    }
+    return true;
+}
+
+/// Brings the free blocks that begin in a page to local_free.
+bool take_page_back(Span* span, MeshRecord* record, std::uint32_t page) noexcept {
+    std::size_t index = (page * os::kPageBytes + span->block_bytes - 1) / span->block_bytes;
+    const std::size_t end = std::min<std::size_t>(((page + 1) * os::kPageBytes + span->block_bytes - 1) / span->block_bytes, span->carved);
+    bool is_any = false;
+    for (; index < end; ++index) {
+        std::uint64_t& word = record->bits()[index / 64];
+        const std::uint64_t bit = std::uint64_t{1} << (index % 64);
+        if ((word & bit) == 0) {
+            continue;
+        }
+        word &= ~bit;
+        std::atomic_signal_fence(std::memory_order_acq_rel);  // a child of fork loses the block rather than have it twice
+        const std::size_t offset = index * span->block_bytes;
+        const std::size_t last_page = (offset + span->block_bytes - 1) / os::kPageBytes;
+        span->set_absent(span->absent() & ~std::uint32_t{mesh_pages(page, static_cast<std::uint32_t>(last_page) - page + 1)});
+        auto* const block = reinterpret_cast<FreeBlock*>(span->start + offset);
+        block->next = span->local_free;
+        span->local_free = block;
+        is_any = true;
+    }
+    return is_any;
 }
 
 }  // namespace
@@ -60,13 +150,6 @@ MeshRecord* make_mesh_record(std::uint32_t capacity) noexcept {
     return record;
 }
 
-void drop_mesh_record(MeshRecord* record) noexcept {
-    const os::LockGuard guard(g_lock);
-    MeshRecord*& spare = g_spare_records[length_of(record->words)];
-    record->next = spare;
-    spare = record;
-}
-
 MeshGroup* make_mesh_group() noexcept {
     {
         const os::LockGuard guard(g_lock);
@@ -79,21 +162,34 @@ MeshGroup* make_mesh_group() noexcept {
     return room == nullptr ? nullptr : new (room) MeshGroup{.members = 1};
 }
 
-void finish_mesh_group(MeshGroup* group, std::uint32_t pages) noexcept {
-    group->pages = pages;
-    count_pages(-static_cast<std::ptrdiff_t>(pages));
-    leave_group(group);
+void finish_mesh_group(MeshGroup* group, const MeshBytes& bytes) noexcept {
+    {
+        const os::LockGuard guard(g_lock);  // members may leave it already
+        group->pages = bytes.pages();
+        group->granules = bytes.granules(0, kPagesOfSlice);
+        count_pages(-static_cast<std::ptrdiff_t>(group->pages));
+    }
+    leave_group(group, 1);
 }
 
-void join_mesh_group(MeshRecord* record, MeshGroup* group, std::uint32_t pages, std::uint32_t mappings) noexcept {
-    g_spans.fetch_add(1, std::memory_order_relaxed);            // a figure
-    g_mappings.fetch_add(mappings, std::memory_order_relaxed);  // a figure
-    record->mappings = mappings;
-    const os::LockGuard guard(g_lock);
-    ++group->members;
-    record->group = group;
-    record->pages = static_cast<std::uint16_t>(pages);
-    count_pages(static_cast<std::ptrdiff_t>(pages));
+void join_mesh_group(MeshRecord* record, MeshGroup* group, std::uint32_t first, std::uint32_t count_of_pages, MeshPages held) noexcept {
+    const MeshPages pages = mesh_pages(first, count_of_pages);
+    uncount(record);
+    {
+        const os::LockGuard guard(g_lock);
+        group->members += count_of_pages;
+    }
+    for (std::uint32_t page = first; page < first + count_of_pages; ++page) {
+        if (MeshGroup* const before = record->groups[page]; before != nullptr) {
+            leave_group(before, 1);
+        }
+        record->groups[page] = group;
+    }
+    record->shared |= pages;
+    record->held |= held;
+    record->written &= static_cast<MeshPages>(~pages);
+    record->begins = static_cast<MeshPages>((record->begins & ~pages) | mesh_pages(first, 1) | mesh_pages(first + count_of_pages, 1));
+    count(record);
 }
 
 bool extend_mesh_table(std::uint32_t slices) noexcept {
@@ -112,9 +208,16 @@ bool extend_mesh_table(std::uint32_t slices) noexcept {
     return true;
 }
 
-void set_mesh_record(const Span* span, MeshRecord* record) noexcept { g_table[span - g_region.records()] = record; }
+void set_mesh_record(Span* span, MeshRecord* record) noexcept {
+    g_table[span - g_region.records()] = record;
+    std::atomic_signal_fence(std::memory_order_acq_rel);  // a child of fork finds a record where it looks for one
+    span->set_meshed();
+    span->is_fresh = false;
+}
 
 MeshRecord* mesh_record_of(const Span* span) noexcept { return g_table[span - g_region.records()]; }
+
+std::uint32_t MeshRecord::mappings() const noexcept { return shared == 0 ? 0 : static_cast<std::uint32_t>(std::popcount(begins)) + 1; }
 
 std::uint32_t meshed_spans() noexcept { return g_spans.load(std::memory_order_relaxed); }  // a figure
 
@@ -146,41 +249,64 @@ void put_home_meshed(Span* span, FreeBlock* first, std::uint32_t count) noexcept
     }
     std::atomic_signal_fence(std::memory_order_acq_rel);  // a child of fork has a span that seems fuller than it is
     span->set_live(span->live() - freed, 0);
+    record->freed += freed;
+    if (record->freed * kToldShare >= span->capacity) {
+        record->freed = 0;
+        note_stirred();
+    }
 }
 
 bool take_meshed_back(Span* span) noexcept {
     MeshRecord* const record = mesh_record_of(span);
-    std::size_t page = SIZE_MAX;
-    for (std::uint32_t number = 0; number < record->words; ++number) {
-        std::uint64_t& word = record->bits()[number];
-        while (word != 0) {
-            const std::size_t offset = (std::size_t{number} * 64 + static_cast<unsigned>(std::countr_zero(word))) * span->block_bytes;
-            if (page != SIZE_MAX && offset / os::kPageBytes != page) {
+    for (const bool is_own : {true, false}) {
+        for (std::uint32_t page = 0; page < kPagesOfSlice; ++page) {
+            if (((record->shared >> page & 1) == 0) == is_own && take_page_back(span, record, page)) {
                 return true;
             }
-            page = offset / os::kPageBytes;
-            word &= word - 1;
-            std::atomic_signal_fence(std::memory_order_acq_rel);  // a child of fork loses the block rather than have it twice
-            auto* const block = reinterpret_cast<FreeBlock*>(span->start + offset);
-            block->next = span->local_free;
-            span->local_free = block;
         }
     }
-    return page != SIZE_MAX;
+    if (record->shared == 0) {  // nothing is left of it but the record
+        forget(span, record);
+    }
+    return false;
+}
+
+std::size_t return_meshed_pages(Span* span) noexcept {
+    MeshRecord* const record = mesh_record_of(span);
+    std::size_t given = 0;
+    uncount(record);
+    for (std::uint32_t page = 0; page < kPagesOfSlice;) {
+        const bool is_shared = (record->shared >> page & 1) != 0;
+        std::uint32_t end = page + 1;  // a page of the span's own is given alone, of shared ones what is one mapping
+        while (is_shared && end < kPagesOfSlice && (record->begins >> end & 1) == 0) {
+            ++end;
+        }
+        const MeshPages pages = mesh_pages(page, end - page);
+        char* const start = span->start + page * os::kPageBytes;
+        const std::size_t bytes = (end - page) * os::kPageBytes;
+        if ((span->absent() & pages) == 0 && are_free(span, record, page, end)) {
+            if (is_shared && map_anonymous_over(start, bytes)) {
+                leave_groups(record, pages);
+                span->set_absent(span->absent() | pages);
+            } else if (!is_shared && os::discard(start, bytes)) {
+                span->set_absent(span->absent() | pages);
+                given += bytes;
+            }
+        }
+        page = end;
+    }
+    count(record);
+    return given;
 }
 
 bool unmesh(Span* span) noexcept {
-    if (!map_anonymous_over(span->start)) {
+    MeshRecord* const record = mesh_record_of(span);
+    if (record->shared != 0 && !map_anonymous_over(span->start, kSliceBytes)) {
         return false;
     }
-    MeshRecord* const record = mesh_record_of(span);
-    set_mesh_record(span, nullptr);
-    span->set_absent(0);
-    g_spans.fetch_sub(1, std::memory_order_relaxed);                    // a figure
-    g_mappings.fetch_sub(record->mappings, std::memory_order_relaxed);  // a figure
-    count_pages(-static_cast<std::ptrdiff_t>(record->pages));
-    leave_group(record->group);
-    drop_mesh_record(record);
+    uncount(record);
+    leave_groups(record, mesh_pages(0, kPagesOfSlice));
+    forget(span, record);
     return true;
 }
 

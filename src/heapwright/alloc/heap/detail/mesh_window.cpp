@@ -29,6 +29,7 @@ constexpr unsigned long kMove = _IOWR(UFFDIO, 0x05, MoveRequest);
 constexpr std::uint64_t kMoveFeature = std::uint64_t{1} << 16;
 constexpr std::uint64_t kMoveOverHoles = 2;  // pages that were never touched are none
 constexpr unsigned long kNewDescriptor = _IO(0xAA, 0x00);
+constexpr int kPopulateForReading = 22;  // MADV_POPULATE_READ
 constexpr int kPopulateForWriting = 23;  // MADV_POPULATE_WRITE
 constexpr unsigned kPatience = 1000;
 
@@ -38,11 +39,17 @@ long control(long descriptor, unsigned long request, void* argument) noexcept {
 
 std::uint64_t address_of(const char* start) noexcept { return reinterpret_cast<std::uint64_t>(start); }
 
-uffdio_range slice_range(const char* slice) noexcept { return {.start = address_of(slice), .len = kSliceBytes}; }
+uffdio_range range_of(const char* pages, std::size_t bytes) noexcept { return {.start = address_of(pages), .len = bytes}; }
 
-long enroll(long descriptor, const char* slice, std::uint64_t mode) noexcept {
-    uffdio_register request{.range = slice_range(slice), .mode = mode, .ioctls = 0};
+long enroll(long descriptor, const char* pages, std::size_t bytes, std::uint64_t mode) noexcept {
+    uffdio_register request{.range = range_of(pages, bytes), .mode = mode, .ioctls = 0};
     return control(descriptor, UFFDIO_REGISTER, &request);
+}
+
+/// Who waits for the pages looks again.
+void wake(long descriptor, const char* pages, std::size_t bytes) noexcept {
+    uffdio_range range = range_of(pages, bytes);
+    static_cast<void>(control(descriptor, UFFDIO_WAKE, &range));
 }
 
 /// A descriptor that also stops the kernel's own accesses: a system call waits instead of failing.
@@ -69,77 +76,112 @@ MeshWindow::Refusal refusal_of(long failure, int of_old_kernel) noexcept {
     return error == of_old_kernel ? MeshWindow::Refusal::old_kernel : MeshWindow::Refusal::exhausted;
 }
 
-/// Fills in what a child lacks. `child` is its own descriptor.
-void fill_child(long child, char* slice, const char* content) noexcept {
-    for (std::size_t offset = 0; offset < kSliceBytes; offset += os::kPageBytes) {
-        uffdio_copy request{
-            .dst = address_of(slice) + offset, .src = address_of(content) + offset, .len = os::kPageBytes, .mode = 0, .copy = 0};
-        long result = 0;
-        do {
-            result = control(child, UFFDIO_COPY, &request);
-        } while (os::is_failure(result) && os::errno_of(result) == EAGAIN);
-        if (os::is_failure(result) && os::errno_of(result) == ESRCH) {
-            return;  // it is gone
-        }
-        // Otherwise: it has the page, or it was forked where nothing was away.
-    }
-}
-
 }  // namespace
 
 MeshWindow::Refusal MeshWindow::open() noexcept {
     if (room_ == nullptr) {
-        room_ = static_cast<char*>(os::map_pages(kSliceBytes, "heapwright mesh"));
+        room_ = static_cast<char*>(os::map_pages(kRoomBytes, "heapwright mesh"));
         if (room_ == nullptr) {
             return Refusal::exhausted;
         }
     }
-    if (!os::discard(room_, kSliceBytes)) {
+    used_ = 0;
+    away_count_ = 0;
+    if (!os::discard(room_, kRoomBytes)) {
         return Refusal::locked_memory;
     }
-    descriptor_ = new_descriptor();
-    if (os::is_failure(descriptor_)) {
-        const long failure = descriptor_;
-        descriptor_ = -1;
-        return refusal_of(failure, ENOSYS);
+    // A child of a bare clone has its parent's descriptor, which is of the parent's memory. Where the program closed it, it refuses.
+    // The room is registered not for its absence: what is not there reads as zero.
+    if (process_ == os::raw_syscall(SYS_getpid) && !os::is_failure(enroll(descriptor_, room_, kRoomBytes, UFFDIO_REGISTER_MODE_WP))) {
+        return Refusal::none;
     }
+    forget();
+    const Refusal refusal = make_descriptor();
+    if (refusal == Refusal::none && os::is_failure(enroll(descriptor_, room_, kRoomBytes, UFFDIO_REGISTER_MODE_WP))) {
+        shut();
+        return Refusal::exhausted;
+    }
+    return refusal;
+}
+
+MeshWindow::Refusal MeshWindow::make_descriptor() noexcept {
+    const long made = new_descriptor();
+    if (os::is_failure(made)) {
+        return refusal_of(made, ENOSYS);
+    }
+    descriptor_ = made;
+    process_ = os::raw_syscall(SYS_getpid);
     uffdio_api api{.api = UFFD_API, .features = UFFD_FEATURE_EVENT_FORK | kMoveFeature, .ioctls = 0};
     if (const long result = control(descriptor_, UFFDIO_API, &api); os::is_failure(result)) {
-        os::raw_syscall(SYS_close, descriptor_);
+        shut();
         return refusal_of(result, EINVAL);
-    }
-    // Not for its absence: what is not there reads as zero.
-    if (os::is_failure(enroll(descriptor_, room_, UFFDIO_REGISTER_MODE_WP))) {
-        os::raw_syscall(SYS_close, descriptor_);
-        return Refusal::exhausted;
     }
     return Refusal::none;
 }
 
+void MeshWindow::shut() noexcept {
+    if (process_ == os::raw_syscall(SYS_getpid) && descriptor_ >= 0) {
+        os::raw_syscall(SYS_close, descriptor_);
+    }
+    forget();
+}
+
+void MeshWindow::reset_after_fork() noexcept {
+    if (descriptor_ >= 0) {
+        os::raw_syscall(SYS_close, descriptor_);
+    }
+    forget();
+}
+
 void MeshWindow::close() noexcept {
+    empty_room();
     // A child has a copy of the descriptor, so that closing it ends nothing: who is between its fork and its report is answered first.
-    unregister(room_);
-    settle(room_);
-    os::raw_syscall(SYS_close, descriptor_);
-    descriptor_ = -1;
+    let_go(room_, kRoomBytes);
+    settle();
+    if (page_map_ >= 0) {
+        os::raw_syscall(SYS_close, page_map_);
+        page_map_ = -1;
+    }
+}
+
+/// Fills in what a child lacks. `child` is its own descriptor.
+void MeshWindow::fill_child(long child) noexcept {
+    for (std::size_t number = 0; number < away_count_; ++number) {
+        const Away& away = away_[number];
+        for (std::size_t offset = 0; offset < away.bytes; offset += os::kPageBytes) {
+            uffdio_copy request{.dst = address_of(away.pages) + offset,
+                                .src = address_of(room_) + away.at + offset,
+                                .len = os::kPageBytes,
+                                .mode = 0,
+                                .copy = 0};
+            long result = 0;
+            do {
+                result = control(child, UFFDIO_COPY, &request);
+            } while (os::is_failure(result) && os::errno_of(result) == EAGAIN);
+            if (os::is_failure(result) && os::errno_of(result) == ESRCH) {
+                return;  // it is gone
+            }
+            // Otherwise: it has the page, or it was forked where these pages were not away.
+        }
+    }
 }
 
 /// Children that were forked since: each reports itself before it runs, and is given a copy of what was taken out.
-void MeshWindow::answer_forks(char* slice) noexcept {
+void MeshWindow::answer_forks() noexcept {
     uffd_msg message{};
     while (os::raw_syscall(SYS_read, descriptor_, &message, sizeof(message)) == static_cast<long>(sizeof(message))) {
         if (message.event == UFFD_EVENT_FORK) {
-            fill_child(message.arg.fork.ufd, slice, room_);
+            fill_child(message.arg.fork.ufd);
             os::raw_syscall(SYS_close, message.arg.fork.ufd);
         }
     }
 }
 
 /// Until no child is between its fork and its report: so long the kernel answers EAGAIN.
-void MeshWindow::settle(char* slice) noexcept {
+void MeshWindow::settle() noexcept {
     while (true) {
-        answer_forks(slice);
-        uffdio_writeprotect nothing{.range = slice_range(room_), .mode = 0};
+        answer_forks();
+        uffdio_writeprotect nothing{.range = range_of(room_, kRoomBytes), .mode = 0};
         const long result = control(descriptor_, UFFDIO_WRITEPROTECT, &nothing);
         if (!os::is_failure(result) || os::errno_of(result) != EAGAIN) {
             return;
@@ -148,21 +190,34 @@ void MeshWindow::settle(char* slice) noexcept {
     }
 }
 
-void MeshWindow::unregister(char* slice) noexcept {
-    uffdio_range range = slice_range(slice);
-    static_cast<void>(control(descriptor_, UFFDIO_UNREGISTER, &range));
-    static_cast<void>(control(descriptor_, UFFDIO_WAKE, &range));
+/// Nobody needs what is in the room.
+void MeshWindow::empty_room() noexcept {
+    settle();
+    if (used_ != 0) {
+        static_cast<void>(os::discard(room_, used_));  // open() looked that it can be
+    }
+    used_ = 0;
+    away_count_ = 0;
 }
 
-MeshWindow::Moved MeshWindow::move_out(char* slice) noexcept {
-    if (os::is_failure(enroll(descriptor_, slice, UFFDIO_REGISTER_MODE_MISSING))) {
+/// The pages are as others: who writes to them does not wait.
+void MeshWindow::let_go(char* pages, std::size_t bytes) noexcept {
+    uffdio_range range = range_of(pages, bytes);
+    static_cast<void>(control(descriptor_, UFFDIO_UNREGISTER, &range));
+    wake(descriptor_, pages, bytes);
+}
+
+MeshWindow::Moved MeshWindow::move_out(const Away& away) noexcept {
+    if (os::is_failure(enroll(descriptor_, away.pages, away.bytes, UFFDIO_REGISTER_MODE_MISSING))) {
         return Moved::refused;
     }
     std::size_t done = 0;
     unsigned refused = 0;
-    while (done < kSliceBytes) {
-        MoveRequest request{
-            .to = address_of(room_) + done, .from = address_of(slice) + done, .bytes = kSliceBytes - done, .mode = kMoveOverHoles};
+    while (done < away.bytes) {
+        MoveRequest request{.to = address_of(room_) + away.at + done,
+                            .from = address_of(away.pages) + done,
+                            .bytes = away.bytes - done,
+                            .mode = kMoveOverHoles};
         const long result = control(descriptor_, kMove, &request);
         if (!os::is_failure(result)) {
             return Moved::all;
@@ -172,19 +227,21 @@ MeshWindow::Moved MeshWindow::move_out(char* slice) noexcept {
             continue;
         }
         if (os::errno_of(result) != EAGAIN || ++refused == kPatience) {
-            put_back(slice, 0, done);
+            put_back(away, done);
             return os::errno_of(result) == EBUSY ? Moved::busy : Moved::refused;
         }
-        settle(slice);
+        settle();
     }
     return Moved::all;
 }
 
-/// The bytes [from, to) go home. They are nobody else's, so that only the moment can be wrong: it is tried until it succeeds.
-void MeshWindow::put_back(char* slice, std::size_t from, std::size_t to) noexcept {
-    std::size_t done = from;
-    while (done < to) {
-        MoveRequest request{.to = address_of(slice) + done, .from = address_of(room_) + done, .bytes = to - done, .mode = kMoveOverHoles};
+/// The first `count` bytes go home. They are nobody else's, so that only the moment can be wrong: it is tried until it succeeds.
+void MeshWindow::put_back(const Away& away, std::size_t count) noexcept {
+    std::size_t done = 0;
+    while (done < count) {
+        const std::uint64_t to = address_of(away.pages) + done;
+        const std::uint64_t from = address_of(room_) + away.at + done;
+        MoveRequest request{.to = to, .from = from, .bytes = count - done, .mode = kMoveOverHoles};
         const long result = control(descriptor_, kMove, &request);
         if (!os::is_failure(result)) {
             break;
@@ -193,8 +250,8 @@ void MeshWindow::put_back(char* slice, std::size_t from, std::size_t to) noexcep
             done += static_cast<std::size_t>(request.moved);
             continue;
         }
-        settle(slice);
-        uffdio_copy copy{.dst = address_of(slice) + done, .src = address_of(room_) + done, .len = os::kPageBytes, .mode = 0, .copy = 0};
+        settle();
+        uffdio_copy copy{.dst = to, .src = from, .len = os::kPageBytes, .mode = 0, .copy = 0};
         const long copied = control(descriptor_, UFFDIO_COPY, &copy);
         if (!os::is_failure(copied) || os::errno_of(copied) == EEXIST) {
             done += os::kPageBytes;
@@ -202,50 +259,95 @@ void MeshWindow::put_back(char* slice, std::size_t from, std::size_t to) noexcep
             os::sleep_ns(100'000);  // no memory for the moment
         }
     }
-    settle(slice);
-    unregister(slice);
-    static_cast<void>(os::discard(room_, kSliceBytes));  // what is left are copies
+    settle();
+    let_go(away.pages, away.bytes);
+    static_cast<void>(os::discard(room_ + away.at, away.bytes));  // what is left are copies
 }
 
-bool MeshWindow::take_out(char* slice) noexcept {
-    const Moved moved = move_out(slice);
-    if (moved != Moved::busy) {
-        return moved == Moved::all;
+const char* MeshWindow::take_out(char* pages, std::size_t bytes) noexcept {
+    if (used_ + bytes > kRoomBytes) {
+        empty_room();
     }
+    is_held_ = false;
+    const Away away{.pages = pages, .at = used_, .bytes = bytes};
+    away_[away_count_++] = away;  // first: a child may be forked in the middle
+    Moved moved = move_out(away);
     // Shared with a child since a fork, or held for a transfer. The former ends when the page is written to.
-    if (os::is_failure(os::raw_syscall(SYS_madvise, slice, kSliceBytes, kPopulateForWriting))) {
+    if (moved == Moved::busy && !os::is_failure(os::raw_syscall(SYS_madvise, pages, bytes, kPopulateForWriting))) {
+        moved = move_out(away);
+    }
+    if (moved != Moved::all) {
+        --away_count_;
+        return nullptr;
+    }
+    used_ += bytes;
+    return room_ + away.at;
+}
+
+/// Whether all pages are the file's: present, and not the mapping's own copy.
+bool MeshWindow::are_shared(char* pages, std::size_t bytes) noexcept {
+    constexpr std::uint64_t kPresentAndOfFile = std::uint64_t{5} << 61;  // as the kernel's documentation of pagemap has them
+    if (page_map_ < 0) {
+        page_map_ = os::raw_syscall(SYS_openat, AT_FDCWD, "/proc/self/pagemap", O_RDONLY | O_CLOEXEC);
+    }
+    std::array<std::uint64_t, kSliceBytes / os::kPageBytes> words{};
+    const auto length = static_cast<long>(bytes / os::kPageBytes * sizeof(words[0]));
+    const std::uint64_t offset = address_of(pages) / os::kPageBytes * sizeof(words[0]);
+    if (page_map_ < 0 || os::raw_syscall(SYS_pread64, page_map_, words.data(), length, offset) != length) {
         return false;
     }
-    return move_out(slice) == Moved::all;
-}
-
-bool MeshWindow::map_over(char* slice, int file, MeshPlaces places) noexcept {
-    std::uint32_t page = 0;
-    while (page < kPagesOfSlice) {
-        const std::uint32_t end = mesh_run_end(places, page);
-        const long result =
-            os::raw_syscall(SYS_mmap, slice + page * os::kPageBytes, (end - page) * os::kPageBytes, PROT_READ | PROT_WRITE,
-                            MAP_PRIVATE | MAP_FIXED | MAP_NORESERVE, file, std::size_t{mesh_place(places, page)} * os::kPageBytes);
-        if (os::is_failure(result)) {
-            put_back(slice, page * os::kPageBytes, kSliceBytes);
-            return page != 0;
+    for (std::size_t page = 0; page < bytes / os::kPageBytes; ++page) {
+        if ((words[page] & kPresentAndOfFile) != kPresentAndOfFile) {
+            return false;
         }
-        page = end;
     }
-    uffdio_range range = slice_range(slice);
-    static_cast<void>(control(descriptor_, UFFDIO_WAKE, &range));
-    settle(slice);
-    static_cast<void>(os::discard(room_, kSliceBytes));  // open() looked that it can be
     return true;
 }
 
-bool map_anonymous_over(char* slice) noexcept {
-    const long result = os::raw_syscall(SYS_mmap, slice, kSliceBytes, PROT_READ | PROT_WRITE,
-                                        MAP_PRIVATE | MAP_FIXED | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+bool MeshWindow::hold(char* pages, std::size_t bytes) noexcept {
+    is_held_ = true;
+    if (os::is_failure(os::raw_syscall(SYS_madvise, pages, bytes, kPopulateForReading)) ||
+        os::is_failure(enroll(descriptor_, pages, bytes, UFFDIO_REGISTER_MODE_WP))) {
+        return false;
+    }
+    uffdio_writeprotect request{.range = range_of(pages, bytes), .mode = UFFDIO_WRITEPROTECT_MODE_WP};
+    long result = control(descriptor_, UFFDIO_WRITEPROTECT, &request);
+    for (unsigned tries = 0; os::is_failure(result) && os::errno_of(result) == EAGAIN && tries < kPatience; ++tries) {
+        settle();
+        result = control(descriptor_, UFFDIO_WRITEPROTECT, &request);
+    }
+    if (os::is_failure(result) || !are_shared(pages, bytes)) {
+        let_go(pages, bytes);
+        return false;
+    }
+    return true;
+}
+
+bool MeshWindow::map_over(char* pages, std::size_t bytes, int file, std::size_t offset) noexcept {
+    const long result =
+        os::raw_syscall(SYS_mmap, pages, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_FIXED | MAP_NORESERVE, file, offset);
+    if (!os::is_failure(result)) {
+        wake(descriptor_, pages, bytes);
+        return true;
+    }
+    if (is_held_) {
+        let_go(pages, bytes);
+    } else {
+        const Away& away = away_[away_count_ - 1];
+        put_back(away, away.bytes);
+        used_ -= away.bytes;
+        --away_count_;
+    }
+    return false;
+}
+
+bool map_anonymous_over(char* pages, std::size_t bytes) noexcept {
+    const long result =
+        os::raw_syscall(SYS_mmap, pages, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_FIXED | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
     if (os::is_failure(result)) {
         return false;
     }
-    os::name_pages(slice, kSliceBytes, "heapwright heap");  // as its neighbours, so that the kernel joins them
+    os::name_pages(pages, bytes, "heapwright heap");  // as its neighbours, so that the kernel joins them
     return true;
 }
 

@@ -1,39 +1,29 @@
-// Another mapping in the place of a slice's memory, while the program runs: who touches the slice meanwhile waits.
+// Another mapping in the place of pages of the heap, while the program runs: who touches them meanwhile waits.
 #pragma once
 
+#include <array>
 #include <cstddef>
 #include <cstdint>
 
 #include <heapwright/alloc/heap/size_class.hpp>
+#include <heapwright/os/pages.hpp>
 
 namespace heapwright::heap {
 
-/// Where each page of a slice lies in a file of as many pages: four bits a page.
-using MeshPlaces = std::uint64_t;
-inline constexpr MeshPlaces kSamePlaces = 0xFEDC'BA98'7654'3210;
-inline constexpr std::uint32_t kPagesOfSlice = 16;
-[[nodiscard]] constexpr std::uint32_t mesh_place(MeshPlaces places, std::uint32_t page) noexcept {
-    return static_cast<std::uint32_t>(places >> (4 * page)) & 15;
-}
-/// The page behind the last that follows `page` in the slice and in the file: they are one mapping.
-[[nodiscard]] constexpr std::uint32_t mesh_run_end(MeshPlaces places, std::uint32_t page) noexcept {
-    std::uint32_t end = page + 1;
-    while (end < kPagesOfSlice && mesh_place(places, end) == mesh_place(places, end - 1) + 1) {
-        ++end;
-    }
-    return end;
-}
-
-/// The memory of one slice of anonymous pages is taken out, looked at, and replaced by a private mapping of a file.
+/// Pages are replaced by a private mapping of a file, a few at a time.
 ///
-///   take_out ── the slice is empty: every access waits, the kernel's on the program's behalf, too ──► map_over, or put_back
+///   anonymous:     take_out ── the pages are empty: every access waits, the kernel's on the program's behalf, too ──► map_over
+///   mapped before: hold ── who writes waits, who reads goes on ──► map_over
 ///
-/// Pages are moved by userfaultfd (UFFDIO_MOVE), which refuses those that the kernel holds for a transfer in flight (O_DIRECT,
-/// registered buffers), so that no such transfer goes to a page that is no longer there. A child that is forked meanwhile is given
-/// the pages that it lacks before it runs (answer_forks).
+/// Anonymous pages are moved by userfaultfd (UFFDIO_MOVE), which refuses those that the kernel holds for a transfer in flight
+/// (O_DIRECT, registered buffers), so that no such transfer goes to a page that is no longer there. Nothing tells of a transfer into a
+/// copy that a private mapping made of a page when it was written to; so pages that have such a copy are not held.
 ///
-/// Thread safety: one thread. Between take_out() and the end it takes no lock, touches nothing of the program's, and no signal
-/// handler runs on it.
+/// What was taken out stays in a room until the room is full or the window closed: a child that is forked meanwhile is given the
+/// pages that it lacks before it runs (answer_forks).
+///
+/// Thread safety: one thread. Between take_out() or hold() and the end it takes no lock, writes to nothing of the program's, and no
+/// signal handler runs on it. While it is open, a fork in the process waits for the next call here.
 class MeshWindow {
 public:
     /// Why there can be no window.
@@ -43,32 +33,55 @@ public:
     MeshWindow(const MeshWindow&) = delete;
     MeshWindow& operator=(const MeshWindow&) = delete;
 
-    /// Cost: four system calls. Requires: it is closed. While it is open, a fork in the process waits for the next call here.
+    /// Cost: some system calls. Requires: it is closed.
     [[nodiscard]] Refusal open() noexcept;
+    /// From now on no fork waits. The descriptor stays for the next time: the kernel looks at every mapping of the process when it goes.
     void close() noexcept;
+    /// The descriptor goes, too. Requires: it is closed.
+    void shut() noexcept;
+    /// In a child of fork: the descriptor is a copy of its parent's.
+    void reset_after_fork() noexcept;
 
-    /// Takes the slice's memory out. Returns false where the kernel refuses; then the slice is as it was.
-    [[nodiscard]] bool take_out(char* slice) noexcept;
-    /// What was taken out.
-    [[nodiscard]] const char* content() const noexcept { return room_; }
-    /// Maps pages of the file over the slice, so that writes to it stay the slice's own, and forgets what was taken out.
-    /// Where the kernel refuses a mapping, its pages and those behind are as they were. Returns false where it refuses the first.
-    [[nodiscard]] bool map_over(char* slice, int file, MeshPlaces places) noexcept;
+    /// Takes the memory of anonymous pages out. Returns what was in them; nullptr where the kernel refuses: they are as they were.
+    [[nodiscard]] const char* take_out(char* pages, std::size_t bytes) noexcept;
+    /// Holds pages still that a file is mapped over. Returns false where one was written to since, or the kernel refuses.
+    [[nodiscard]] bool hold(char* pages, std::size_t bytes) noexcept;
+    /// Maps the file from `offset` over pages that were taken out or held last, so that writes to them stay their own, and lets
+    /// everybody go on. Returns false where the kernel refuses: they are as they were.
+    [[nodiscard]] bool map_over(char* pages, std::size_t bytes, int file, std::size_t offset) noexcept;
 
 private:
     enum class Moved : std::uint8_t { all, busy, refused };
+    static constexpr std::size_t kRoomBytes = 4 * kSliceBytes;
+    /// Pages that were taken out, and where they are in the room.
+    struct Away {
+        char* pages = nullptr;
+        std::size_t at = 0;
+        std::size_t bytes = 0;
+    };
 
-    [[nodiscard]] Moved move_out(char* slice) noexcept;
-    void put_back(char* slice, std::size_t from, std::size_t to) noexcept;
-    void answer_forks(char* slice) noexcept;
-    void settle(char* slice) noexcept;
-    void unregister(char* slice) noexcept;
+    [[nodiscard]] Refusal make_descriptor() noexcept;
+    void forget() noexcept { descriptor_ = process_ = -1; }
+    [[nodiscard]] Moved move_out(const Away& away) noexcept;
+    void put_back(const Away& away, std::size_t count) noexcept;
+    void fill_child(long child) noexcept;
+    void answer_forks() noexcept;
+    void settle() noexcept;
+    void empty_room() noexcept;
+    void let_go(char* pages, std::size_t bytes) noexcept;
+    [[nodiscard]] bool are_shared(char* pages, std::size_t bytes) noexcept;
 
     long descriptor_ = -1;
-    char* room_ = nullptr;  // a slice of addresses, for what is taken out
+    long process_ = -1;  // whose it is
+    long page_map_ = -1;
+    char* room_ = nullptr;
+    std::size_t used_ = 0;  // bytes of the room
+    std::size_t away_count_ = 0;
+    std::array<Away, kRoomBytes / os::kPageBytes> away_{};
+    bool is_held_ = false;  // and not taken out
 };
 
 /// Anonymous memory again in the place of a mapping of a file; it reads as zero. Returns false where the kernel refuses.
-[[nodiscard]] bool map_anonymous_over(char* slice) noexcept;
+[[nodiscard]] bool map_anonymous_over(char* pages, std::size_t bytes) noexcept;
 
 }  // namespace heapwright::heap

@@ -1,20 +1,20 @@
-// A pass: candidates are put together on paper, each under its lock for a moment; then each group is looked at again and made.
+// A pass: what died in groups is counted, candidates are looked at, each under its lock for a moment; then they are put together on
+// paper; then each set is looked at again and made.
 //
-//   snapshot of a span ── disjoint with a group of its class ──► joins it ── two or more ──► one file, mapped over each member
-//                     └── else founds one
+//   snapshot of a span ── whole, in parts, or page by page ──► sets of disjoint pieces ──► a file, mapped over each of them
 //
 // A free block of a meshed span is in no list, because its first word belongs to another span's block; a bit tells of it.
 #include <heapwright/alloc/heap/detail/mesher.hpp>
 
-#include <array>
+#include <algorithm>
 #include <atomic>
 #include <csignal>
-#include <new>
 
 #include <fcntl.h>
 #include <sys/syscall.h>
 
 #include <heapwright/alloc/heap/detail/mesh_member.hpp>
+#include <heapwright/alloc/heap/detail/mesh_packing.hpp>
 #include <heapwright/alloc/heap/detail/mesh_window.hpp>
 #include <heapwright/alloc/heap/detail/regions.hpp>
 #include <heapwright/alloc/heap/detail/visitor.hpp>
@@ -28,9 +28,6 @@ namespace heapwright::heap {
 
 namespace {
 
-/// Groups of a class that a span is compared with.
-constexpr unsigned kCompared = 32;
-constexpr unsigned kComparedByPages = 8;
 /// Of four mappings that the kernel allows, one is the program's.
 constexpr std::uint32_t kPartsOfMappings = 4;
 constexpr std::uint32_t kUsualMappings = 65530;
@@ -75,31 +72,31 @@ private:
 /// A walk over the first region that makes plans, and the plans.
 class Pass {
 public:
-    [[nodiscard]] bool is_under_way() const noexcept { return room_ != nullptr; }
+    [[nodiscard]] bool is_under_way() const noexcept { return packing_.has_room(); }
     bool begin(const MeshChoice& choice) noexcept;
     /// Goes on until the moment `end`; afterwards the pass is over, or is not.
     void go_on(std::uint64_t end) noexcept;
     void end() noexcept;
 
 private:
-    void plan_for(std::uint32_t slice) noexcept;
-    void put_into_plan(MeshPlan*& first, std::uint32_t slice, const MeshBytes& bytes) noexcept;
-    bool make(MeshPlan& plan) noexcept;
-    bool make_class(std::uint64_t end) noexcept;
-    bool make_some(std::uint64_t end) noexcept;
+    enum class Step : std::uint8_t { tally, look, pack, make };
 
-    char* room_ = nullptr;
-    std::size_t room_bytes_ = 0;
-    std::size_t used_bytes_ = 0;
+    void walk(std::uint64_t end) noexcept;
+    void look_at(std::uint32_t slice) noexcept;
+    bool make(std::uint32_t level) noexcept;
+    void make_some(std::uint64_t end) noexcept;
+    void count_unmet(const MeshSet& set, std::uint32_t level) noexcept;
+
+    Step step_ = Step::tally;
+    std::uint32_t number_ = 0;  // of the pass
     std::uint32_t slice_ = 0;
     std::uint32_t slices_ = 0;
     MeshChoice choice_;
     std::uint32_t mappings_allowed_ = 0;
     std::size_t unmet_bytes_ = 0;
-    std::array<MeshPlan*, kClassCount> plans_{};
-    /// Groups of so many members at least are made first, because they save most for a mapping.
-    std::uint32_t least_ = MeshPlan::kMostMembers;
-    unsigned class_ = 0;
+    std::uint32_t unmet_mappings_ = 0;
+    std::uint32_t level_ = 0;
+    MeshPacking packing_;
 };
 
 bool Pass::begin(const MeshChoice& choice) noexcept {
@@ -107,125 +104,49 @@ bool Pass::begin(const MeshChoice& choice) noexcept {
         const os::LockGuard guard(g_region.lock());
         slices_ = g_region.used_slices();
     }
-    if (!extend_mesh_table(slices_)) {
-        return false;
-    }
-    room_bytes_ = std::size_t{slices_} * sizeof(MeshPlan);
-    room_ = static_cast<char*>(os::map_pages(room_bytes_, "heapwright mesh"));  // little of it is touched
-    used_bytes_ = 0;
-    slice_ = g_region.first_slice();
-    choice_ = choice;
     const std::uint32_t allowed = mappings_allowed();
     mappings_allowed_ = allowed - allowed / kPartsOfMappings;
+    const std::uint32_t used = mesh_mappings();
+    if (!extend_mesh_table(slices_) || !packing_.begin(slices_, mappings_allowed_ - std::min(used, mappings_allowed_))) {
+        return false;
+    }
+    step_ = Step::tally;
+    ++number_;
+    slice_ = g_region.first_slice();
+    choice_ = choice;
     unmet_bytes_ = 0;
-    plans_.fill(nullptr);
-    least_ = MeshPlan::kMostMembers;
-    class_ = 0;
-    g_is_under_way.store(room_ != nullptr, std::memory_order_relaxed);  // a hint
-    return room_ != nullptr;
+    unmet_mappings_ = 0;
+    level_ = 0;
+    g_is_under_way.store(true, std::memory_order_relaxed);  // a hint
+    return true;
 }
 
 void Pass::end() noexcept {
-    if (char* const room = room_; room != nullptr) {
-        room_ = nullptr;  // first: a child of fork must not release what is somebody else's by then
-        std::atomic_signal_fence(std::memory_order_acq_rel);
-        os::release(room, os::round_to_pages(room_bytes_));
-    }
+    packing_.end();
+    g_window.shut();
     g_unmet_bytes.store(unmet_bytes_, std::memory_order_relaxed);  // a figure
     g_is_under_way.store(false, std::memory_order_relaxed);        // a hint
 }
 
-/// Puts the span of a slice into the first group that has room where its blocks lie, if it is a candidate.
-void Pass::plan_for(std::uint32_t slice) noexcept {
+/// Counts what is live of the groups of a slice's span, or describes it for the plan.
+void Pass::look_at(std::uint32_t slice) noexcept {
     Span* const span = g_region.records() + slice;
     if (!is_likely_of_blocks(span)) {
         return;
     }
     const os::LockGuard visiting(visitor_lock());
     with_member(span, [&] {
-        MeshBytes bytes;
-        if (choice_.includes(*span) && look_at_span(span, bytes)) {
-            put_into_plan(plans_[span->size_class], slice, bytes);
+        if (step_ == Step::tally) {
+            tally_span(span, number_);
+        } else if (choice_.includes(*span) && look_at_span(span, number_, packing_.blank())) {
+            packing_.blank().slice = slice;
+            packing_.blank().placed = 0;
+            packing_.keep();
         }
     });
 }
 
-/// Into the first group that has room where its pages lie already, which costs one mapping; or elsewhere; or into a new one.
-void Pass::put_into_plan(MeshPlan*& first, std::uint32_t slice, const MeshBytes& bytes) noexcept {
-    const auto is_open = [](const MeshPlan& plan) { return plan.members < MeshPlan::kMostMembers && !plan.bytes.is_nearly_full(); };
-    unsigned compared = 0;
-    for (MeshPlan* plan = first; plan != nullptr && compared < kCompared; plan = plan->next) {
-        compared += is_open(*plan) ? 1U : 0U;
-        if (is_open(*plan) && plan->join(slice, bytes, kSamePlaces)) {
-            return;
-        }
-    }
-    compared = 0;
-    for (MeshPlan* plan = first; plan != nullptr && compared < kComparedByPages; plan = plan->next) {
-        compared += is_open(*plan) ? 1U : 0U;
-        MeshPlaces places = 0;
-        if (is_open(*plan) && plan->bytes.find_places(bytes, places) && plan->join(slice, bytes, places)) {
-            return;
-        }
-    }
-    auto* const plan = new (room_ + used_bytes_) MeshPlan;
-    used_bytes_ += sizeof(MeshPlan);
-    static_cast<void>(plan->join(slice, bytes, kSamePlaces));
-    plan->next = first;
-    first = plan;
-}
-
-/// Makes one group as planned, but for members that changed meanwhile. Returns false where the kernel allows no more.
-bool Pass::make(MeshPlan& plan) noexcept {
-    const os::LockGuard visiting(visitor_lock());
-    const NoSignals guard;
-    MeshMaking making(g_window);
-    if (!making.begin()) {
-        return false;
-    }
-    for (std::uint32_t number = 0; number < plan.members; ++number) {
-        Span* const span = g_region.records() + plan.slices[number];
-        with_member(span, [&] {
-            if (choice_.includes(*span)) {
-                static_cast<void>(making.add(span, plan.places[number]));
-            }
-        });
-    }
-    return true;
-}
-
-/// Makes those of the groups of one class that have at least `least_` members. Returns false where the moment came first.
-bool Pass::make_class(std::uint64_t end) noexcept {
-    MeshPlan** link = &plans_[class_];
-    while (MeshPlan* const plan = *link) {
-        if (plan->members < least_) {
-            link = &plan->next;
-            continue;
-        }
-        *link = plan->next;
-        if (mesh_mappings() + plan->mappings > mappings_allowed_ || !make(*plan)) {
-            unmet_bytes_ += (plan->members - 1) * kSliceBytes;
-        }
-        if (os::monotonic_ns() >= end) {
-            return false;
-        }
-    }
-    return true;
-}
-
-/// The groups that save most for a mapping first. Returns whether there is nothing left to do.
-bool Pass::make_some(std::uint64_t end) noexcept {
-    for (; least_ >= 2; least_ /= 2, class_ = 0) {
-        for (; class_ < kClassCount; ++class_) {
-            if (!make_class(end)) {
-                return false;
-            }
-        }
-    }
-    return true;
-}
-
-void Pass::go_on(std::uint64_t end) noexcept {
+void Pass::walk(std::uint64_t end) noexcept {
     std::uint32_t until_look = kRecordsBetweenLooks;
     for (; slice_ < slices_; ++slice_) {
         if (--until_look == 0) {
@@ -234,10 +155,70 @@ void Pass::go_on(std::uint64_t end) noexcept {
                 return;
             }
         }
-        plan_for(slice_);
+        look_at(slice_);
     }
-    if (make_some(end)) {
-        this->end();
+    slice_ = g_region.first_slice();
+    step_ = step_ == Step::tally ? Step::look : Step::pack;
+}
+
+/// For one file: makes sets of one level as planned, but for pieces that changed meanwhile. Returns false where the kernel allows no more.
+bool Pass::make(std::uint32_t level) noexcept {
+    const os::LockGuard visiting(visitor_lock());
+    const NoSignals guard;
+    MeshMaking making(g_window);
+    if (!making.begin()) {
+        return false;
+    }
+    const std::uint32_t pages = MeshPacking::pages_of(level);
+    for (std::uint32_t at = 0; at < kPagesOfSlice; at += pages) {
+        const MeshSet* const set = packing_.take_set(level);
+        for (const MeshPiece* piece = set == nullptr ? nullptr : set->pieces; piece != nullptr; piece = piece->next) {
+            Span* const span = g_region.records() + packing_.snapshot_of(*piece).slice;
+            with_member(span, [&] {
+                if (choice_.includes(*span)) {
+                    static_cast<void>(making.add(span, piece->page, pages, at));
+                }
+            });
+        }
+    }
+    return true;
+}
+
+void Pass::count_unmet(const MeshSet& set, std::uint32_t level) noexcept {
+    unmet_bytes_ += (set.members - 1) * MeshPacking::pages_of(level) * os::kPageBytes;
+    unmet_mappings_ += set.members;
+}
+
+/// The groups that save most for a mapping first, until the moment comes.
+void Pass::make_some(std::uint64_t end) noexcept {
+    constexpr std::uint32_t kMappingsOfFile = 2 * kPagesOfSlice;
+    for (; level_ < MeshPacking::kLevels; ++level_) {
+        while (packing_.has_sets(level_)) {
+            if (mesh_mappings() + kMappingsOfFile > mappings_allowed_ || !make(level_)) {
+                while (const MeshSet* const set = packing_.take_set(level_)) {
+                    count_unmet(*set, level_);
+                }
+            }
+            if (os::monotonic_ns() >= end) {
+                return;
+            }
+        }
+    }
+    this->end();
+}
+
+void Pass::go_on(std::uint64_t end) noexcept {
+    if (step_ == Step::tally) {
+        walk(end);
+    }
+    if (step_ == Step::look) {
+        walk(end);
+    }
+    if (step_ == Step::pack && packing_.go_on(end)) {
+        step_ = Step::make;
+    }
+    if (step_ == Step::make) {
+        make_some(end);
     }
 }
 
@@ -296,6 +277,7 @@ bool allow_meshing() noexcept {
         return false;
     }
     g_window.close();
+    g_window.shut();
     g_is_on.store(true, std::memory_order_relaxed);  // a hint for who lays blocks out; passes look under their lock
     return true;
 }
@@ -360,6 +342,7 @@ void reset_mesher_after_fork() noexcept {
     g_pass_lock.reset_after_fork();
     g_limbo_lock.reset_after_fork();
     reset_mesh_records_after_fork();
+    g_window.reset_after_fork();
     g_pass.end();
 }
 

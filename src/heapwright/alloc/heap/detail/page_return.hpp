@@ -36,7 +36,7 @@ void clear_absent_blocks(const Span* span, std::uint64_t* bits) noexcept;
 /// the first block of the list stays where it is, and its unit with it.
 ///
 /// Requires: the span is not active; nobody takes from it meanwhile.
-/// Returns:  bytes given back; none of a meshed span.
+/// Returns:  bytes given back.
 /// Cost:     one or two walks of the free list, one madvise for each run of units.
 std::size_t return_units(Span* span, bool is_alone) noexcept;
 

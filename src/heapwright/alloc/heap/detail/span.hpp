@@ -101,9 +101,9 @@ struct alignas(2 * kCacheLineBytes) Span {
     /// A bit for each unit whose memory was given back (page_return.hpp). Requires: a span of blocks.
     [[nodiscard]] std::uint32_t absent() const noexcept { return pages; }
     void set_absent(std::uint32_t units) noexcept { pages = units; }
-    /// Whether its memory is shared with other spans (mesh_record.hpp); then no unit is absent. A span of one slice has few units.
+    /// Whether its memory may be shared with other spans (mesh_record.hpp). A span of one slice has few units, so that a bit is left.
     [[nodiscard]] bool is_meshed() const noexcept { return slices == 1 && (pages & kMeshedBit) != 0; }
-    void set_meshed() noexcept { pages = kMeshedBit; }
+    void set_meshed() noexcept { pages |= kMeshedBit; }
     static constexpr std::uint32_t kMeshedBit = std::uint32_t{1} << 31;
     void set_live(std::uint32_t blocks, std::uint32_t next_floor) noexcept {
         floor = next_floor;

@@ -1,0 +1,105 @@
+// Which pages may share memory, worked out on paper: pieces of spans are laid over each other where no two blocks overlap.
+#pragma once
+
+#include <array>
+#include <cstddef>
+#include <cstdint>
+
+#include <heapwright/alloc/heap/detail/mesh_bytes.hpp>
+
+namespace heapwright::heap {
+
+/// A span as a pass looked at it. Pages by bits.
+struct MeshSnapshot {
+    std::uint32_t slice = 0;
+    std::uint16_t own = 0;     ///< anonymous pages that may be shared
+    std::uint16_t shrunk = 0;  ///< pages that may leave a group of which half died
+    std::uint16_t placed = 0;  ///< of both: they have a place
+    MeshBytes bytes;
+};
+
+/// Pages of one span that keep together.
+struct MeshPiece {
+    std::uint32_t snapshot = 0;
+    std::uint32_t page = 0;  ///< the first
+    MeshPiece* next = nullptr;
+};
+
+/// Pieces that fit over each other. Behind it: a bit for each 16 bytes that one of them has.
+struct MeshSet {
+    MeshSet* next = nullptr;
+    MeshPiece* pieces = nullptr;
+    std::uint32_t members = 0;
+    std::uint32_t granules = 0;
+    std::uint32_t refusals = 0;  ///< pieces that did not fit since the last that did
+    bool has_shrunk = false;     ///< a piece leaves a group: alone it is worth a mapping, too
+    [[nodiscard]] std::uint64_t* words() noexcept { return reinterpret_cast<std::uint64_t*>(this + 1); }
+};
+
+/// The plan of a pass. Pieces are whole spans at first; what fits badly is tried again in smaller ones, down to single pages, as
+/// far as there are mappings. Each piece goes, the fullest first, to the first set where it fits: sets of all sizes of blocks, because only bytes count.
+///
+/// Cost: at most some thousand comparisons of a few words for each piece; see bench/defrag for what they find.
+/// Thread safety: one thread.
+class MeshPacking {
+public:
+    static constexpr std::array<std::uint32_t, 4> kPages{16, 4, 2, 1};
+    static constexpr std::uint32_t kLevels = kPages.size();
+    /// Sets of one level are made in the order of their size: of eight members and more, of four, of two, of one.
+    static constexpr std::uint32_t kRanks = 4;
+    [[nodiscard]] static constexpr std::uint32_t pages_of(std::uint32_t level) noexcept { return kPages[level]; }
+
+    constexpr MeshPacking() noexcept = default;
+    MeshPacking(const MeshPacking&) = delete;
+    MeshPacking& operator=(const MeshPacking&) = delete;
+
+    /// Room for so many spans. Returns false when memory is exhausted.
+    [[nodiscard]] bool begin(std::uint32_t spans, std::uint32_t mappings) noexcept;
+    void end() noexcept;
+    [[nodiscard]] bool has_room() const noexcept { return room_ != nullptr; }
+
+    /// Where the next span is described, and that it is. Requires: no more often than begin() was told.
+    [[nodiscard]] MeshSnapshot& blank() noexcept { return snapshots_[count_]; }
+    void keep() noexcept { ++count_; }
+    [[nodiscard]] const MeshSnapshot& snapshot_of(const MeshPiece& piece) const noexcept { return snapshots_[piece.snapshot]; }
+
+    /// Goes on until the moment `end`. Returns whether all sets are known.
+    [[nodiscard]] bool go_on(std::uint64_t end) noexcept;
+    /// The next set to make, of any level, or nullptr: first those that save most for a mapping.
+    [[nodiscard]] MeshSet* take_set(std::uint32_t level) noexcept;
+    /// Whether take_set() would find one of that level and rank.
+    [[nodiscard]] bool has_sets(std::uint32_t level) const noexcept;
+
+private:
+    static constexpr std::uint32_t kFills = 64;
+
+    [[nodiscard]] void* take_room(std::size_t bytes) noexcept;
+    [[nodiscard]] bool may_be_piece(const MeshSnapshot& snapshot, std::uint32_t page) const noexcept;
+    void add_pieces(std::uint32_t snapshot) noexcept;
+    void place(MeshPiece* piece) noexcept;
+    [[nodiscard]] bool join(MeshSet& set, MeshPiece* piece, std::uint32_t granules) noexcept;
+    void found(MeshPiece* piece, std::uint32_t granules) noexcept;
+    void end_level() noexcept;
+    void accept(MeshSet* set) noexcept;
+    [[nodiscard]] std::uint32_t pieces_left(std::uint32_t level) const noexcept;
+    [[nodiscard]] std::uint32_t pages() const noexcept { return pages_of(level_); }
+
+    char* room_ = nullptr;
+    std::size_t room_bytes_ = 0;
+    std::size_t used_bytes_ = 0;
+    MeshSnapshot* snapshots_ = nullptr;
+    std::uint32_t count_ = 0;
+
+    std::uint32_t level_ = 0;
+    std::uint32_t next_snapshot_ = 0;  // of which pieces are made
+    std::uint32_t mappings_ = 0;       // that may be used
+    std::uint32_t planned_ = 0;        // that the accepted sets need
+    std::array<MeshPiece*, kFills> by_fill_{};
+    std::uint32_t fill_ = 0;
+    MeshSet* open_ = nullptr;  // where pieces may go
+    MeshSet* last_ = nullptr;  // of those
+    MeshSet* closed_ = nullptr;
+    std::array<std::array<MeshSet*, kRanks>, kLevels> accepted_{};
+};
+
+}  // namespace heapwright::heap
