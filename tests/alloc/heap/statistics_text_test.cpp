@@ -55,7 +55,7 @@ TEST_CASE("resident is what is active and not absent, dirty or of the heap itsel
 
 TEST_CASE("the text has a line a figure, with the names that people alert on") {
     const std::string text = written(append_statistics_text, sample());
-    CHECK(std::count(text.begin(), text.end(), '\n') == 19);
+    CHECK(std::count(text.begin(), text.end(), '\n') == 20);
     for (const char* name : {"allocated ", "active ", "absent ", "resident ", "retained ", "metadata "}) {
         CHECK(contains("\n" + text, "\n" + std::string(name)));
     }
@@ -63,14 +63,24 @@ TEST_CASE("the text has a line a figure, with the names that people alert on") {
     CHECK(contains(text, "small_blocks  17 "));
 }
 
+TEST_CASE("what mappings are wanting for is told with the limit that would do") {
+    HeapStatistics statistics = sample();
+    CHECK(!contains(written(append_statistics_text, statistics), "recoverable"));
+    statistics.unmet_bytes = (std::uint64_t{12} << 20) - 5;
+    statistics.wanted_map_count = 131072;
+    CHECK(written(append_statistics_text, statistics).ends_with("\n12 MiB more recoverable with vm.max_map_count = 131072\n"));
+    CHECK(contains(written(append_statistics_json, statistics), "\"wanted_map_count\":131072}"));
+    CHECK(contains(written(append_statistics_openmetrics, statistics), "\nheapwright_wanted_map_count 131072\n"));
+}
+
 TEST_CASE("the JSON is one object of all figures") {
     const std::string json = written(append_statistics_json, sample());
     CHECK(json.starts_with("{\"allocated_bytes\":1000,\"active_bytes\":65536,\"absent_bytes\":8192,\"resident_bytes\":59904,"));
     CHECK(contains(json,
                    "\"large_blocks\":2,\"small_blocks\":17,\"spans\":5,\"threads\":3,\"given_back_bytes\":81920,\"meshed\":4,\"shared_"
-                   "bytes\":2048,\"unmet_bytes\":0}"));
+                   "bytes\":2048,\"unmet_bytes\":0,\"wanted_map_count\":0}"));
     CHECK(json.ends_with("}\n"));
-    CHECK(std::count(json.begin(), json.end(), ':') == 19);
+    CHECK(std::count(json.begin(), json.end(), ':') == 20);
 }
 
 TEST_CASE("OpenMetrics: a type, a help and a sample for each, units for sizes, _total for what only grows") {

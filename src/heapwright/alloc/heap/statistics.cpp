@@ -111,7 +111,9 @@ HeapStatistics statistics() noexcept {
     sum.peak_active_bytes = std::max(peak, sum.active_bytes);
     sum.meshed_spans = heap::meshed_spans();
     sum.shared_bytes = heap::mesh_saved_bytes();
-    sum.unmet_bytes = heap::mesh_unmet_bytes();
+    const heap::MeshUnmet unmet = heap::mesh_unmet();
+    sum.unmet_bytes = unmet.bytes;
+    sum.wanted_map_count = unmet.map_count;
     return sum;
 }
 

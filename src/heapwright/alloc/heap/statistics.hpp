@@ -27,6 +27,7 @@ struct HeapStatistics {
     std::uint64_t meshed_spans = 0;       ///< that share memory with others; nothing without compaction = "mesh"
     std::uint64_t shared_bytes = 0;       ///< of active_bytes: memory that they did without when they were meshed
     std::uint64_t unmet_bytes = 0;        ///< that could be shared as well if vm.max_map_count allowed more mappings
+    std::uint64_t wanted_map_count = 0;   ///< the vm.max_map_count that would do for that; 0: what there is does
 };
 
 }  // namespace heapwright

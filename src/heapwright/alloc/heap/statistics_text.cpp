@@ -45,6 +45,10 @@ constexpr Figure kFigures[] = {
      .kind = Kind::bytes,
      .value = &HeapStatistics::unmet_bytes,
      .meaning = "could be shared as well with a higher vm.max_map_count"},
+    {.name = "wanted_map_count",
+     .kind = Kind::count,
+     .value = &HeapStatistics::wanted_map_count,
+     .meaning = "the vm.max_map_count that would do for that; 0: the present one does"},
 };
 
 std::uint64_t value_of(const Figure& figure, const HeapStatistics& statistics) noexcept {
@@ -100,6 +104,15 @@ void append_statistics_text(TextBuffer& text, const HeapStatistics& statistics) 
         pad_to(kNameColumn + kValueColumn);
         text.append(figure.meaning).append_char('\n');
     }
+    if (statistics.unmet_bytes != 0) {
+        append_unmet(text, statistics.unmet_bytes, statistics.wanted_map_count);
+        text.append_char('\n');
+    }
+}
+
+void append_unmet(TextBuffer& text, std::uint64_t bytes, std::uint64_t map_count) noexcept {
+    text.append_decimal((bytes + (std::uint64_t{1} << 20) - 1) >> 20).append(" MiB more recoverable with vm.max_map_count = ");
+    text.append_decimal(map_count);
 }
 
 void append_statistics_json(TextBuffer& text, const HeapStatistics& statistics) noexcept {

@@ -13,8 +13,11 @@ inline constexpr std::size_t kStatisticsTextBytes = 8192;
 /// of fewer, where pages of active spans were never touched.
 [[nodiscard]] std::uint64_t resident_bytes(const HeapStatistics& statistics) noexcept;
 
-/// A line a figure, sizes rounded with their exact bytes beside them.
+/// A line a figure, sizes rounded with their exact bytes beside them; a sentence where mappings are wanting.
 void append_statistics_text(TextBuffer& text, const HeapStatistics& statistics) noexcept;
+
+/// "12 MiB more recoverable with vm.max_map_count = 131072": what could not be meshed, and what would do for it.
+void append_unmet(TextBuffer& text, std::uint64_t bytes, std::uint64_t map_count) noexcept;
 
 /// One JSON object, its keys the names of HeapStatistics and resident_bytes.
 void append_statistics_json(TextBuffer& text, const HeapStatistics& statistics) noexcept;

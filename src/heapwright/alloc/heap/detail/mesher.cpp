@@ -18,6 +18,7 @@
 #include <heapwright/alloc/heap/detail/mesh_window.hpp>
 #include <heapwright/alloc/heap/detail/regions.hpp>
 #include <heapwright/alloc/heap/detail/visitor.hpp>
+#include <heapwright/alloc/heap/statistics_text.hpp>
 #include <heapwright/base/text.hpp>
 #include <heapwright/os/clock.hpp>
 #include <heapwright/os/pages.hpp>
@@ -32,11 +33,14 @@ namespace {
 constexpr std::uint32_t kPartsOfMappings = 4;
 constexpr std::uint32_t kUsualMappings = 65530;
 constexpr std::uint32_t kRecordsBetweenLooks = 64;
+constexpr std::uint32_t kMappingsOfFile = 2 * kPagesOfSlice;  // so many may one file need
 
 constinit std::atomic<bool> g_is_on{false};
 constinit bool g_is_refused = false;  // under the lock of passes
 constinit std::atomic<bool> g_is_under_way{false};
 constinit std::atomic<std::size_t> g_unmet_bytes{0};
+constinit std::atomic<std::uint32_t> g_wanted_map_count{0};
+constinit bool g_has_told = false;  // of what is unmet; under the lock of passes
 constinit os::SpinLock g_pass_lock;
 constinit os::SpinLock g_limbo_lock;
 constinit Span* g_limbo = nullptr;  // dead, but still mapped to a file; by Span::next
@@ -85,6 +89,7 @@ private:
     void look_at(std::uint32_t slice) noexcept;
     bool make(std::uint32_t level) noexcept;
     void make_some(std::uint64_t end) noexcept;
+    void tell_unmet() noexcept;
     void count_unmet(const MeshSet& set, std::uint32_t level) noexcept;
 
     Step step_ = Step::tally;
@@ -96,6 +101,7 @@ private:
     std::size_t unmet_bytes_ = 0;
     std::uint32_t unmet_mappings_ = 0;
     std::uint32_t level_ = 0;
+    bool is_done_ = false;
     MeshPacking packing_;
 };
 
@@ -117,6 +123,7 @@ bool Pass::begin(const MeshChoice& choice) noexcept {
     unmet_bytes_ = 0;
     unmet_mappings_ = 0;
     level_ = 0;
+    is_done_ = false;
     g_is_under_way.store(true, std::memory_order_relaxed);  // a hint
     return true;
 }
@@ -124,8 +131,10 @@ bool Pass::begin(const MeshChoice& choice) noexcept {
 void Pass::end() noexcept {
     packing_.end();
     g_window.shut();
-    g_unmet_bytes.store(unmet_bytes_, std::memory_order_relaxed);  // a figure
-    g_is_under_way.store(false, std::memory_order_relaxed);        // a hint
+    if (is_done_) {
+        tell_unmet();
+    }
+    g_is_under_way.store(false, std::memory_order_relaxed);  // a hint
 }
 
 /// Counts what is live of the groups of a slice's span, or describes it for the plan.
@@ -191,7 +200,6 @@ void Pass::count_unmet(const MeshSet& set, std::uint32_t level) noexcept {
 
 /// The groups that save most for a mapping first, until the moment comes.
 void Pass::make_some(std::uint64_t end) noexcept {
-    constexpr std::uint32_t kMappingsOfFile = 2 * kPagesOfSlice;
     for (; level_ < MeshPacking::kLevels; ++level_) {
         while (packing_.has_sets(level_)) {
             if (mesh_mappings() + kMappingsOfFile > mappings_allowed_ || !make(level_)) {
@@ -204,7 +212,28 @@ void Pass::make_some(std::uint64_t end) noexcept {
             }
         }
     }
+    is_done_ = true;
     this->end();
+}
+
+/// Of four mappings one is the program's, also of those that are wanted. The limit is told in round numbers.
+void Pass::tell_unmet() noexcept {
+    constexpr std::size_t kWorthALine = std::size_t{1} << 20;
+    constexpr std::uint32_t kRound = 8192;
+    // Where the program itself used more than its part, what is missing comes on top of the limit.
+    const std::uint32_t used = std::max(mesh_mappings(), mappings_allowed_);
+    const std::uint32_t wanted = (used + unmet_mappings_ + kMappingsOfFile) / (kPartsOfMappings - 1) * kPartsOfMappings;
+    const std::uint32_t rounded = unmet_bytes_ == 0 ? 0 : (wanted / kRound + 1) * kRound;
+    g_unmet_bytes.store(unmet_bytes_, std::memory_order_relaxed);  // a figure
+    g_wanted_map_count.store(rounded, std::memory_order_relaxed);  // as above
+    if (unmet_bytes_ < kWorthALine || g_has_told) {
+        return;
+    }
+    g_has_told = true;
+    Text<128> line;
+    line.append("heapwright: ");
+    append_unmet(line, unmet_bytes_, rounded);
+    os::write_stderr_line(line.view());
 }
 
 void Pass::go_on(std::uint64_t end) noexcept {
@@ -325,7 +354,10 @@ std::size_t mesh_all() noexcept {
     return after > before ? after - before : 0;
 }
 
-std::size_t mesh_unmet_bytes() noexcept { return g_unmet_bytes.load(std::memory_order_relaxed); }  // a figure
+MeshUnmet mesh_unmet() noexcept {
+    return {.bytes = g_unmet_bytes.load(std::memory_order_relaxed),            // a figure
+            .map_count = g_wanted_map_count.load(std::memory_order_relaxed)};  // as above
+}
 
 bool part_with_mesh(Span* span) noexcept {
     if (unmesh(span)) {

@@ -30,8 +30,12 @@ void mesh_by_clock(std::uint32_t round, std::uint32_t before, std::uint64_t budg
 /// A whole pass over all spans that are put aside. Returns: bytes of memory that they share now.
 std::size_t mesh_all() noexcept;
 
-/// What could not be meshed because of vm.max_map_count, as the last pass found it; 0: it was no hindrance.
-[[nodiscard]] std::size_t mesh_unmet_bytes() noexcept;
+/// What could not be meshed because of vm.max_map_count, as the last pass found it. A line on stderr tells of the first MiB of it, once.
+struct MeshUnmet {
+    std::size_t bytes = 0;        ///< 0: it was no hindrance
+    std::uint32_t map_count = 0;  ///< the limit that would do
+};
+[[nodiscard]] MeshUnmet mesh_unmet() noexcept;
 
 /// A meshed span dies: it has its own memory again, then it goes back; or waits until the kernel allows that.
 /// Returns whether it may go back now.
