@@ -14,7 +14,8 @@ PROGRAMS = Path(os.environ["HEAPWRIGHT_BUILD"]) / "tests"
 HEAP = str(LIB / os.environ.get("HEAPWRIGHT_TEST_MALLOC", "libheapwright.so"))  # malloc_secure_test.py chooses the other
 # That glibc passes what glibc is not compared in is shown once, by the scripts of libheapwright.so.
 PROVED = ("glibc", "heapwright") if "HEAPWRIGHT_TEST_MALLOC" not in os.environ else ("heapwright",)
-MALLOCS = {"glibc": {}, "heapwright": {"LD_PRELOAD": HEAP}}
+SETTINGS = {"HEAPWRIGHT_CONF": os.environ["HEAPWRIGHT_TEST_CONF"]} if "HEAPWRIGHT_TEST_CONF" in os.environ else {}  # mesh_proof_test.py has some
+MALLOCS = {"glibc": {}, "heapwright": {"LD_PRELOAD": HEAP, **SETTINGS}}
 
 
 def program(name: str) -> str:
