@@ -28,6 +28,7 @@ using Taken = std::array<std::uint64_t, kMostMeshWords>;
 
 /// A span with more live blocks is left to malloc, which takes from the fullest first.
 constexpr std::uint32_t kMostLivePercent = 50;
+constexpr int kPopulateForWriting = 23;  // MADV_POPULATE_WRITE
 
 /// A bit for each block that was ever made of the span, of the 64 blocks of a word.
 std::uint64_t blocks_made(const Span* span, std::uint32_t word) noexcept {
@@ -198,7 +199,7 @@ bool look_at_span(Span* span, std::uint32_t pass, MeshSnapshot& snapshot) noexce
     return ((snapshot.own | snapshot.shrunk) & live) != 0;
 }
 
-bool MeshMaking::begin() noexcept {
+bool MeshMaking::begin(std::uint32_t expected_pages) noexcept {
     group_ = make_mesh_group();
     file_ = os::raw_syscall(SYS_memfd_create, "heapwright-mesh", MFD_CLOEXEC);
     if (group_ == nullptr || os::is_failure(file_) || os::is_failure(os::raw_syscall(SYS_ftruncate, file_, kSliceBytes))) {
@@ -206,6 +207,9 @@ bool MeshMaking::begin() noexcept {
     }
     const long view = os::raw_syscall(SYS_mmap, nullptr, kSliceBytes, PROT_READ | PROT_WRITE, MAP_SHARED, file_, 0);
     view_ = os::is_failure(view) ? nullptr : reinterpret_cast<char*>(view);
+    if (view_ != nullptr && expected_pages != 0) {  // at once, and not by a fault each
+        os::raw_syscall(SYS_madvise, view_, expected_pages * os::kPageBytes, kPopulateForWriting);
+    }
     is_window_open_ = view_ != nullptr && window_.open() == MeshWindow::Refusal::none;
     return is_window_open_;
 }
@@ -255,7 +259,7 @@ bool MeshMaking::add(Span* span, std::uint32_t from, std::uint32_t pages, std::u
     }
     bytes_ = joined;
     span->set_absent(span->absent() & ~std::uint32_t{mask});
-    join_mesh_group(record, group_, from, pages, static_cast<MeshPages>(pages_of(bytes) & mask));
+    join_mesh_group(record, group_, {.first = from, .count = pages, .at = at}, static_cast<MeshPages>(pages_of(bytes) & mask));
     return true;
 }
 

@@ -58,8 +58,9 @@ public:
     MeshMaking& operator=(const MeshMaking&) = delete;
     ~MeshMaking();
 
+    /// `expected_pages`: so many pages of the file, from its first, will surely be used.
     /// Returns: false where memory or descriptors are exhausted.
-    [[nodiscard]] bool begin() noexcept;
+    [[nodiscard]] bool begin(std::uint32_t expected_pages) noexcept;
     /// Makes pages of a span, from `from` on, members, if they still have room at page `at` of the file. Requires: with_member().
     bool add(Span* span, std::uint32_t from, std::uint32_t pages, std::uint32_t at) noexcept;
 

@@ -156,7 +156,9 @@ void MeshPacking::place(MeshPiece* piece) noexcept {
 void MeshPacking::accept(MeshSet* set) noexcept {
     for (const MeshPiece* piece = set->pieces; piece != nullptr; piece = piece->next) {
         snapshots_[piece->snapshot].placed |= static_cast<std::uint16_t>(((1U << pages()) - 1) << piece->page);
+        snapshots_[piece->snapshot].sets[piece->page] = set;
     }
+    set->level = level_;
     planned_ += set->members;
     MeshSet*& first = accepted_[level_][rank_of(*set)];
     set->next = first;
@@ -228,15 +230,48 @@ bool MeshPacking::go_on(std::uint64_t end) noexcept {
     return true;
 }
 
-bool MeshPacking::has_sets(std::uint32_t level) const noexcept {
-    return std::any_of(accepted_[level].begin(), accepted_[level].end(), [](const MeshSet* set) { return set != nullptr; });
+bool MeshPacking::has_sets(std::uint32_t level, std::uint32_t count) const noexcept {
+    for (const MeshSet* set : accepted_[level]) {
+        for (; set != nullptr && count != 0; set = set->next) {
+            count -= set->is_taken ? 0 : 1;
+        }
+    }
+    return count == 0;
 }
 
-MeshSet* MeshPacking::take_set(std::uint32_t level) noexcept {
+/// Of the sets with pieces that follow pieces of this one, one with the most of them.
+MeshSet* MeshPacking::set_behind(const MeshSet& set) const noexcept {
+    const auto behind = [&](const MeshPiece& piece) -> MeshSet* {
+        const std::uint32_t page = piece.page + pages_of(set.level);
+        MeshSet* const other = page < kPagesOfSlice ? snapshots_[piece.snapshot].sets[page] : nullptr;
+        return other == nullptr || other->is_taken || other->level != set.level ? nullptr : other;
+    };
+    MeshSet* best = nullptr;
+    std::uint32_t most = 0;
+    for (const MeshPiece* piece = set.pieces; piece != nullptr; piece = piece->next) {
+        MeshSet* const candidate = behind(*piece);
+        std::uint32_t count = 0;
+        for (const MeshPiece* other = candidate == nullptr ? nullptr : set.pieces; other != nullptr; other = other->next) {
+            count += behind(*other) == candidate ? 1U : 0U;
+        }
+        best = count > most ? candidate : best;
+        most = count > most ? count : most;
+    }
+    return best;
+}
+
+MeshSet* MeshPacking::take_set(std::uint32_t level, const MeshSet* before) noexcept {
+    if (MeshSet* const behind = before == nullptr ? nullptr : set_behind(*before); behind != nullptr) {
+        behind->is_taken = true;
+        return behind;
+    }
     for (MeshSet*& first : accepted_[level]) {
-        if (MeshSet* const set = first; set != nullptr) {
+        while (MeshSet* const set = first) {
             first = set->next;
-            return set;
+            if (!set->is_taken) {
+                set->is_taken = true;
+                return set;
+            }
         }
     }
     return nullptr;

@@ -9,12 +9,15 @@
 
 namespace heapwright::heap {
 
+struct MeshSet;
+
 /// A span as a pass looked at it. Pages by bits.
 struct MeshSnapshot {
     std::uint32_t slice = 0;
-    std::uint16_t own = 0;     ///< anonymous pages that may be shared
-    std::uint16_t shrunk = 0;  ///< pages that may leave a group of which half died
-    std::uint16_t placed = 0;  ///< of both: they have a place
+    std::uint16_t own = 0;                       ///< anonymous pages that may be shared
+    std::uint16_t shrunk = 0;                    ///< pages that may leave a group of which half died
+    std::uint16_t placed = 0;                    ///< of both: they have a place
+    std::array<MeshSet*, kPagesOfSlice> sets{};  ///< of the pieces that begin at each page, once they are accepted
     MeshBytes bytes;
 };
 
@@ -32,7 +35,9 @@ struct MeshSet {
     std::uint32_t members = 0;
     std::uint32_t granules = 0;
     std::uint32_t refusals = 0;  ///< pieces that did not fit since the last that did
-    bool has_shrunk = false;     ///< a piece leaves a group: alone it is worth a mapping, too
+    std::uint32_t level = 0;
+    bool has_shrunk = false;  ///< a piece leaves a group: alone it is worth a mapping, too
+    bool is_taken = false;    ///< by take_set()
     [[nodiscard]] std::uint64_t* words() noexcept { return reinterpret_cast<std::uint64_t*>(this + 1); }
 };
 
@@ -65,10 +70,11 @@ public:
 
     /// Goes on until the moment `end`. Returns whether all sets are known.
     [[nodiscard]] bool go_on(std::uint64_t end) noexcept;
-    /// The next set to make, of any level, or nullptr: first those that save most for a mapping.
-    [[nodiscard]] MeshSet* take_set(std::uint32_t level) noexcept;
-    /// Whether take_set() would find one of that level and rank.
-    [[nodiscard]] bool has_sets(std::uint32_t level) const noexcept;
+    /// The next set to make of that level, or nullptr: one with pieces that follow pieces of the set `before` in their spans, because in a
+    /// file one behind the other they are one mapping; or one that saves most for a mapping.
+    [[nodiscard]] MeshSet* take_set(std::uint32_t level, const MeshSet* before) noexcept;
+    /// Whether take_set() would find so many of that level.
+    [[nodiscard]] bool has_sets(std::uint32_t level, std::uint32_t count = 1) const noexcept;
 
 private:
     static constexpr std::uint32_t kFills = 64;
@@ -81,6 +87,7 @@ private:
     void found(MeshPiece* piece, std::uint32_t granules) noexcept;
     void end_level() noexcept;
     void accept(MeshSet* set) noexcept;
+    [[nodiscard]] MeshSet* set_behind(const MeshSet& set) const noexcept;
     [[nodiscard]] std::uint32_t pieces_left(std::uint32_t level) const noexcept;
     [[nodiscard]] std::uint32_t pages() const noexcept { return pages_of(level_); }
 

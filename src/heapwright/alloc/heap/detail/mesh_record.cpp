@@ -75,6 +75,16 @@ void count(const MeshRecord* record) noexcept {
     count_pages(std::popcount(record->held));
 }
 
+/// A mapping begins at that page, unless it goes on from the one before: the kernel joins them, too.
+void note_mapping(MeshRecord* record, std::uint32_t page) noexcept {
+    if (page == 0 || page >= kPagesOfSlice) {
+        return;
+    }
+    const bool goes_on = record->groups[page] == record->groups[page - 1] &&
+                         (record->groups[page] == nullptr || record->places[page] == record->places[page - 1] + 1);
+    record->begins = static_cast<MeshPages>((record->begins & ~mesh_pages(page, 1)) | (goes_on ? 0 : mesh_pages(page, 1)));
+}
+
 /// The pages are the span's own. Requires: they are.
 void leave_groups(MeshRecord* record, MeshPages pages) noexcept {
     for (std::uint32_t page = 0; page < kPagesOfSlice; ++page) {
@@ -87,10 +97,8 @@ void leave_groups(MeshRecord* record, MeshPages pages) noexcept {
     record->shared &= static_cast<MeshPages>(~pages);
     record->held &= static_cast<MeshPages>(~pages);
     record->written &= static_cast<MeshPages>(~pages);
-    for (std::uint32_t page = 1; page < kPagesOfSlice; ++page) {  // the kernel joins anonymous neighbours
-        if ((record->shared >> (page - 1) & 3) == 0) {
-            record->begins &= static_cast<MeshPages>(~(1U << page));
-        }
+    for (std::uint32_t page = 1; page < kPagesOfSlice; ++page) {
+        note_mapping(record, page);
     }
 }
 
@@ -172,23 +180,28 @@ void finish_mesh_group(MeshGroup* group, const MeshBytes& bytes) noexcept {
     leave_group(group, 1);
 }
 
-void join_mesh_group(MeshRecord* record, MeshGroup* group, std::uint32_t first, std::uint32_t count_of_pages, MeshPages held) noexcept {
-    const MeshPages pages = mesh_pages(first, count_of_pages);
+void join_mesh_group(MeshRecord* record, MeshGroup* group, const MeshRun& run, MeshPages held) noexcept {
+    const MeshPages pages = mesh_pages(run.first, run.count);
     uncount(record);
     {
         const os::LockGuard guard(g_lock);
-        group->members += count_of_pages;
+        group->members += run.count;
     }
-    for (std::uint32_t page = first; page < first + count_of_pages; ++page) {
+    for (std::uint32_t page = run.first; page < run.first + run.count; ++page) {
         if (MeshGroup* const before = record->groups[page]; before != nullptr) {
             leave_group(before, 1);
         }
         record->groups[page] = group;
+        record->places[page] = static_cast<std::uint8_t>(run.at + page - run.first);
     }
     record->shared |= pages;
     record->held |= held;
     record->written &= static_cast<MeshPages>(~pages);
-    record->begins = static_cast<MeshPages>((record->begins & ~pages) | mesh_pages(first, 1) | mesh_pages(first + count_of_pages, 1));
+    note_mapping(record, run.first);
+    for (std::uint32_t page = run.first + 1; page < run.first + run.count; ++page) {
+        note_mapping(record, page);
+    }
+    note_mapping(record, run.first + run.count);
     count(record);
 }
 

@@ -32,7 +32,8 @@ using MeshPages = std::uint16_t;
 ///
 /// Thread safety: the locks of its span.
 struct MeshRecord {
-    std::array<MeshGroup*, kPagesOfSlice> groups{};  ///< of each page; nullptr: it is the span's own
+    std::array<MeshGroup*, kPagesOfSlice> groups{};    ///< of each page; nullptr: it is the span's own
+    std::array<std::uint8_t, kPagesOfSlice> places{};  ///< of each page in its group's file
     MeshRecord* next = nullptr;
     std::uint16_t words = 0;
     MeshPages shared = 0;     ///< those of a group
@@ -57,8 +58,14 @@ inline constexpr std::uint32_t kMostMeshWords = mesh_words(kSliceBytes / kLeastM
 [[nodiscard]] MeshGroup* make_mesh_group() noexcept;
 /// Its maker leaves it: from now on its members keep it.
 void finish_mesh_group(MeshGroup* group, const MeshBytes& bytes) noexcept;
+/// Pages of a span.
+struct MeshRun {
+    std::uint32_t first = 0;
+    std::uint32_t count = 0;
+    std::uint32_t at = 0;  ///< where the first is in a file
+};
 /// Pages of a span belong to the group from now on, and to no other. `held`: those in which blocks live.
-void join_mesh_group(MeshRecord* record, MeshGroup* group, std::uint32_t first, std::uint32_t count, MeshPages held) noexcept;
+void join_mesh_group(MeshRecord* record, MeshGroup* group, const MeshRun& run, MeshPages held) noexcept;
 /// Makes the table of records reach so many slices of the first region. Returns false when memory is exhausted.
 [[nodiscard]] bool extend_mesh_table(std::uint32_t slices) noexcept;
 /// Its free blocks are bits from now on. Requires: extend_mesh_table() reached it.

@@ -175,12 +175,13 @@ bool Pass::make(std::uint32_t level) noexcept {
     const os::LockGuard visiting(visitor_lock());
     const NoSignals guard;
     MeshMaking making(g_window);
-    if (!making.begin()) {
+    const std::uint32_t pages = MeshPacking::pages_of(level);
+    if (!making.begin(pages == 1 && packing_.has_sets(level, kPagesOfSlice) ? kPagesOfSlice : 0)) {
         return false;
     }
-    const std::uint32_t pages = MeshPacking::pages_of(level);
+    const MeshSet* set = nullptr;
     for (std::uint32_t at = 0; at < kPagesOfSlice; at += pages) {
-        const MeshSet* const set = packing_.take_set(level);
+        set = packing_.take_set(level, set);
         for (const MeshPiece* piece = set == nullptr ? nullptr : set->pieces; piece != nullptr; piece = piece->next) {
             Span* const span = g_region.records() + packing_.snapshot_of(*piece).slice;
             with_member(span, [&] {
@@ -203,7 +204,7 @@ void Pass::make_some(std::uint64_t end) noexcept {
     for (; level_ < MeshPacking::kLevels; ++level_) {
         while (packing_.has_sets(level_)) {
             if (mesh_mappings() + kMappingsOfFile > mappings_allowed_ || !make(level_)) {
-                while (const MeshSet* const set = packing_.take_set(level_)) {
+                while (const MeshSet* const set = packing_.take_set(level_, nullptr)) {
                     count_unmet(*set, level_);
                 }
             }
