@@ -30,7 +30,7 @@ public:
             left -= count;
         }
     }
-    [[nodiscard]] const std::uint64_t* of_page(std::uint32_t page) const noexcept { return &words_[page * kWordsOfPage]; }
+    [[nodiscard]] const std::uint64_t* of_page(std::uint32_t page) const noexcept { return &words_[std::size_t{page} * kWordsOfPage]; }
     /// How many bits are set of so many pages.
     [[nodiscard]] std::uint32_t granules(std::uint32_t first, std::uint32_t pages) const noexcept {
         std::uint32_t count = 0;
@@ -49,7 +49,7 @@ public:
     }
     /// Adds so many pages of the other, from page `from` on, at page `at`. Returns false where one of them is taken; then nothing changed.
     bool join(std::uint32_t at, const MeshBytes& other, std::uint32_t from, std::uint32_t pages) noexcept {
-        std::uint64_t* const mine = &words_[at * kWordsOfPage];
+        std::uint64_t* const mine = &words_[std::size_t{at} * kWordsOfPage];
         const std::uint64_t* const others = other.of_page(from);
         std::uint64_t common = 0;
         for (std::uint32_t word = 0; word < pages * kWordsOfPage; ++word) {

@@ -120,7 +120,7 @@ bool MeshPacking::join(MeshSet& set, MeshPiece* piece, std::uint32_t granules) n
 }
 
 void MeshPacking::found(MeshPiece* piece, std::uint32_t granules) noexcept {
-    const std::size_t words = pages() * MeshBytes::kWordsOfPage;
+    const std::size_t words = std::size_t{pages()} * MeshBytes::kWordsOfPage;
     auto* const set = new (take_room(sizeof(MeshSet) + words * sizeof(std::uint64_t))) MeshSet;  // fresh room: no bit is set
     static_cast<void>(join(*set, piece, granules));
     (last_ == nullptr ? open_ : last_->next) = set;
@@ -239,20 +239,22 @@ bool MeshPacking::has_sets(std::uint32_t level, std::uint32_t count) const noexc
     return count == 0;
 }
 
+/// The set of the piece that follows this one in its span, if it is of the same level and not taken.
+MeshSet* MeshPacking::set_behind(const MeshPiece& piece, std::uint32_t level) const noexcept {
+    const std::uint32_t page = piece.page + pages_of(level);
+    MeshSet* const other = page < kPagesOfSlice ? snapshots_[piece.snapshot].sets[page] : nullptr;
+    return other == nullptr || other->is_taken || other->level != level ? nullptr : other;
+}
+
 /// Of the sets with pieces that follow pieces of this one, one with the most of them.
 MeshSet* MeshPacking::set_behind(const MeshSet& set) const noexcept {
-    const auto behind = [&](const MeshPiece& piece) -> MeshSet* {
-        const std::uint32_t page = piece.page + pages_of(set.level);
-        MeshSet* const other = page < kPagesOfSlice ? snapshots_[piece.snapshot].sets[page] : nullptr;
-        return other == nullptr || other->is_taken || other->level != set.level ? nullptr : other;
-    };
     MeshSet* best = nullptr;
     std::uint32_t most = 0;
     for (const MeshPiece* piece = set.pieces; piece != nullptr; piece = piece->next) {
-        MeshSet* const candidate = behind(*piece);
+        MeshSet* const candidate = set_behind(*piece, set.level);
         std::uint32_t count = 0;
         for (const MeshPiece* other = candidate == nullptr ? nullptr : set.pieces; other != nullptr; other = other->next) {
-            count += behind(*other) == candidate ? 1U : 0U;
+            count += set_behind(*other, set.level) == candidate ? 1U : 0U;
         }
         best = count > most ? candidate : best;
         most = count > most ? count : most;

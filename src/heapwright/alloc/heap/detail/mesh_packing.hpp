@@ -87,6 +87,7 @@ private:
     void found(MeshPiece* piece, std::uint32_t granules) noexcept;
     void end_level() noexcept;
     void accept(MeshSet* set) noexcept;
+    [[nodiscard]] MeshSet* set_behind(const MeshPiece& piece, std::uint32_t level) const noexcept;
     [[nodiscard]] MeshSet* set_behind(const MeshSet& set) const noexcept;
     [[nodiscard]] std::uint32_t pieces_left(std::uint32_t level) const noexcept;
     [[nodiscard]] std::uint32_t pages() const noexcept { return pages_of(level_); }
