@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <cstring>
 #include <memory>
+#include <new>
 #include <thread>
 #include <utility>
 #include <vector>
@@ -249,7 +250,8 @@ TEST_CASE("a thread that ends in the middle of an evacuation leaves spans that o
         for (std::size_t i = 0; i < made.size(); ++i) {
             i % 20 == 0 ? left.push_back(made[i]) : heap.release(made[i]);
         }
-        static_cast<void>(new Evacuation(heap));  // never ended
+        alignas(Evacuation) static std::byte room[sizeof(Evacuation)];
+        static_cast<void>(::new (static_cast<void*>(room)) Evacuation(heap));  // never ended
     }).join();
     const std::size_t before = heap.span_bytes();
     std::vector<void*> made;

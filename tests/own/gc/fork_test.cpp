@@ -93,6 +93,51 @@ TEST_CASE("a child of fork goes on with the heap while threads of the parent all
     CHECK(heap.broken_invariant() == nullptr);
 }
 
+TEST_CASE("forks while other threads use two heaps each, and make and end heaps, do not wait for each other") {
+    gc::Heap low{busy(1)};
+    gc::Heap high{busy(1)};
+    gc::Root<Node> kept{low, make_tree(low, 13)};
+    gc::Root<Node> other_kept{high, make_tree(high, 13)};
+    std::atomic<bool> ends{false};
+    std::atomic<bool> whole{true};
+    const auto use_both = [&] {
+        const gc::ThreadScope in_low{low};
+        const gc::ThreadScope in_high{high};
+        while (!ends.load()) {
+            const gc::Root<Node> one{low, make_tree(low, 6)};
+            const gc::Root<Node> other{high, make_tree(high, 6)};
+            whole = whole && count_tree(one.get()) == 127 && count_tree(other.get()) == 127;
+        }
+    };
+    const auto make_heaps = [&] {
+        const gc::ThreadScope in_low{low};
+        while (!ends.load()) {
+            gc::Heap brief{busy(1)};
+            const gc::Root<Node> one{brief, make_tree(brief, 5)};
+            whole = whole && count_tree(one.get()) == 63;
+            low.safepoint();
+        }
+    };
+    {
+        std::jthread first(use_both);
+        std::jthread second(use_both);
+        std::jthread third(make_heaps);
+        for (int round = 0; round < 10; ++round) {
+            CHECK(in_child([&] { return go_on(low, kept) + go_on(high, other_kept); }) == 0);
+            static_cast<void>(make_tree(low, 7));
+            static_cast<void>(make_tree(high, 7));
+        }
+        ends = true;
+        const gc::BlockingRegion in_low{low};
+        const gc::BlockingRegion in_high{high};
+        first.join();
+        second.join();
+        third.join();
+    }
+    CHECK(whole);
+    CHECK(count_tree(kept.get()) + count_tree(other_kept.get()) == 2 * 16'383);
+}
+
 TEST_CASE("a child of fork from another than the first thread finds its own stack") {
     gc::Heap heap{busy(1)};
     gc::Root<Node> kept{heap, make_tree(heap, 13)};

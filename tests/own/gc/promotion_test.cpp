@@ -5,6 +5,8 @@
 #include <cstdint>
 #include <iterator>
 #include <list>
+#include <utility>
+#include <vector>
 
 #include <doctest/doctest.h>
 
@@ -213,6 +215,61 @@ TEST_CASE("what many buffers hold is found, also where their owner is followed b
         wrong += node->number == --expected ? 0U : 1U;
     }
     CHECK(wrong == 0);
+}
+
+/// Two rows of containers that are marked in steps; `hand_over` lets one container have what the other one held.
+template <class Holder, class Hand>
+void hand_over_while_marking(Hand hand_over) {
+    gc::GcConfig config = quiet();
+    config.nursery_bytes = config.nursery_most_bytes = 50'000;
+    config.threshold_bytes = 300'000;
+    config.step_bytes = 3'000;
+    config.pause_budget_ns = 1;
+    config.verify_always = false;
+    gc::Heap heap{config};
+    constexpr std::size_t kHolders = 2'000;
+    gc::Root<gc::Array<gc::Ptr<Holder>>> holders{heap, gc::make_array<gc::Ptr<Holder>>(heap, kHolders)};
+    for (std::uint64_t number = 0; number < kHolders; ++number) {
+        (*holders)[number] = gc::make<Holder>(heap, heap);
+        for (std::uint64_t item = 0; item < 4; ++item) {
+            (*holders)[number]->items.push_back(gc::make<Node>(heap, number * 4 + item));
+        }
+    }
+    for (std::uint64_t number = 0; number < 120'000; ++number) {
+        const std::size_t one = number * 7919 % kHolders;
+        const std::size_t other = (number * 104'729 + 1) % kHolders;
+        if (one != other) {
+            hand_over((*holders)[one]->items, (*holders)[other]->items);
+        }
+        static_cast<void>(gc::make<Node>(heap, number));
+    }
+    CHECK(heap.stats().full_collections > 2);
+    CHECK(heap.broken_invariant() == nullptr);
+    std::vector<bool> found(kHolders * 4);
+    for (std::size_t number = 0; number < kHolders; ++number) {
+        for (const gc::Ptr<Node>& node : (*holders)[number]->items) {
+            REQUIRE(node->number < found.size());
+            CHECK(!found[node->number]);
+            found[node->number] = true;
+        }
+    }
+    CHECK(std::ranges::count(found, true) == std::ssize(found));
+}
+
+struct Shelf {
+    explicit Shelf(gc::Heap& heap) : items(heap) {}
+    std::vector<gc::Ptr<Node>, gc::TracedAllocator<gc::Ptr<Node>>> items;
+    void trace(gc::Tracer& tracer) const { tracer(items); }
+};
+
+TEST_CASE("a container that has another one's elements by a swap, a move or a splice keeps them, while everything is marked in steps") {
+    hand_over_while_marking<Shelf>([](auto& one, auto& other) { std::swap(one, other); });
+    hand_over_while_marking<Shelf>([](auto& one, auto& other) {
+        auto between = std::move(one);
+        one = std::move(other);
+        other = std::move(between);
+    });
+    hand_over_while_marking<Chain>([](auto& one, auto& other) { one.splice(one.begin(), other); });
 }
 
 TEST_CASE("what is made while everything is marked is kept unseen in time") {

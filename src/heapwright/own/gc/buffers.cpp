@@ -62,7 +62,7 @@ void release_buffer(void* given) noexcept {
         list[place / 2] = last;
         head_of(last).place = place;
         if ((place & 1) == 0 && collector.is_marking && place / 2 < collector.next_buffer) {
-            collector.team->first.keep(header_of(last));  // it came from the part of the list that is not marked yet
+            collector.team->first.keep_among_others(header_of(last));  // it came from the part of the list that is not marked yet
         }
     }
     Header* const header = header_of(buffer);
@@ -76,6 +76,21 @@ void Collector::adopt_buffers() noexcept {
         buffers.push(buffer);
     }
     young_buffers.clear();
+}
+
+void note_moved_container(Heap& heap) noexcept {
+    collector_of(heap).containers_moved.store(true, std::memory_order_relaxed);  // see there
+}
+
+/// Marks what any buffer refers to, whoever owns it: also what only a dead owner's buffers hold, until the next collection.
+void Collector::mark_buffers(Marker& marker) noexcept {
+    for (const PageVector<void*>* const list : {&buffers, &young_buffers}) {
+        for (const void* const buffer : *list) {
+            const Header* const header = header_of(buffer);
+            scan_words(marker, buffer, reinterpret_cast<const std::byte*>(header) + size_of(header));
+        }
+    }
+    static_cast<void>(marker.drain_until(kNoDeadline));
 }
 
 void remember_words(const void* begin, std::size_t bytes) noexcept {

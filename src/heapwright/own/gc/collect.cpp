@@ -208,6 +208,7 @@ void Collector::begin_marking(Mutator& self) noexcept {
     marker.set(TraceMode::keep_young, epoch);
     mark_roots(marker, self);
     next_buffer = 0;
+    containers_moved.store(false, std::memory_order_relaxed);  // the world is stopped
 }
 
 bool Collector::mark_step(std::uint64_t budget_ns) noexcept {
@@ -235,6 +236,9 @@ void Collector::end_marking(Mutator&) noexcept {
     const std::uint64_t begin_ns = os::monotonic_ns();
     Marker& marker = team->first;
     keeps_young = true;
+    if (containers_moved.load(std::memory_order_relaxed)) {  // see there
+        mark_buffers(marker);
+    }
     after_marking(marker, true);
     mark_ns_now += os::monotonic_ns() - begin_ns;
     is_marking = false;

@@ -38,11 +38,24 @@ Mutator* own_share(const Collector& collector) noexcept {
     return nullptr;
 }
 
+/// Whoever holds the lock may wait for this thread to stop, because it forks: so this one lets itself be stopped meanwhile.
+void lock_heaps() noexcept HEAPWRIGHT_NO_THREAD_SAFETY_ANALYSIS {  // held when it returns
+    while (!heaps_lock.try_lock()) {
+        park_others(nullptr);
+        run_again();
+        os::yield_thread();
+    }
+}
+
+/// All heaps stand still before the first of their locks is taken: a thread that goes on in one heap asks for its lock.
 void prepare() noexcept HEAPWRIGHT_NO_THREAD_SAFETY_ANALYSIS {  // held until after the fork
-    heaps_lock.lock();
+    lock_heaps();
     forks_on_first_thread = is_first_thread();
     for (Collector* heap = heaps; heap != nullptr; heap = heap->next_heap) {
         heap->before_fork();
+    }
+    for (Collector* heap = heaps; heap != nullptr; heap = heap->next_heap) {
+        heap->lock.lock();
     }
 }
 
@@ -63,8 +76,8 @@ void in_child() noexcept HEAPWRIGHT_NO_THREAD_SAFETY_ANALYSIS {
 
 }  // namespace
 
-void list_heap(Collector& collector) noexcept {
-    const os::LockGuard guard(heaps_lock);
+void list_heap(Collector& collector) noexcept HEAPWRIGHT_NO_THREAD_SAFETY_ANALYSIS {  // lock_heaps() takes it
+    lock_heaps();
     if (!handles_fork) {
         handles_fork = pthread_atfork(prepare, in_parent, in_child) == 0;
         HEAPWRIGHT_CHECK(handles_fork, "out of memory: a collected heap cannot be told of fork()");
@@ -80,14 +93,16 @@ void list_heap(Collector& collector) noexcept {
     if (collector.next_heap != nullptr) {
         collector.next_heap->previous_heap = &collector;
     }
+    heaps_lock.unlock();
 }
 
-void unlist_heap(Collector& collector) noexcept {
-    const os::LockGuard guard(heaps_lock);
+void unlist_heap(Collector& collector) noexcept HEAPWRIGHT_NO_THREAD_SAFETY_ANALYSIS {  // lock_heaps() takes it
+    lock_heaps();
     (collector.previous_heap == nullptr ? heaps : collector.previous_heap->next_heap) = collector.next_heap;
     if (collector.next_heap != nullptr) {
         collector.next_heap->previous_heap = collector.previous_heap;
     }
+    heaps_lock.unlock();
 }
 
 /// As for a collection: the other threads stop where their parts of the heap are whole.
@@ -98,7 +113,6 @@ void Collector::before_fork() noexcept {
     if (!forked_inside) {
         hold_and_stop(self);
     }
-    lock.lock();
 }
 
 void Collector::after_fork_in_parent() noexcept {

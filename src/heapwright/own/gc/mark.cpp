@@ -175,6 +175,15 @@ void Marker::keep(Header* header) noexcept {
     mark_lines(header, size_of(header));
 }
 
+void Marker::keep_among_others(Header* header) noexcept {
+    std::uint8_t* const mark = mark_of(header);
+    std::uint8_t was = load_byte(mark);
+    // Relaxed: the bit that others set tells them alone whether a place is in a list.
+    while (!__atomic_compare_exchange_n(mark, &was, static_cast<std::uint8_t>(epoch_ | half_of(header) | kMarkPinned | (was & kMarkLogged)),
+                                        true, __ATOMIC_RELAXED, __ATOMIC_RELAXED)) {}
+    mark_lines(header, size_of(header));
+}
+
 void Marker::mark_lines(Header* header, std::size_t size_bytes) noexcept {
     std::uint8_t* line = line_of(header);
     const std::size_t in_line = (number_of(header) & (kLineBytes - 1)) + size_bytes;

@@ -183,8 +183,10 @@ void Collector::promote_young() noexcept {
         };
         const BlockState state = block_of(block).state;
         if (chunk_of(block)->is_huge) {
-            if (std::uint8_t* const line = line_of(block); (load_byte(line) & kLineYoung) != 0) {
-                promote(reinterpret_cast<Header*>(block));
+            // The block may have been touched when its chunk was another one: the object begins where all huge ones do.
+            std::byte* const first = chunk_base(block) + kFirstByte;
+            if (std::uint8_t* const line = line_of(first); (load_byte(line) & kLineYoung) != 0) {
+                promote(reinterpret_cast<Header*>(first));
                 std::memset(line, kLineOld, kUsableBlocks * kLinesPerBlock);
             }
         } else if (state == BlockState::used || state == BlockState::inside) {

@@ -23,6 +23,8 @@ void release_buffer(void* buffer) noexcept;
 /// An element is about to end: while marking in steps the heap must hear of what it refers to.
 void tell_members(const void* element, void (*trace)(const void*, Tracer&)) noexcept;
 void remember_words(const void* begin, std::size_t bytes) noexcept;
+/// A container hands its buffers to another one, while some heap marks in steps.
+void note_moved_container(Heap& heap) noexcept;
 
 template <class T>
 void visit_element(const void* element, Tracer& tracer) {
@@ -35,7 +37,8 @@ void visit_element(const void* element, Tracer& tracer) {
 /// function hands the container to the tracer. Containers move their elements without the owner's knowledge; this tells the
 /// collector.
 ///
-/// Requires: elements are aligned to 8 bytes at most (checked when compiled); no gc::Weak among them.
+/// Requires: elements are aligned to 8 bytes at most (checked when compiled); no gc::Weak among them. Elements come from one container
+///           into another by copy, move, swap or splice, not by merge() or extract(), of which the collector hears nothing.
 /// Cost:     an allocation as gc::make with 8 bytes more, and a list of all buffers that full collections go through.
 /// Example:  `std::vector<gc::Ptr<Node>, gc::TracedAllocator<gc::Ptr<Node>>> children{heap};`
 template <class T>
@@ -47,8 +50,18 @@ public:
     using is_always_equal = std::false_type;
 
     TracedAllocator(Heap& heap) noexcept : heap_(&heap) {}
+    TracedAllocator(const TracedAllocator&) noexcept = default;
+    TracedAllocator& operator=(const TracedAllocator&) noexcept = default;
     template <class U>
     TracedAllocator(const TracedAllocator<U>& other) noexcept : heap_(other.heap_) {}
+    // A container that is moved or swapped moves its allocator, too, and one that takes another's nodes compares theirs.
+    TracedAllocator(TracedAllocator&& other) noexcept : heap_(other.heap_) { note_move(); }
+    TracedAllocator& operator=(TracedAllocator&& other) noexcept {
+        heap_ = other.heap_;
+        note_move();
+        return *this;
+    }
+    ~TracedAllocator() = default;
 
     /// Requires: memory suffices (checked).
     [[nodiscard]] T* allocate(std::size_t count) {
@@ -77,9 +90,19 @@ public:
         element->~U();
     }
 
-    friend bool operator==(const TracedAllocator& a, const TracedAllocator& b) noexcept { return a.heap_ == b.heap_; }
+    friend bool operator==(const TracedAllocator& a, const TracedAllocator& b) noexcept {
+        a.note_move();
+        return a.heap_ == b.heap_;
+    }
 
 private:
+    void note_move() const noexcept {
+        // Relaxed: see before_overwrite.
+        if (HEAPWRIGHT_UNLIKELY(__atomic_load_n(&detail::marking_heaps, __ATOMIC_RELAXED) != 0)) {
+            detail::note_moved_container(*heap_);
+        }
+    }
+
     template <class U>
     friend class TracedAllocator;
     Heap* heap_;

@@ -146,8 +146,13 @@ void drain_biased() noexcept {
 }
 
 bool BiasedCounts::own_is_zero_slow() noexcept {
-    // Release: what the owner did to the object comes before its end by another. Acquire: what others did, before this one's.
-    const std::uint64_t before = word_.fetch_or(kMerged, std::memory_order_acq_rel);
+    std::uint64_t before = 0;
+    {
+        const os::LockGuard guard(g_lock);  // who finds no owner in try_enqueue() finds the word merged
+        owner_.store(kNobody, std::memory_order_relaxed);
+        // Release: what the owner did to the object comes before its end by another. Acquire: what others did, before this one's.
+        before = word_.fetch_or(kMerged, std::memory_order_acq_rel);
+    }
     if ((before & kQueued) != 0) {
         drain_biased();  // it may be that one that is dead
         return false;
@@ -195,6 +200,7 @@ bool BiasedCounts::try_add_others_slow() noexcept {
 }
 
 bool BiasedCounts::merge(bool was_queued) noexcept {
+    const os::LockGuard guard(g_lock);  // as in own_is_zero_slow()
     std::uint64_t own = 0;
     std::uint64_t seen = word_.load(std::memory_order_relaxed);  // a guess
     if ((seen & kMerged) == 0) {

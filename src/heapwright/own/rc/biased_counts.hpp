@@ -168,12 +168,12 @@ private:
     HEAPWRIGHT_COLD void begin_slow() noexcept;
     /// Of the owner that has dropped all that it counted: whether nobody else is left.
     [[nodiscard]] HEAPWRIGHT_ALWAYS_INLINE bool own_is_zero() noexcept {
-        owner_.store(kNobody, std::memory_order_relaxed);  // the rest is decided by the word
         // Acquire pairs with the release of every drop by another thread.
         const std::uint64_t word = word_.load(std::memory_order_acquire);
         if (HEAPWRIGHT_LIKELY((word & ~kPrefix) == (kOneWeak | kZero))) {
             // No handle is left from which another thread could make one: an old word cannot hide one, because the handle that
             // it was copied from was handed to this thread afterwards, or its drop is in the word as well.
+            owner_.store(kNobody, std::memory_order_relaxed);
             word_.store(word | kMerged, std::memory_order_relaxed);
             return true;
         }

@@ -152,6 +152,14 @@ MeshRecord* keep_bits(Span* span, const Taken& taken, FreeBlock* kept) noexcept 
     return record;
 }
 
+/// Whether this thread's stack or its control block lies there, because the program made them of a block: it would wait for itself.
+bool is_stood_on(const Span* span) noexcept {
+    const auto lies_there = [&](const void* address) {
+        return static_cast<std::size_t>(static_cast<const char*>(address) - span->start) < kSliceBytes;
+    };
+    return lies_there(__builtin_frame_address(0)) || lies_there(__builtin_thread_pointer());
+}
+
 }  // namespace
 
 void tally_span(Span* span, std::uint32_t pass) noexcept {
@@ -159,13 +167,19 @@ void tally_span(Span* span, std::uint32_t pass) noexcept {
     if (record == nullptr || record->shared == 0) {
         return;
     }
-    Taken taken;
-    FreeBlock* kept = nullptr;
-    static_cast<void>(blocks_taken(span, taken, kept));
-    const MeshBytes bytes = bytes_of_blocks(span, taken);
+    // Of an active span all counts as live: its thread takes from its list meanwhile.
+    const bool is_active = span->state == SpanState::active;
+    MeshBytes bytes;
+    if (!is_active) {
+        Taken taken;
+        FreeBlock* kept = nullptr;
+        static_cast<void>(blocks_taken(span, taken, kept));
+        bytes = bytes_of_blocks(span, taken);
+    }
     for (std::uint32_t page = 0; page < kPagesOfSlice; ++page) {
         if (MeshGroup* const group = record->groups[page]; group != nullptr) {
-            group->tally = (group->tallied == pass ? group->tally : 0) + bytes.granules(page, 1);
+            const std::uint32_t live = is_active ? MeshBytes::kGranulesOfPage : bytes.granules(page, 1);
+            group->tally = (group->tallied == pass ? group->tally : 0) + live;
             group->tallied = pass;
         }
     }
@@ -230,6 +244,9 @@ MeshMaking::~MeshMaking() {
 }
 
 bool MeshMaking::add(Span* span, std::uint32_t from, std::uint32_t pages, std::uint32_t at) noexcept {
+    if (is_stood_on(span)) {
+        return false;
+    }
     Taken taken;
     FreeBlock* kept = nullptr;
     if (blocks_taken(span, taken, kept) == 0) {

@@ -195,7 +195,7 @@ void join_mesh_group(MeshRecord* record, MeshGroup* group, const MeshRun& run, M
         record->places[page] = static_cast<std::uint8_t>(run.at + page - run.first);
     }
     record->shared |= pages;
-    record->held |= held;
+    record->held = static_cast<MeshPages>((record->held & ~pages) | held);
     record->written &= static_cast<MeshPages>(~pages);
     note_mapping(record, run.first);
     for (std::uint32_t page = run.first + 1; page < run.first + run.count; ++page) {
@@ -280,6 +280,8 @@ bool take_meshed_back(Span* span) noexcept {
     }
     if (record->shared == 0) {  // nothing is left of it but the record
         forget(span, record);
+    } else {
+        span->set_absent(Span::kMeshedBit);  // what is absent yet never was a block, and is about to be carved
     }
     return false;
 }

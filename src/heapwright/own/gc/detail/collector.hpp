@@ -230,6 +230,10 @@ struct Collector {
     PageVector<void*> buffers;  // of standard containers, old
     PageVector<void*> young_buffers;
     std::size_t next_buffer = 0;  // marked in steps up to here
+    // A container gave its buffers to another one since marking in steps began: whose trace function finds them now, may have run
+    // before. Written by any thread that runs, read when all stand still: relaxed.
+    std::atomic<bool> containers_moved{false};
+    void mark_buffers(Marker& marker) noexcept;
     // Who runs destructors. Atomic because others look; relaxed, because each only asks whether it is itself.
     std::atomic<Mutator*> destroyer{nullptr};
     PageVector<void*> destroyed;  // doomed ones whose memory is freed in the next pause

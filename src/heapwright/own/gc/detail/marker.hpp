@@ -75,6 +75,8 @@ public:
     void accept(void* const* from, std::size_t count) noexcept;
     /// Marks an object and its lines without following it: something else knows what it holds.
     void keep(Header* header) noexcept;
+    /// The same while other threads run.
+    void keep_among_others(Header* header) noexcept;
     /// An object that is named by itself and not by a member.
     void push_unmarked(void* object) noexcept { edge(&object); }
     void push_named(void** slot) noexcept { edge(slot); }
