@@ -92,13 +92,18 @@ class Package(unittest.TestCase):
         flags = run("pkg-config", "--libs", "heapwright-malloc", env=environment).split()
         run("g++", STRANGER / "served.cpp", "-o", program, *flags)
         self.assertEqual(run(program), "served by libheapwright.so\n")
+        source = Path(self.folder.name) / "moves.c"
+        source.write_text("#include <heapwright/malloc.h>\nint main(void) { return (int)heapwright_begin_evacuation().blocks; }\n")
+        flags = run("pkg-config", "--cflags", "--libs", "heapwright-malloc", env=environment).split()
+        run("cc", "-std=c99", "-Wall", "-Werror", source, "-o", program, *flags)
+        self.assertEqual(run(program), "")
 
     def test_installed_headers_are_those_that_the_modules_list(self):
         include = self.prefix / "include"
         installed = {path.relative_to(include).as_posix() for path in include.rglob("*") if path.is_file()}
         listed = {f"heapwright/{module.path}/{name}" for module in rules.modules(SOURCE)
                   if module.kind == "module" and not module.path.startswith("study/") for name in module.headers}
-        doors = {f"heapwright/{path.name}" for path in (SOURCE / "src/heapwright").glob("*.hpp")}
+        doors = {f"heapwright/{path.name}" for path in (SOURCE / "src/heapwright").glob("*.h*")}
         self.assertEqual(installed, listed | doors)
 
     def test_installed_files_do_not_name_the_folder_they_were_built_in(self):
