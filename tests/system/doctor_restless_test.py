@@ -97,8 +97,13 @@ class Refusals(DoctorTest):
         process.wait()
 
     def test_a_thread_of_the_kernel(self) -> None:
-        threads = [int(path.name) for path in Path("/proc").iterdir()
-                   if path.name.isdigit() and int((path / "stat").read_text().rpartition(")")[2].split()[6]) & 0x200000]
+        def is_of_kernel(process: Path) -> bool:
+            try:
+                return int((process / "stat").read_text().rpartition(")")[2].split()[6]) & 0x200000 != 0
+            except (FileNotFoundError, ProcessLookupError):
+                return False  # it ended meanwhile
+
+        threads = [int(path.name) for path in Path("/proc").iterdir() if path.name.isdigit() and is_of_kernel(path)]
         if threads:  # in a container there are none to be seen
             self.refused(doctor(threads[0]), "thread of the kernel")
 

@@ -232,7 +232,8 @@ void hand_over_while_marking(Hand hand_over) {
     for (std::uint64_t number = 0; number < kHolders; ++number) {
         (*holders)[number] = gc::make<Holder>(heap, heap);
         for (std::uint64_t item = 0; item < 4; ++item) {
-            (*holders)[number]->items.push_back(gc::make<Node>(heap, number * 4 + item));
+            const gc::Root<Node> node{heap, gc::make<Node>(heap, number * 4 + item)};
+            (*holders)[number]->items.push_back(node);
         }
     }
     for (std::uint64_t number = 0; number < 120'000; ++number) {
