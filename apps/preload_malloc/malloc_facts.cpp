@@ -10,6 +10,7 @@
 #include <heapwright/alloc/heap/statistics_text.hpp>
 #include <heapwright/base/platform.hpp>
 #include <heapwright/base/text.hpp>
+#include <heapwright/malloc.h>
 #include <heapwright/os/report.hpp>
 
 namespace {
@@ -108,8 +109,7 @@ HEAPWRIGHT_EXPORT int malloc_trim(std::size_t keep) {
     return served_heap::trim() != 0 ? 1 : 0;
 }
 
-/// Declared in alloc/heap/heap.hpp.
-HEAPWRIGHT_EXPORT std::size_t heapwright_compact() noexcept { return served_heap::trim(); }
+HEAPWRIGHT_EXPORT std::size_t heapwright_compact() { return served_heap::trim(); }
 
 /// Takes every parameter as glibc does, with the same refusals, and changes nothing: they tune parts that this heap has
 /// not. HEAPWRIGHT_CONF tunes those that it has.

@@ -10,22 +10,15 @@
 #include <heapwright/own/gc/root.hpp>
 #include <heapwright/own/gc/traced_allocator.hpp>
 
+#include <tests/own/gc/rows.hpp>
 #include <tests/support/random.hpp>
 
 namespace gc = heapwright::gc;
+using heapwright::test::Node;
 using heapwright::test::Random;
+using heapwright::test::Row;
 
 namespace {
-
-struct Node {
-    std::uint64_t number = 0;
-    gc::Ptr<Node> next;
-    Node() = default;
-    explicit Node(std::uint64_t its_number, gc::Ptr<Node> its_next = {}) : number(its_number), next(its_next) {}
-    void trace(gc::Tracer& tracer) const { tracer(next); }
-};
-
-using Row = gc::Array<gc::Ptr<Node>>;
 
 struct Bag {
     explicit Bag(gc::Heap& heap) : items(heap) {}

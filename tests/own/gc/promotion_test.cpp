@@ -15,22 +15,15 @@
 #include <heapwright/own/gc/traced_allocator.hpp>
 #include <heapwright/own/gc/weak.hpp>
 
+#include <tests/own/gc/rows.hpp>
 #include <tests/support/random.hpp>
 
 namespace gc = heapwright::gc;
+using heapwright::test::Node;
 using heapwright::test::Random;
+using heapwright::test::Row;
 
 namespace {
-
-struct Node {
-    std::uint64_t number = 0;
-    gc::Ptr<Node> next;
-    Node() = default;
-    explicit Node(std::uint64_t its_number, gc::Ptr<Node> its_next = {}) : number(its_number), next(its_next) {}
-    void trace(gc::Tracer& tracer) const { tracer(next); }
-};
-
-using Row = gc::Array<gc::Ptr<Node>>;
 
 /// Of any number of references, and followed as a whole: many places of it are noted at once. Counts how often it is followed.
 struct Wide {

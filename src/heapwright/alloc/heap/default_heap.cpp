@@ -52,14 +52,11 @@ void* allocate_class(SizeClass size_class, bool may_borrow, bool& is_zero) noexc
 
 /// The record of the span that a block lies in; stops the program if the block cannot be one.
 Span* span_of_block(const void* block, const char* what) noexcept {
-    Span* span = heap::find_span(block);
+    Span* const span = heap::find_span(block);
     if (span == nullptr) {
         heap::stop_foreign(what, block);
     }
-    if (span->owner.load(std::memory_order_relaxed) == heap::owner::kInterior) {  // does not change while the block lives
-        span -= span->head_distance;
-    }
-    return span;
+    return heap::record_of_first(span);
 }
 
 /// A thread that frees more than it allocates takes home what others freed for it, too.

@@ -6,7 +6,6 @@
 
 #include <heapwright/alloc/heap/detail/heap_core.hpp>
 #include <heapwright/alloc/heap/detail/page_return.hpp>
-#include <heapwright/alloc/heap/detail/planned.hpp>
 #include <heapwright/alloc/heap/detail/regions.hpp>
 #include <heapwright/alloc/heap/heap.hpp>
 #include <heapwright/base/check.hpp>
@@ -120,24 +119,15 @@ void ThreadCache::end_evacuation() noexcept {
 
 }  // namespace heap
 
-namespace {
-
-/// Of the thread in the process's heap; nullptr when it has ended, or memory is exhausted.
-heap::ThreadCache* cache_behind_malloc() noexcept {
-    return heap::t_state.planned != nullptr ? heap::cache_under_plan() : heap::cache_of_thread();
-}
-
-}  // namespace
-
 namespace default_heap {
 
 EvacuationFigures begin_evacuation() noexcept {
-    heap::ThreadCache* const cache = cache_behind_malloc();
+    heap::ThreadCache* const cache = heap::cache_of_thread();
     return cache == nullptr ? EvacuationFigures() : cache->begin_evacuation();
 }
 
 void end_evacuation() noexcept {
-    if (heap::ThreadCache* const cache = cache_behind_malloc(); cache != nullptr) {
+    if (heap::ThreadCache* const cache = heap::cache_of_thread(); cache != nullptr) {
         cache->end_evacuation();
     }
 }
@@ -150,7 +140,7 @@ Evacuation::Evacuation(heap::ThreadCache* cache) noexcept : cache_(cache) {
     }
 }
 
-Evacuation::Evacuation() noexcept : Evacuation(cache_behind_malloc()) {}
+Evacuation::Evacuation() noexcept : Evacuation(heap::cache_of_thread()) {}
 
 Evacuation::Evacuation(Heap& heap) noexcept : Evacuation(heap::cache_of_thread(heap.core_)) {}
 
@@ -172,17 +162,9 @@ std::size_t Evacuation::should_move(std::span<const void* const> blocks, std::sp
 }
 
 bool Evacuation::should_move_slow(const void* block) noexcept {
-    const heap::Span* span = heap::find_span(block);
-    if (span == nullptr) {
-        return false;
-    }
-    std::uintptr_t owner = span->owner.load(std::memory_order_relaxed);  // as in should_move()
-    if (owner == heap::owner::kInterior) {
-        span -= span->head_distance;
-        owner = span->owner.load(std::memory_order_relaxed);
-    }
-    const std::uintptr_t strangeness = owner ^ heap::thread_pointer();
-    return (strangeness & ~(heap::owner::kCountedBit | heap::owner::kFullBit)) == 0 && span->state == heap::SpanState::leaving;
+    heap::Span* const span = heap::find_span(block);
+    const heap::Span* const head = span == nullptr ? nullptr : heap::record_of_first(span);
+    return head != nullptr && is_of_this_thread(*head) && head->state == heap::SpanState::leaving;
 }
 
 }  // namespace heapwright

@@ -52,9 +52,7 @@ public:
         const auto offset = static_cast<std::size_t>(static_cast<const char*>(block) - heap::g_first_base);
         if (HEAPWRIGHT_LIKELY(offset < heap::g_first_bytes)) {
             const heap::Span* const span = heap::g_first_records + (offset >> heap::kSliceLog2);
-            // Relaxed: it tells of this thread only if this thread wrote it.
-            const std::uintptr_t strangeness = span->owner.load(std::memory_order_relaxed) ^ heap::thread_pointer();
-            if (HEAPWRIGHT_LIKELY((strangeness & ~(heap::owner::kCountedBit | heap::owner::kFullBit)) == 0)) {
+            if (HEAPWRIGHT_LIKELY(is_of_this_thread(*span))) {
                 return span->state == heap::SpanState::leaving;
             }
         }
@@ -65,6 +63,11 @@ public:
 
 private:
     explicit Evacuation(heap::ThreadCache* cache) noexcept;
+    [[nodiscard]] static HEAPWRIGHT_ALWAYS_INLINE bool is_of_this_thread(const heap::Span& span) noexcept {
+        // Relaxed: it tells of this thread only if this thread wrote it.
+        const std::uintptr_t strangeness = span.owner.load(std::memory_order_relaxed) ^ heap::thread_pointer();
+        return (strangeness & ~(heap::owner::kCountedBit | heap::owner::kFullBit)) == 0;
+    }
     [[nodiscard]] static bool should_move_slow(const void* block) noexcept;
 
     heap::ThreadCache* cache_;

@@ -78,13 +78,3 @@ private:
 };
 
 }  // namespace heapwright
-
-/// Of libheapwright.so, also from C as `size_t heapwright_compact(void)`: gives all free memory back to the operating system now, as
-/// malloc_trim(0) does; in heaps that mesh, spans and pages whose live blocks lie at different places share memory first. No block moves.
-///
-/// Returns:  bytes given back, and bytes that spans do without from now on because they share memory.
-/// Cost:     some tenths of a second for 256 MiB of sparse spans; other threads allocate meanwhile.
-/// Thread safety: any thread; who comes second waits.
-/// Example:
-///   std::printf("%zu bytes came back\n", heapwright_compact());
-extern "C" std::size_t heapwright_compact() noexcept;

@@ -169,9 +169,13 @@ void Marker::pin(Header* header) noexcept {
     }
 }
 
+std::uint8_t Marker::kept(const Header* header, std::uint8_t was) const noexcept {
+    return static_cast<std::uint8_t>(epoch_ | half_of(header) | kMarkPinned | (was & kMarkLogged));
+}
+
 void Marker::keep(Header* header) noexcept {
     std::uint8_t* const mark = mark_of(header);
-    store_byte(mark, static_cast<std::uint8_t>(epoch_ | half_of(header) | kMarkPinned | (load_byte(mark) & kMarkLogged)));
+    store_byte(mark, kept(header, load_byte(mark)));
     mark_lines(header, size_of(header));
 }
 
@@ -179,8 +183,7 @@ void Marker::keep_among_others(Header* header) noexcept {
     std::uint8_t* const mark = mark_of(header);
     std::uint8_t was = load_byte(mark);
     // Relaxed: the bit that others set tells them alone whether a place is in a list.
-    while (!__atomic_compare_exchange_n(mark, &was, static_cast<std::uint8_t>(epoch_ | half_of(header) | kMarkPinned | (was & kMarkLogged)),
-                                        true, __ATOMIC_RELAXED, __ATOMIC_RELAXED)) {}
+    while (!__atomic_compare_exchange_n(mark, &was, kept(header, was), true, __ATOMIC_RELAXED, __ATOMIC_RELAXED)) {}
     mark_lines(header, size_of(header));
 }
 

@@ -12,11 +12,7 @@ namespace {
 constexpr std::uint32_t kOpenedAtOnce = 256;
 
 /// The span of blocks that this block lies in: while the block lives, that does not change.
-Span* span_of(const FreeBlock* block) noexcept {
-    Span* const span = find_span(block);
-    const bool is_head = span->owner.load(std::memory_order_relaxed) != owner::kInterior;  // as above
-    return is_head ? span : span - span->head_distance;
-}
+Span* span_of(const FreeBlock* block) noexcept { return record_of_first(find_span(block)); }
 
 /// Frees a block into a span of somebody else, or of nobody: then the adopter takes the span over, because nobody would look at it.
 void forward(Span* span, FreeBlock* block, ThreadCache* adopter) noexcept {

@@ -115,6 +115,12 @@ struct alignas(2 * kCacheLineBytes) Span {
 static_assert(sizeof(Span) == 128);
 inline constexpr unsigned kSpanLog2 = 7;
 
+/// The record of the span's first slice, which knows the others'. Requires: a slice in which a block lies that lives.
+[[nodiscard]] HEAPWRIGHT_ALWAYS_INLINE Span* record_of_first(Span* span) noexcept {
+    // Relaxed: while the block lives, that does not change.
+    return span->owner.load(std::memory_order_relaxed) == owner::kInterior ? span - span->head_distance : span;
+}
+
 /// In Span::remote: who frees into the span next shall tell its cache.
 inline constexpr std::uintptr_t kWantsNotice = 1;
 

@@ -77,6 +77,7 @@ public:
     void keep(Header* header) noexcept;
     /// The same while other threads run.
     void keep_among_others(Header* header) noexcept;
+    [[nodiscard]] std::uint8_t kept(const Header* header, std::uint8_t was) const noexcept;
     /// An object that is named by itself and not by a member.
     void push_unmarked(void* object) noexcept { edge(&object); }
     void push_named(void** slot) noexcept { edge(slot); }
