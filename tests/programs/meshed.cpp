@@ -50,14 +50,11 @@ public:
     void make(Survivors& survivors) {
         Survivors::Block& one = survivors.any();
         Survivors::Block& other = survivors.any();
-        switch (survivors.next() % 5) {
+        switch (survivors.next() % 7) {
             case 0: expect(::pread(file_, one.words, 64, 0), one.words, 64, "pread"); break;
             case 1: {
-                const iovec parts[] = {{.iov_base = one.words, .iov_len = 32}, {.iov_base = other.words + 4, .iov_len = 32}};
-                expect(::preadv(file_, parts, 2, 0), one.words, 32, "preadv");
-                if (std::memcmp(other.words + 4, beginning_ + 32, 32) != 0) {
-                    fail("preadv wrote something else");
-                }
+                const Halves halves(one, other);
+                expect(::preadv(file_, halves.parts, 2, 0), halves, "preadv");
                 break;
             }
             case 2:
@@ -68,6 +65,21 @@ public:
                 send(socket_[1]);
                 expect(::recv(socket_[0], one.words, 64, MSG_WAITALL), one.words, 64, "recv");
                 break;
+            case 4: {
+                send(pipe_[1]);
+                const Halves halves(one, other);
+                expect(::readv(pipe_[0], halves.parts, 2), halves, "readv of a pipe");
+                break;
+            }
+            case 5: {
+                send(socket_[1]);
+                Halves halves(one, other);
+                msghdr message{};
+                message.msg_iov = halves.parts;
+                message.msg_iovlen = 2;
+                expect(::recvmsg(socket_[0], &message, MSG_WAITALL), halves, "recvmsg");
+                break;
+            }
             default:
                 ::lseek(folder_, 0, SEEK_SET);
                 if (::syscall(SYS_getdents64, folder_, one.words, one.count * 8) < 24) {
@@ -79,6 +91,12 @@ public:
     }
 
 private:
+    /// 32 bytes to each of two blocks, of which one may be the other: so not to the same ones.
+    struct Halves {
+        Halves(Survivors::Block& one, Survivors::Block& other)
+            : parts{{.iov_base = one.words, .iov_len = 32}, {.iov_base = other.words + 4, .iov_len = 32}} {}
+        iovec parts[2];
+    };
     void send(int descriptor) {
         if (::write(descriptor, beginning_, 64) != 64) {
             fail("write");
@@ -87,6 +105,12 @@ private:
     /// The call gave 64 bytes, of which so many lie there.
     void expect(ssize_t result, const void* where, std::size_t bytes, const char* what) {
         if (result != 64 || std::memcmp(where, beginning_, bytes) != 0) {
+            fail(what);
+        }
+    }
+    void expect(ssize_t result, const Halves& halves, const char* what) {
+        expect(result, halves.parts[0].iov_base, 32, what);
+        if (std::memcmp(halves.parts[1].iov_base, beginning_ + 32, 32) != 0) {
             fail(what);
         }
     }

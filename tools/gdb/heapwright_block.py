@@ -45,8 +45,12 @@ def state_of_block(heap, span, block):
     """Live, or which list holds it; blocks of a damaged list are not believed."""
     if block >= span.start + span.carved * span.block_bytes:
         return "never was a block yet"
+    if (record := heap.mesh_record(span)) is not None:
+        number = (block - span.start) // span.block_bytes
+        if read_word(record.address + heap.mesh.bytes + number // 64 * 8) >> number % 64 & 1:
+            return "free: its span shares its memory with others, and a bit tells of it"
     first, last = ((at - span.start) // unit_bytes(span) for at in (block, block + span.block_bytes - 1))
-    if any(span.pages >> unit & 1 for unit in range(first, last + 1)):
+    if any(span.pages >> unit & 1 for unit in range(first, last + 1)) and record is None:
         return "free: in pages that were given back"
     for first, meaning in lists_of(span):
         steps = 0

@@ -8,7 +8,7 @@ namespace heapwright {
 
 inline constexpr std::array<char, 24> kHeapDescriptorMagic{'\x7f', 'h', 'e', 'a', 'p', 'w', 'r', 'i', 'g', 'h', 't',  ' ',
                                                            'd',    'e', 's', 'c', 'r', 'i', 'p', 't', 'o', 'r', '\n', '\0'};
-inline constexpr std::uint32_t kHeapDescriptorVersion = 2;
+inline constexpr std::uint32_t kHeapDescriptorVersion = 3;
 
 /// Lies in the data of libheapwright.so, and of each program that links the heap. It is found by its magic, so that no symbols
 /// are needed. Offsets count from the start of the record that is named.
@@ -45,6 +45,13 @@ struct HeapDescriptor {
     struct Bump {
         std::uint32_t unit_bytes, live_tag, freed_tag;
     } bump;
+
+    /// A span of one slice that shares its memory with others has `bit` in its `pages`, and a record of its own: so many bytes, and
+    /// behind them a bit for each of its blocks that is free and in no list.
+    struct Mesh {
+        std::uint32_t bit, record_bytes;
+    } mesh;
+    const void* mesh_table;  ///< where the address of a table of those records' addresses lies, by slice of the first region
 };
 
 }  // namespace heapwright

@@ -1,6 +1,7 @@
 #include <heapwright/study/doctor/heapwright_heap.hpp>
 
 #include <algorithm>
+#include <array>
 #include <cstring>
 
 namespace heapwright::study::doctor {
@@ -143,7 +144,13 @@ private:
             mark(remote, Block::free, from, block_bytes);
         }
         unit_bytes_ = std::max(kPageBytes, (to - from) / std::max(form_.units, 1U));
-        mark_absent(field<std::uint32_t>(record, form_.in_slice.pages), block_bytes);
+        const auto units = field<std::uint32_t>(record, form_.in_slice.pages);
+        const bool is_meshed = (to - from) >> form_.slice_log2 == 1 && (units & form_.mesh.bit) != 0;
+        if (is_meshed) {
+            mark_meshed(static_cast<std::uint32_t>((from - place_.base) >> form_.slice_log2));
+        } else {
+            mark_absent(units, block_bytes);
+        }
         // Malloc takes from an active span: nobody but its thread gives anything back of it.
         const bool is_active = field<std::uint8_t>(record, form_.in_slice.state) == 0;
         ++figures_.spans;
@@ -170,6 +177,26 @@ private:
                 blocks_[index] = (units >> unit & 1) != 0 ? Block::free : blocks_[index];
             }
         }
+    }
+
+    /// Free blocks of a span that shares its memory are in no list: bits tell of them.
+    void mark_meshed(std::uint32_t slice) {
+        const std::uint64_t table = read_address(reinterpret_cast<std::uint64_t>(form_.mesh_table));
+        const std::uint64_t record = table == 0 ? 0 : read_address(table + std::uint64_t{slice} * sizeof(std::uint64_t));
+        std::vector<std::byte> bits((blocks_.size() + 63) / 64 * 8);
+        if (record == 0 || memory_.read(record + form_.mesh.record_bytes, bits) != bits.size()) {
+            ++figures_.damaged;
+            return;
+        }
+        for (std::size_t index = 0; index < blocks_.size(); ++index) {
+            const bool is_free = (std::to_integer<unsigned>(bits[index / 8]) >> (index % 8) & 1) != 0;
+            blocks_[index] = is_free ? Block::free : blocks_[index];
+        }
+    }
+
+    std::uint64_t read_address(std::uint64_t from) {
+        std::array<std::byte, sizeof(std::uint64_t)> word{};
+        return memory_.read(from, word) == word.size() ? field<std::uint64_t>(word, 0) : 0;
     }
 
     void count_run(Block kind, std::uint64_t from, std::uint64_t to, bool is_active) {

@@ -13,6 +13,7 @@
 namespace heapwright::heap {
 
 constinit HeapCore g_default_core;
+constinit std::atomic<std::size_t> g_private_span_bytes{0};
 
 namespace {
 
@@ -59,6 +60,7 @@ bool HeapCore::count(std::uint32_t slices) noexcept {
         span_bytes_.fetch_sub(bytes, std::memory_order_relaxed);  // as above
         return false;
     }
+    count_private(bytes);
     return true;
 }
 

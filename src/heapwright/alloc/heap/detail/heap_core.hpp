@@ -14,6 +14,9 @@ namespace heapwright::heap {
 /// What a heap says of meshing; `as_process`: what the default heap says.
 enum class Compaction : std::uint8_t { as_process, off, mesh };
 
+/// In spans of Heap objects.
+extern constinit std::atomic<std::size_t> g_private_span_bytes;
+
 /// One heap.
 ///
 ///   HC1  every span in a list of abandoned spans is abandoned, in state dense, and of the list's class
@@ -117,6 +120,14 @@ private:
         span_bytes_.fetch_sub(std::size_t{slices} * kSliceBytes, std::memory_order_relaxed);  // a figure
         if (HEAPWRIGHT_UNLIKELY(payer_ != nullptr)) {
             payer_->span_bytes_.fetch_sub(std::size_t{slices} * kSliceBytes, std::memory_order_relaxed);  // as above
+            payer_->count_private(std::size_t{0} - std::size_t{slices} * kSliceBytes);
+        }
+        count_private(std::size_t{0} - std::size_t{slices} * kSliceBytes);
+    }
+    /// Bytes more, or modulo 2^64 less, in spans of Heap objects: of those that no payer counts as well.
+    HEAPWRIGHT_ALWAYS_INLINE void count_private(std::size_t bytes) const noexcept {
+        if (HEAPWRIGHT_UNLIKELY(is_private() && payer_ == nullptr)) {
+            g_private_span_bytes.fetch_add(bytes, std::memory_order_relaxed);  // a figure
         }
     }
     void link(Span* span) noexcept;

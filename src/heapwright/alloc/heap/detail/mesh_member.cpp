@@ -11,6 +11,7 @@
 #include <array>
 #include <atomic>
 #include <bit>
+#include <cerrno>
 
 #include <sys/mman.h>
 #include <sys/syscall.h>
@@ -213,19 +214,22 @@ bool look_at_span(Span* span, std::uint32_t pass, MeshSnapshot& snapshot) noexce
     return ((snapshot.own | snapshot.shrunk) & live) != 0;
 }
 
-bool MeshMaking::begin(std::uint32_t expected_pages) noexcept {
+MeshMaking::Begun MeshMaking::begin(std::uint32_t expected_pages) noexcept {
     group_ = make_mesh_group();
     file_ = os::raw_syscall(SYS_memfd_create, "heapwright-mesh", MFD_CLOEXEC);
     if (group_ == nullptr || os::is_failure(file_) || os::is_failure(os::raw_syscall(SYS_ftruncate, file_, kSliceBytes))) {
-        return false;
+        return Begun::without_memory;
     }
     const long view = os::raw_syscall(SYS_mmap, nullptr, kSliceBytes, PROT_READ | PROT_WRITE, MAP_SHARED, file_, 0);
-    view_ = os::is_failure(view) ? nullptr : reinterpret_cast<char*>(view);
-    if (view_ != nullptr && expected_pages != 0) {  // at once, and not by a fault each
+    if (os::is_failure(view)) {
+        return os::errno_of(view) == ENOMEM ? Begun::without_mapping : Begun::without_memory;
+    }
+    view_ = reinterpret_cast<char*>(view);
+    if (expected_pages != 0) {  // at once, and not by a fault each
         os::raw_syscall(SYS_madvise, view_, expected_pages * os::kPageBytes, kPopulateForWriting);
     }
-    is_window_open_ = view_ != nullptr && window_.open() == MeshWindow::Refusal::none;
-    return is_window_open_;
+    is_window_open_ = window_.open() == MeshWindow::Refusal::none;
+    return is_window_open_ ? Begun::yes : Begun::without_memory;
 }
 
 MeshMaking::~MeshMaking() {
@@ -275,8 +279,9 @@ bool MeshMaking::add(Span* span, std::uint32_t from, std::uint32_t pages, std::u
         return false;
     }
     bytes_ = joined;
-    span->set_absent(span->absent() & ~std::uint32_t{mask});
-    join_mesh_group(record, group_, {.first = from, .count = pages, .at = at}, static_cast<MeshPages>(pages_of(bytes) & mask));
+    const auto held = static_cast<MeshPages>(pages_of(bytes) & mask);
+    span->set_absent((span->absent() & ~std::uint32_t{mask}) | static_cast<MeshPages>(mask & ~held));  // nothing of it lies there
+    join_mesh_group(record, group_, {.first = from, .count = pages, .at = at}, held);
     return true;
 }
 

@@ -58,9 +58,10 @@ public:
     MeshMaking& operator=(const MeshMaking&) = delete;
     ~MeshMaking();
 
+    /// What is exhausted where none can be made: mappings, or something else, such as memory or descriptors.
+    enum class Begun : std::uint8_t { yes, without_mapping, without_memory };
     /// `expected_pages`: so many pages of the file, from its first, will surely be used.
-    /// Returns: false where memory or descriptors are exhausted.
-    [[nodiscard]] bool begin(std::uint32_t expected_pages) noexcept;
+    [[nodiscard]] Begun begin(std::uint32_t expected_pages) noexcept;
     /// Makes pages of a span, from `from` on, members, if they still have room at page `at` of the file. Requires: with_member().
     bool add(Span* span, std::uint32_t from, std::uint32_t pages, std::uint32_t at) noexcept;
 

@@ -1,4 +1,7 @@
 // First fit, the fullest first: pieces of a level by how full they are, then sets from the oldest on.
+//
+// Sets lie on shelves, of which a piece is compared with all sets at once. Of each 16 bytes the shelf has a row of bits, one for each
+// set that has a block there; the rows of a piece's own bytes together tell which sets it would collide with.
 #include <heapwright/alloc/heap/detail/mesh_packing.hpp>
 
 #include <algorithm>
@@ -13,12 +16,14 @@ namespace heapwright::heap {
 
 namespace {
 
-/// A piece is compared with so many sets.
-constexpr std::uint32_t kCompared = 1024;
-/// A set that refused so many pieces on end gets no more.
-constexpr std::uint32_t kRefusalsMost = 1024;
-/// So full, a set of each level is good as it is: smaller pieces would save more memory, and need more mappings and time.
-constexpr std::array<std::uint32_t, MeshPacking::kLevels> kGoodPercent{70, 55, 65, 0};
+/// A piece is compared with the sets of so many shelves.
+constexpr std::uint32_t kShelvesCompared = 16;
+/// A shelf that refused so many pieces on end gets no more.
+constexpr std::uint32_t kRefusalsMost = 4096;
+/// So many hundredths of a page have to be saved for each mapping more that smaller pieces need: mappings cost time, and each fork copies them.
+constexpr std::uint32_t kWorthOfMapping = 65;
+/// A set that saves less for each of its mappings is not made.
+constexpr std::uint32_t kLeastForMapping = 40;
 /// So full, a set gets no more.
 constexpr std::uint32_t kFullPercent = 97;
 constexpr std::uint32_t kPiecesBetweenLooks = 16;
@@ -28,12 +33,35 @@ std::uint32_t rank_of(const MeshSet& set) noexcept {
     return MeshPacking::kRanks - 1 - std::min(doublings, MeshPacking::kRanks - 1);
 }
 
+/// How much room the sets of a level need that are compared at once.
+constexpr std::size_t shelf_bytes(std::uint32_t pages) noexcept {
+    return sizeof(MeshShelf) + std::size_t{pages} * MeshBytes::kGranulesOfPage * sizeof(MeshShelf::Row);
+}
+
+constexpr bool are_all(const MeshShelf::Row& row) noexcept {
+    std::uint64_t all = ~std::uint64_t{0};
+    for (const std::uint64_t word : row) {
+        all &= word;
+    }
+    return all == ~std::uint64_t{0};
+}
+
 /// How much room a plan needs for each span: it, its pieces, and the sets that they may found, on each level.
 constexpr std::size_t room_of_span() noexcept {
     std::size_t bytes = sizeof(MeshSnapshot);
     for (std::uint32_t level = 0; level < MeshPacking::kLevels; ++level) {
-        const std::size_t pages = MeshPacking::pages_of(level);
-        bytes += kPagesOfSlice / pages * (sizeof(MeshPiece) + sizeof(MeshSet) + pages * MeshBytes::kWordsOfPage * sizeof(std::uint64_t));
+        const std::size_t pieces = kPagesOfSlice / MeshPacking::pages_of(level);
+        bytes +=
+            pieces * (sizeof(MeshPiece) + sizeof(MeshSet)) + (pieces * shelf_bytes(MeshPacking::pages_of(level))) / MeshShelf::kSets + 1;
+    }
+    return bytes;
+}
+
+/// And of the last shelf of each level.
+constexpr std::size_t room_of_ends() noexcept {
+    std::size_t bytes = 0;
+    for (std::uint32_t level = 0; level < MeshPacking::kLevels; ++level) {
+        bytes += shelf_bytes(MeshPacking::pages_of(level));
     }
     return bytes;
 }
@@ -41,7 +69,7 @@ constexpr std::size_t room_of_span() noexcept {
 }  // namespace
 
 bool MeshPacking::begin(std::uint32_t spans, std::uint32_t mappings) noexcept {
-    room_bytes_ = os::round_to_pages(spans * room_of_span());
+    room_bytes_ = os::round_to_pages(spans * room_of_span() + room_of_ends());
     room_ = static_cast<char*>(os::map_pages(room_bytes_, "heapwright mesh"));  // little of it is touched
     if (room_ == nullptr) {
         return false;
@@ -55,7 +83,8 @@ bool MeshPacking::begin(std::uint32_t spans, std::uint32_t mappings) noexcept {
     planned_ = 0;
     by_fill_.fill(nullptr);
     fill_ = kFills;
-    open_ = last_ = closed_ = nullptr;
+    first_ = last_ = nullptr;
+    sets_ = nullptr;
     accepted_ = {};
     return true;
 }
@@ -95,62 +124,100 @@ void MeshPacking::add_pieces(std::uint32_t snapshot) noexcept {
     }
 }
 
-bool MeshPacking::join(MeshSet& set, MeshPiece* piece, std::uint32_t granules) noexcept {
-    const std::uint64_t* const words = snapshots_[piece->snapshot].bytes.of_page(piece->page);
-    const std::uint32_t count = pages() * MeshBytes::kWordsOfPage;
-    for (std::uint32_t word = 0; word < count; word += MeshBytes::kWordsOfPage) {
-        std::uint64_t common = 0;
-        for (std::uint32_t i = word; i < word + MeshBytes::kWordsOfPage; ++i) {
-            common |= words[i] & set.words()[i];
-        }
-        if (common != 0) {
-            return false;
+/// Visits the numbers of the 16 bytes of a piece that have a block, run by run.
+template <class Visit>
+void MeshPacking::for_each_granule(const MeshPiece& piece, Visit visit) const noexcept {
+    const std::uint64_t* const words = snapshots_[piece.snapshot].bytes.of_page(piece.page);
+    for (std::uint32_t word = 0; word < pages() * MeshBytes::kWordsOfPage; ++word) {
+        for (std::uint64_t rest = words[word]; rest != 0; rest &= rest - 1) {
+            if (!visit(word * 64 + static_cast<std::uint32_t>(std::countr_zero(rest)))) {
+                return;
+            }
         }
     }
-    for (std::uint32_t word = 0; word < count; ++word) {
-        set.words()[word] |= words[word];
+}
+
+/// The first of a shelf's sets where a piece fits; kSets: none.
+std::uint32_t MeshPacking::place_for(MeshShelf& shelf, const MeshPiece& piece) const noexcept {
+    constexpr std::uint32_t kRowsBetweenLooks = 8;
+    MeshShelf::Row taken = shelf.closed;
+    const MeshShelf::Row* const rows = shelf.rows();
+    bool is_any = !are_all(taken);
+    if (is_any) {
+        for_each_granule(piece, [&](std::uint32_t granule) {
+            for (std::uint32_t word = 0; word < MeshShelf::kWords; ++word) {
+                taken[word] |= rows[granule][word];
+            }
+            is_any = granule % kRowsBetweenLooks != 0 || !are_all(taken);
+            return is_any;
+        });
+    }
+    for (std::uint32_t word = 0; is_any && word < MeshShelf::kWords; ++word) {
+        if (taken[word] != ~std::uint64_t{0}) {
+            return word * 64 + static_cast<std::uint32_t>(std::countr_one(taken[word]));
+        }
+    }
+    return MeshShelf::kSets;
+}
+
+void MeshPacking::join(MeshShelf& shelf, std::uint32_t place, MeshPiece* piece) noexcept {
+    MeshSet& set = *shelf.sets[place];
+    const MeshSnapshot& span = snapshots_[piece->snapshot];
+    const std::uint64_t bit = std::uint64_t{1} << (place % 64);
+    for_each_granule(*piece, [&](std::uint32_t granule) {
+        shelf.rows()[granule][place / 64] |= bit;
+        return true;
+    });
+    for (std::uint32_t page = 0; page < pages(); ++page) {
+        const std::uint32_t granules = span.bytes.granules(piece->page + page, 1);
+        set.granules += granules;
+        set.held += granules != 0 ? 1U : 0U;
+        set.used |= granules != 0 ? 1U << page : 0U;
     }
     piece->next = set.pieces;
     set.pieces = piece;
     ++set.members;
-    set.granules += granules;
-    set.refusals = 0;
-    set.has_shrunk = set.has_shrunk || (snapshots_[piece->snapshot].shrunk >> piece->page & 1) != 0;
-    return true;
+    set.has_shrunk = set.has_shrunk || (span.shrunk >> piece->page & 1) != 0;
+    if (set.granules * 100 >= pages() * MeshBytes::kGranulesOfPage * kFullPercent) {
+        shelf.closed[place / 64] |= bit;
+    }
 }
 
-void MeshPacking::found(MeshPiece* piece, std::uint32_t granules) noexcept {
-    const std::size_t words = std::size_t{pages()} * MeshBytes::kWordsOfPage;
-    auto* const set = new (take_room(sizeof(MeshSet) + words * sizeof(std::uint64_t))) MeshSet;  // fresh room: no bit is set
-    static_cast<void>(join(*set, piece, granules));
-    (last_ == nullptr ? open_ : last_->next) = set;
-    last_ = set;
+/// A new set, on the last shelf or another one behind it. Returns its place.
+std::uint32_t MeshPacking::found(MeshShelf*& shelf) noexcept {
+    if (last_ == nullptr || last_->count == MeshShelf::kSets) {
+        shelf = new (take_room(shelf_bytes(pages()))) MeshShelf;  // behind it fresh room: no bit is set
+        shelf->closed.fill(~std::uint64_t{0});
+        (last_ == nullptr ? first_ : last_->next) = shelf;
+        last_ = shelf;
+    }
+    shelf = last_;
+    const std::uint32_t place = shelf->count++;
+    auto* const set = new (take_room(sizeof(MeshSet))) MeshSet;
+    set->next = sets_;
+    sets_ = set;
+    shelf->sets[place] = set;
+    shelf->closed[place / 64] &= ~(std::uint64_t{1} << (place % 64));
+    return place;
 }
 
-/// Into the first set where it fits; or it founds one. Sets that are full, or refuse for long, are closed.
+/// Into the first set where it fits; or it founds one. Shelves that are full, or refuse for long, are left behind.
 void MeshPacking::place(MeshPiece* piece) noexcept {
-    const std::uint32_t room = pages() * MeshBytes::kGranulesOfPage;
-    const std::uint32_t granules = snapshots_[piece->snapshot].bytes.granules(piece->page, pages());
-    MeshSet* before = nullptr;
     std::uint32_t compared = 0;
-    for (MeshSet* set = open_; set != nullptr && compared < kCompared; ++compared) {
-        MeshSet* const following = set->next;
-        const bool has_joined = set->granules + granules <= room && join(*set, piece, granules);
-        const bool is_over = has_joined ? set->granules * 100 >= room * kFullPercent : ++set->refusals > kRefusalsMost;
-        if (is_over) {
-            (before == nullptr ? open_ : before->next) = following;
-            last_ = last_ == set ? before : last_;
-            set->next = closed_;
-            closed_ = set;
-        } else {
-            before = set;
-        }
-        if (has_joined) {
+    for (MeshShelf* shelf = first_; shelf != nullptr && compared < kShelvesCompared; shelf = shelf->next, ++compared) {
+        if (const std::uint32_t found_place = place_for(*shelf, *piece); found_place != MeshShelf::kSets) {
+            shelf->refusals = 0;
+            join(*shelf, found_place, piece);
             return;
         }
-        set = following;
+        ++shelf->refusals;
     }
-    found(piece, granules);
+    while (first_ != nullptr && first_ != last_ && (first_->refusals > kRefusalsMost || are_all(first_->closed))) {
+        first_ = first_->next;
+    }
+    MeshShelf* shelf = nullptr;
+    const std::uint32_t new_place = found(shelf);
+    join(*shelf, new_place, piece);
 }
 
 void MeshPacking::accept(MeshSet* set) noexcept {
@@ -177,14 +244,26 @@ std::uint32_t MeshPacking::pieces_left(std::uint32_t level) const noexcept {
     return pages / pages_of(level);
 }
 
+/// Whether it saves enough memory for its mappings, or a group of which half died can go.
+bool MeshPacking::is_of_use(const MeshSet& set) const noexcept {
+    const auto used = static_cast<std::uint32_t>(std::popcount(set.used));
+    return set.has_shrunk || (set.held - used) * 100 >= kLeastForMapping * set.members;
+}
+
+/// Whether halves of its pieces would save too little. They would halve what is empty, as a rule: of U pages that are full to f, shared by m,
+/// U * f / f' would be left, with f' = (1 + f) / 2, for m mappings more.
+bool MeshPacking::is_good(const MeshSet& set) const noexcept {
+    const auto used = static_cast<std::uint64_t>(std::popcount(set.used));
+    const std::uint64_t room = used * MeshBytes::kGranulesOfPage;
+    return is_of_use(set) && used * 100 * (room - set.granules) <= std::uint64_t{kWorthOfMapping} * set.members * (room + set.granules);
+}
+
 /// Good sets stay. The pieces of the others are tried again, smaller, if there are mappings for that.
 void MeshPacking::end_level() noexcept {
-    (last_ == nullptr ? open_ : last_->next) = closed_;
     MeshSet* rest = nullptr;
-    const std::uint32_t room = pages() * MeshBytes::kGranulesOfPage;
-    for (MeshSet* set = open_; set != nullptr;) {
+    for (MeshSet* set = sets_; set != nullptr;) {
         MeshSet* const following = set->next;
-        if ((set->members > 1 || set->has_shrunk) && set->granules * 100 >= room * kGoodPercent[level_]) {
+        if (is_good(*set)) {
             accept(set);
         } else {
             set->next = rest;
@@ -196,11 +275,12 @@ void MeshPacking::end_level() noexcept {
     while (is_last && rest != nullptr) {
         MeshSet* const set = rest;
         rest = set->next;
-        if (set->members > 1 || set->has_shrunk) {
+        if (is_of_use(*set)) {
             accept(set);
         }
     }
-    open_ = last_ = closed_ = nullptr;
+    first_ = last_ = nullptr;
+    sets_ = nullptr;
     level_ = is_last ? kLevels : level_ + 1;
     next_snapshot_ = 0;
     fill_ = kFills;

@@ -14,6 +14,7 @@ struct MeshSet;
 /// A span as a pass looked at it. Pages by bits.
 struct MeshSnapshot {
     std::uint32_t slice = 0;
+    std::uint32_t block_bytes = 0;
     std::uint16_t own = 0;                       ///< anonymous pages that may be shared
     std::uint16_t shrunk = 0;                    ///< pages that may leave a group of which half died
     std::uint16_t placed = 0;                    ///< of both: they have a place
@@ -28,27 +29,42 @@ struct MeshPiece {
     MeshPiece* next = nullptr;
 };
 
-/// Pieces that fit over each other. Behind it: a bit for each 16 bytes that one of them has.
+/// Pieces that fit over each other.
 struct MeshSet {
     MeshSet* next = nullptr;
     MeshPiece* pieces = nullptr;
     std::uint32_t members = 0;
     std::uint32_t granules = 0;
-    std::uint32_t refusals = 0;  ///< pieces that did not fit since the last that did
+    std::uint32_t held = 0;  ///< pages of its pieces that hold a block
+    std::uint32_t used = 0;  ///< a bit for each of its own pages that holds one
     std::uint32_t level = 0;
     bool has_shrunk = false;  ///< a piece leaves a group: alone it is worth a mapping, too
     bool is_taken = false;    ///< by take_set()
-    [[nodiscard]] std::uint64_t* words() noexcept { return reinterpret_cast<std::uint64_t*>(this + 1); }
 };
 
-/// The plan of a pass. Pieces are whole spans at first; what fits badly is tried again in smaller ones, down to single pages, as
-/// far as there are mappings. Each piece goes, the fullest first, to the first set where it fits: sets of all sizes of blocks, because only bytes count.
+/// Sets to which a piece is compared all at once: for each 16 bytes of a piece, a bit for each set that has a block there.
+struct MeshShelf {
+    static constexpr std::uint32_t kSets = 512;
+    static constexpr std::uint32_t kWords = kSets / 64;
+    using Row = std::array<std::uint64_t, kWords>;
+
+    MeshShelf* next = nullptr;
+    std::uint32_t count = 0;
+    std::uint32_t refusals = 0;  ///< pieces that fitted into none of its sets since the last that did
+    Row closed{};                ///< sets that get no more, and those that are not there
+    std::array<MeshSet*, kSets> sets{};
+    [[nodiscard]] Row* rows() noexcept { return reinterpret_cast<Row*>(this + 1); }
+};
+
+/// The plan of a pass. Pieces are whole spans at first; where smaller ones would save enough for the mappings that they need, they are
+/// tried again as halves, down to single pages, as far as there are mappings. Each piece goes, the fullest first, to the first set
+/// where it fits: sets of all sizes of blocks, because only bytes count.
 ///
-/// Cost: at most some thousand comparisons of a few words for each piece; see bench/defrag for what they find.
+/// Cost: comparisons with some thousand sets for each piece, half a nanosecond each; see bench/defrag for what they find.
 /// Thread safety: one thread.
 class MeshPacking {
 public:
-    static constexpr std::array<std::uint32_t, 4> kPages{16, 4, 2, 1};
+    static constexpr std::array<std::uint32_t, 5> kPages{16, 8, 4, 2, 1};
     static constexpr std::uint32_t kLevels = kPages.size();
     /// Sets of one level are made in the order of their size: of eight members and more, of four, of two, of one.
     static constexpr std::uint32_t kRanks = 4;
@@ -83,9 +99,14 @@ private:
     [[nodiscard]] bool may_be_piece(const MeshSnapshot& snapshot, std::uint32_t page) const noexcept;
     void add_pieces(std::uint32_t snapshot) noexcept;
     void place(MeshPiece* piece) noexcept;
-    [[nodiscard]] bool join(MeshSet& set, MeshPiece* piece, std::uint32_t granules) noexcept;
-    void found(MeshPiece* piece, std::uint32_t granules) noexcept;
+    template <class Visit>
+    void for_each_granule(const MeshPiece& piece, Visit visit) const noexcept;
+    [[nodiscard]] std::uint32_t place_for(MeshShelf& shelf, const MeshPiece& piece) const noexcept;
+    void join(MeshShelf& shelf, std::uint32_t place, MeshPiece* piece) noexcept;
+    [[nodiscard]] std::uint32_t found(MeshShelf*& shelf) noexcept;
     void end_level() noexcept;
+    [[nodiscard]] bool is_of_use(const MeshSet& set) const noexcept;
+    [[nodiscard]] bool is_good(const MeshSet& set) const noexcept;
     void accept(MeshSet* set) noexcept;
     [[nodiscard]] MeshSet* set_behind(const MeshPiece& piece, std::uint32_t level) const noexcept;
     [[nodiscard]] MeshSet* set_behind(const MeshSet& set) const noexcept;
@@ -104,9 +125,9 @@ private:
     std::uint32_t planned_ = 0;        // that the accepted sets need
     std::array<MeshPiece*, kFills> by_fill_{};
     std::uint32_t fill_ = 0;
-    MeshSet* open_ = nullptr;  // where pieces may go
-    MeshSet* last_ = nullptr;  // of those
-    MeshSet* closed_ = nullptr;
+    MeshShelf* first_ = nullptr;  // where pieces of this level may go
+    MeshShelf* last_ = nullptr;   // of those
+    MeshSet* sets_ = nullptr;     // all of this level
     std::array<std::array<MeshSet*, kRanks>, kLevels> accepted_{};
 };
 

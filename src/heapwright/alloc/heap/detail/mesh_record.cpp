@@ -25,7 +25,6 @@ constexpr std::size_t kLengths = std::bit_width(kMostMeshWords);
 constinit std::array<MeshRecord*, kLengths> g_spare_records{};  // by the logarithm of their words
 constinit MeshGroup* g_spare_groups = nullptr;
 
-constinit MeshRecord** g_table = nullptr;  // by slice of the first region; written before the first span is meshed
 constinit std::size_t g_table_bytes = 0;
 
 constinit std::atomic<std::uint32_t> g_spans{0};
@@ -59,7 +58,7 @@ void drop_mesh_record(MeshRecord* record) noexcept {
 void forget(Span* span, MeshRecord* record) noexcept {
     span->set_absent(0);
     std::atomic_signal_fence(std::memory_order_acq_rel);  // as in set_mesh_record()
-    g_table[span - g_region.records()] = nullptr;
+    g_mesh_table[span - g_region.records()] = nullptr;
     drop_mesh_record(record);
 }
 
@@ -140,6 +139,8 @@ bool take_page_back(Span* span, MeshRecord* record, std::uint32_t page) noexcept
 
 }  // namespace
 
+constinit MeshRecord** g_mesh_table = nullptr;
+
 MeshRecord* make_mesh_record(std::uint32_t capacity) noexcept {
     const std::uint32_t words = std::bit_ceil(mesh_words(capacity));
     MeshRecord* record = nullptr;
@@ -206,15 +207,15 @@ void join_mesh_group(MeshRecord* record, MeshGroup* group, const MeshRun& run, M
 }
 
 bool extend_mesh_table(std::uint32_t slices) noexcept {
-    if (g_table == nullptr) {
+    if (g_mesh_table == nullptr) {
         const std::size_t bytes = os::round_to_pages((g_region.reserved_bytes() >> kSliceLog2) * sizeof(MeshRecord*));
-        g_table = static_cast<MeshRecord**>(os::reserve(bytes, os::kPageBytes, "heapwright mesh"));
+        g_mesh_table = static_cast<MeshRecord**>(os::reserve(bytes, os::kPageBytes, "heapwright mesh"));
     }
     const std::size_t wanted = os::round_to_pages(slices * sizeof(MeshRecord*));
-    if (g_table == nullptr || wanted <= g_table_bytes) {
-        return g_table != nullptr;
+    if (g_mesh_table == nullptr || wanted <= g_table_bytes) {
+        return g_mesh_table != nullptr;
     }
-    if (!os::commit(reinterpret_cast<char*>(g_table) + g_table_bytes, wanted - g_table_bytes)) {
+    if (!os::commit(reinterpret_cast<char*>(g_mesh_table) + g_table_bytes, wanted - g_table_bytes)) {
         return false;
     }
     g_table_bytes = wanted;
@@ -222,13 +223,13 @@ bool extend_mesh_table(std::uint32_t slices) noexcept {
 }
 
 void set_mesh_record(Span* span, MeshRecord* record) noexcept {
-    g_table[span - g_region.records()] = record;
+    g_mesh_table[span - g_region.records()] = record;
     std::atomic_signal_fence(std::memory_order_acq_rel);  // a child of fork finds a record where it looks for one
     span->set_meshed();
     span->is_fresh = false;
 }
 
-MeshRecord* mesh_record_of(const Span* span) noexcept { return g_table[span - g_region.records()]; }
+MeshRecord* mesh_record_of(const Span* span) noexcept { return g_mesh_table[span - g_region.records()]; }
 
 std::uint32_t MeshRecord::mappings() const noexcept { return shared == 0 ? 0 : static_cast<std::uint32_t>(std::popcount(begins)) + 1; }
 
@@ -299,7 +300,7 @@ std::size_t return_meshed_pages(Span* span) noexcept {
         const MeshPages pages = mesh_pages(page, end - page);
         char* const start = span->start + page * os::kPageBytes;
         const std::size_t bytes = (end - page) * os::kPageBytes;
-        if ((span->absent() & pages) == 0 && are_free(span, record, page, end)) {
+        if ((is_shared || (span->absent() & pages) == 0) && are_free(span, record, page, end)) {
             if (is_shared && map_anonymous_over(start, bytes)) {
                 leave_groups(record, pages);
                 span->set_absent(span->absent() | pages);

@@ -66,6 +66,8 @@ struct MeshRun {
 };
 /// Pages of a span belong to the group from now on, and to no other. `held`: those in which blocks live.
 void join_mesh_group(MeshRecord* record, MeshGroup* group, const MeshRun& run, MeshPages held) noexcept;
+/// The records by slice of the first region; written before the first span is meshed. tools/gdb and the doctor read it.
+extern constinit MeshRecord** g_mesh_table;
 /// Makes the table of records reach so many slices of the first region. Returns false when memory is exhausted.
 [[nodiscard]] bool extend_mesh_table(std::uint32_t slices) noexcept;
 /// Its free blocks are bits from now on. Requires: extend_mesh_table() reached it.

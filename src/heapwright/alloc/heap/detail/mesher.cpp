@@ -18,6 +18,7 @@
 #include <heapwright/alloc/heap/detail/mesh_window.hpp>
 #include <heapwright/alloc/heap/detail/regions.hpp>
 #include <heapwright/alloc/heap/detail/visitor.hpp>
+#include <heapwright/alloc/heap/detail/work_share.hpp>
 #include <heapwright/alloc/heap/statistics_text.hpp>
 #include <heapwright/base/text.hpp>
 #include <heapwright/os/clock.hpp>
@@ -87,7 +88,7 @@ private:
 
     void walk(std::uint64_t end) noexcept;
     void look_at(std::uint32_t slice) noexcept;
-    bool make(std::uint32_t level) noexcept;
+    MeshMaking::Begun make(std::uint32_t level) noexcept;
     void make_some(std::uint64_t end) noexcept;
     void tell_unmet() noexcept;
     void count_unmet(const MeshSet& set, std::uint32_t level) noexcept;
@@ -149,6 +150,7 @@ void Pass::look_at(std::uint32_t slice) noexcept {
             tally_span(span, number_);
         } else if (choice_.includes(*span) && look_at_span(span, number_, packing_.blank())) {
             packing_.blank().slice = slice;
+            packing_.blank().block_bytes = span->block_bytes;
             packing_.blank().placed = 0;
             packing_.keep();
         }
@@ -170,14 +172,15 @@ void Pass::walk(std::uint64_t end) noexcept {
     step_ = step_ == Step::tally ? Step::look : Step::pack;
 }
 
-/// For one file: makes sets of one level as planned, but for pieces that changed meanwhile. Returns false where the kernel allows no more.
-bool Pass::make(std::uint32_t level) noexcept {
+/// For one file: makes sets of one level as planned, but for pieces that changed meanwhile.
+MeshMaking::Begun Pass::make(std::uint32_t level) noexcept {
     const os::LockGuard visiting(visitor_lock());
     const NoSignals guard;
     MeshMaking making(g_window);
     const std::uint32_t pages = MeshPacking::pages_of(level);
-    if (!making.begin(pages == 1 && packing_.has_sets(level, kPagesOfSlice) ? kPagesOfSlice : 0)) {
-        return false;
+    const auto begun = making.begin(pages == 1 && packing_.has_sets(level, kPagesOfSlice) ? kPagesOfSlice : 0);
+    if (begun != MeshMaking::Begun::yes) {
+        return begun;
     }
     const MeshSet* set = nullptr;
     for (std::uint32_t at = 0; at < kPagesOfSlice; at += pages) {
@@ -191,7 +194,7 @@ bool Pass::make(std::uint32_t level) noexcept {
             });
         }
     }
-    return true;
+    return MeshMaking::Begun::yes;
 }
 
 void Pass::count_unmet(const MeshSet& set, std::uint32_t level) noexcept {
@@ -203,8 +206,14 @@ void Pass::count_unmet(const MeshSet& set, std::uint32_t level) noexcept {
 void Pass::make_some(std::uint64_t end) noexcept {
     for (; level_ < MeshPacking::kLevels; ++level_) {
         while (packing_.has_sets(level_)) {
-            if (mesh_mappings() + kMappingsOfFile > mappings_allowed_ || !make(level_)) {
-                while (const MeshSet* const set = packing_.take_set(level_, nullptr)) {
+            const bool may_map = mesh_mappings() + kMappingsOfFile <= mappings_allowed_;
+            const auto begun = may_map ? make(level_) : MeshMaking::Begun::without_mapping;
+            while (begun != MeshMaking::Begun::yes) {
+                const MeshSet* const set = packing_.take_set(level_, nullptr);
+                if (set == nullptr) {
+                    break;
+                }
+                if (begun == MeshMaking::Begun::without_mapping) {
                     count_unmet(*set, level_);
                 }
             }
@@ -253,6 +262,7 @@ void Pass::go_on(std::uint64_t end) noexcept {
 }
 
 constinit Pass g_pass;
+constinit WorkShare g_share;  // of the clock's turns
 constinit std::uint32_t g_last_round = 0;
 
 /// Dead spans that the kernel let nobody map anew.
@@ -331,10 +341,13 @@ void mesh_by_clock(std::uint32_t round, std::uint32_t before, std::uint64_t budg
         return;
     }
     empty_limbo();
-    if (g_pass.is_under_way() || (round != g_last_round && g_pass.begin({.before = before}))) {
+    const std::uint64_t begin = os::monotonic_ns();
+    const std::uint64_t allowed = g_share.begin(budget_ns);
+    if (allowed != 0 && (g_pass.is_under_way() || (round != g_last_round && g_pass.begin({.before = before})))) {
         g_last_round = round;
-        g_pass.go_on(os::monotonic_ns() + budget_ns);
+        g_pass.go_on(begin + allowed);
     }
+    g_share.end(os::monotonic_ns() - begin);
     g_pass_lock.unlock();
 }
 

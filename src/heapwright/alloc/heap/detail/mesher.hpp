@@ -22,7 +22,8 @@ bool begin_meshing() noexcept;
 /// A part of a pass over the spans: it looks at those that were put aside before a turn of the clock, and meshes.
 /// `round`: the number of the visitor's rounds; a pass begins with each of them, unless one is under way.
 ///
-/// Cost: stops within one group of spans of the budget; each span is away for some tens of microseconds.
+/// Cost: stops within one group of spans of the budget, and works so much less in the next turns (work_share.hpp); each span is away for
+/// some tens of microseconds.
 /// Thread safety: any thread; while one is at it, the others do nothing.
 void mesh_by_clock(std::uint32_t round, std::uint32_t before, std::uint64_t budget_ns) noexcept;
 [[nodiscard]] bool is_mesh_under_way() noexcept;

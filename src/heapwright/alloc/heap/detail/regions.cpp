@@ -11,6 +11,7 @@
 #include <sys/syscall.h>
 
 #include <heapwright/alloc/heap/detail/bump.hpp>
+#include <heapwright/alloc/heap/detail/mesh_record.hpp>
 #include <heapwright/alloc/heap/detail/page_return.hpp>
 #include <heapwright/alloc/heap/settings.hpp>
 #include <heapwright/os/process.hpp>
@@ -53,7 +54,9 @@ consteval HeapDescriptor Region::describe(const Region& first) noexcept {
                        .large = owner::kLarge,
                        .metadata = owner::kMetadata,
                        .bump = owner::kBump},
-            .bump = {.unit_bytes = kBumpUnit, .live_tag = BumpHeader::kLive, .freed_tag = BumpHeader::kFreed}};
+            .bump = {.unit_bytes = kBumpUnit, .live_tag = BumpHeader::kLive, .freed_tag = BumpHeader::kFreed},
+            .mesh = {.bit = Span::kMeshedBit, .record_bytes = sizeof(MeshRecord)},
+            .mesh_table = &g_mesh_table};
 }
 #pragma GCC diagnostic pop
 

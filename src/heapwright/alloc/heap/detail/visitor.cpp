@@ -156,8 +156,9 @@ void note_put_aside(Span* span) noexcept { span->stamp = g_turn.load(std::memory
 void note_stirred() noexcept { g_stirred.fetch_add(1, std::memory_order_relaxed); }  // a figure
 
 std::size_t stirred_bytes() noexcept {
-    // What a small heap stirs again and again is no more than the heap.
-    return std::min(std::size_t{g_stirred.load(std::memory_order_relaxed)} * kSliceBytes, g_default_core.span_bytes());  // as above
+    // What small heaps stir again and again is no more than the heaps.
+    const std::size_t most = g_default_core.span_bytes() + g_private_span_bytes.load(std::memory_order_relaxed);  // a figure
+    return std::min(std::size_t{g_stirred.load(std::memory_order_relaxed)} * kSliceBytes, most);                  // as above
 }
 
 void visit_by_clock(std::uint32_t turn, std::uint32_t delay_turns, std::uint64_t budget_ns) noexcept {
