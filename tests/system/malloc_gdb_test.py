@@ -53,6 +53,32 @@ int main() {
 """
 
 
+# Of each sixteen blocks one lives; their spans are meshed. `gone` was released before, `later` after that.
+MESHED = r"""
+#include <malloc.h>
+#include <stdlib.h>
+#include <string.h>
+
+char *kept, *gone, *later;
+
+int main() {
+    static char* blocks[40000];
+    for (int i = 0; i < 40000; ++i) {
+        blocks[i] = static_cast<char*>(malloc(256));
+        memset(blocks[i], 1, 256);
+    }
+    for (int i = 0; i < 40000; ++i) {
+        if (i % 16 != 0) free(blocks[i]);
+    }
+    malloc_trim(0);
+    kept = blocks[8000], gone = blocks[8001], later = blocks[16000];
+    free(later);
+    malloc_stats();
+    abort();
+}
+"""
+
+
 def value(name: str) -> str:
     return f"*(unsigned long*)&{name}"
 
@@ -135,6 +161,25 @@ class Debugger(MallocTest):
         self.assertRegex(region, r"region at 0x[0-9a-f]+: \d+ MiB reserved, \d+ KiB committed, \d+ slices in spans, \d+ free, \d+ of them dirty")
         self.assertRegex(small, r"span of blocks of 512 bytes at 0x[0-9a-f]+: \d+ of 128 handed out, active")
         self.assertRegex(large, r"large block of 245 pages at 0x[0-9a-f]+")
+
+    def test_free_blocks_of_spans_that_share_their_memory(self) -> None:
+        more = {"HEAPWRIGHT_CONF": "compaction:mesh"}
+        if run("heapwright", "/bin/true", more=more).stderr != b"":
+            self.skipTest("this machine does not allow meshing")
+        program = f"{self.place.name}/meshed"
+        subprocess.run(["g++", "-x", "c++", "-O0", "-fno-builtin", "-", "-o", program], input=MESHED, text=True, check=True)
+        questions = [f"heapwright block {value(name)}" for name in ("kept", "gone", "later")] + ["heapwright statistics"]
+        said = gdb(program, commands=["set startup-with-shell off", f"set environment LD_PRELOAD={HEAP}", "set environment HEAPWRIGHT_CONF=compaction:mesh",
+                                      "run", *ask(questions), "kill"])
+        kept, gone, later, statistics = split(said)
+        by_bit = "free: its span shares its memory with others, and a bit tells of it"
+        self.assertEqual([answer.splitlines()[1] for answer in (kept, gone, later)], ["live", by_bit, by_bit], said)
+        written = dict(re.findall(r"^(\w+) +(\d+)(?: bytes)? ", said, re.M))
+        shown = dict(line.split() for line in statistics.splitlines())
+        self.assertGreater(int(shown["meshed"]), 100)
+        self.assertGreater(int(shown["shared_bytes"]), 1 << 20)
+        for name, figure in shown.items():
+            self.assertEqual(figure, written.get(name.removesuffix("_bytes")), name)
 
     def test_a_core_file_says_the_same(self) -> None:
         pattern = Path("/proc/sys/kernel/core_pattern").read_text()

@@ -3,6 +3,7 @@ import gdb
 
 from heapwright_figures import thread_names, told, unit_bytes
 from heapwright_memory import FREE, LARGE, PAGE_BYTES, WANTS_NOTICE, Record, read_word
+from heapwright_mesh import Meshed
 from heapwright_places import bump_blocks, weight
 
 MOST_ON_THE_WAY = 1000000  # blocks of one list
@@ -45,10 +46,10 @@ def state_of_block(heap, span, block):
     """Live, or which list holds it; blocks of a damaged list are not believed."""
     if block >= span.start + span.carved * span.block_bytes:
         return "never was a block yet"
-    if (record := heap.mesh_record(span)) is not None:
-        number = (block - span.start) // span.block_bytes
-        if read_word(record.address + heap.mesh.bytes + number // 64 * 8) >> number % 64 & 1:
-            return "free: its span shares its memory with others, and a bit tells of it"
+    meshed = Meshed(heap)
+    record = meshed.record_of(span)
+    if record is not None and meshed.is_free(record, (block - span.start) // span.block_bytes):
+        return "free: its span shares its memory with others, and a bit tells of it"
     first, last = ((at - span.start) // unit_bytes(span) for at in (block, block + span.block_bytes - 1))
     if any(span.pages >> unit & 1 for unit in range(first, last + 1)) and record is None:
         return "free: in pages that were given back"

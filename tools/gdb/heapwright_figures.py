@@ -1,7 +1,8 @@
 """The figures of the heap and of its spans, for heapwright's GDB commands."""
 import gdb
 
-from heapwright_memory import FREE, LARGE, METADATA, NOBODY, PAGE_BYTES, SLICE_BYTES, STATES, Record, read_word
+from heapwright_memory import FREE, LARGE, METADATA, NOBODY, PAGE_BYTES, SLICE_BYTES, STATES, read_word
+from heapwright_mesh import Meshed
 from heapwright_places import cores, is_of_place, weight
 
 
@@ -15,17 +16,6 @@ def absent_units(span):
     return bin(span.pages & 0xFFFF if span.slices == 1 else span.pages).count("1")
 
 
-def shared_bytes(heap):
-    """Memory that meshed spans did without when they were meshed: their pages that held a block, less those of the files that they share."""
-    pages, groups = 0, {}
-    for record in filter(None, map(heap.mesh_record, heap.spans())):
-        pages += bin(record.held).count("1")
-        first = record.layout.places["groups"]
-        addresses = {int.from_bytes(record.data[at:at + 8], "little") for at in range(first, first + 8 * (SLICE_BYTES // PAGE_BYTES), 8)}
-        groups.update((address, Record(heap.group, address).pages) for address in addresses - {0} if address not in groups)
-    return max(pages - sum(groups.values()), 0) * PAGE_BYTES
-
-
 def statistics(heap):
     """The figures of malloc_stats(), but for the peak, in its words and order; counted anew from the records."""
     sums = dict.fromkeys(("allocated_bytes", "active_bytes", "absent_bytes", "resident_bytes", "dirty_bytes", "retained_bytes", "metadata_bytes", "committed_bytes",
@@ -35,7 +25,7 @@ def statistics(heap):
         sums["reserved_bytes"] += region.bytes_
         sums["metadata_bytes"] += region.records_committed_bytes_
         sums["dirty_bytes"] += region.dirty_ * SLICE_BYTES
-    places = cores(heap)
+    places, meshed = cores(heap), Meshed(heap)
     for span in heap.spans():
         # Blocks of Heap objects are in those objects' accounts.
         is_large = span.owner == LARGE and span.cache == 0
@@ -49,7 +39,6 @@ def statistics(heap):
         elif span.is_of_blocks and (not span.is_private or is_of_place(heap, span, places)):
             sums["small_blocks"] += span.held
             sums["allocated_bytes"] += span.held * span.block_bytes
-            sums["meshed"] += (record := heap.mesh_record(span)) is not None and record.shared != 0
             sums["absent_bytes"] += absent_units(span) * unit_bytes(span)
         else:
             continue
@@ -59,7 +48,7 @@ def statistics(heap):
         sums["threads"] += 1 if cache.heap_ != 0 and cache.thread_ != NOBODY else 0
         sums["metadata_bytes"] += heap.cache.bytes
     sums["allocated_bytes"] += sums["large_bytes"]
-    sums["shared_bytes"] = shared_bytes(heap)
+    sums["meshed"], sums["shared_bytes"] = meshed.spans_and_bytes()
     sums["resident_bytes"] = sums["active_bytes"] - sums["absent_bytes"] + sums["dirty_bytes"] + sums["metadata_bytes"] - sums["shared_bytes"]
     sums["retained_bytes"] = max(sums["committed_bytes"] - sums["active_bytes"] - sums["dirty_bytes"], 0)
     given_back = heap.variable("g_given_back")

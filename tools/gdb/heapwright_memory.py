@@ -8,7 +8,6 @@ SLICE_BYTES = 64 << 10
 FREE, ABANDONED, FULL_BIT, COUNTED_BIT, INTERIOR, LARGE, METADATA, NOBODY = 0, 6, 2, 1, 2, 4, 8, 10
 BUMP = 12  # all of its bits: a chunk of a bump place, whose blocks have headers
 WANTS_NOTICE = 1
-MESHED_BIT = 1 << 31  # of `pages` of a span of one slice
 STATES = ("active", "carving", "full", "dense", "airy", "leaving")
 PAGE_BYTES = 4096
 SPACE = "heapwright::heap::"
@@ -78,7 +77,7 @@ class Heap:
         if self.file is None:
             raise gdb.GdbError("heapwright: no heap: no file of this program has the debug information of heapwright's heap; "
                                "preload libheapwright.so, not stripped, and stop after the program's start")
-        self.span, self.region, self.cache, self.core, self.mesh, self.group = (Layout(gdb.lookup_type(SPACE + name)) for name in ("Span", "Region", "ThreadCache", "HeapCore", "MeshRecord", "MeshGroup"))
+        self.span, self.region, self.cache, self.core = (Layout(gdb.lookup_type(SPACE + name)) for name in ("Span", "Region", "ThreadCache", "HeapCore"))
 
     def variable(self, name):
         found = self.file.lookup_global_symbol(SPACE + name)
@@ -109,14 +108,6 @@ class Heap:
             span.place = region.base_ + (region.first_ + index) * SLICE_BYTES
             yield span
             index += max(span.slices, 1)
-
-    def mesh_record(self, span):
-        """Of a span that shares its memory with others; None: it does not. Behind it: a bit for each block that is free and in no list."""
-        if span.slices != 1 or not span.is_of_blocks or not span.pages & MESHED_BIT:
-            return None
-        first = Record(self.region, int(self.variable("g_region").address))
-        table = read_word(int(self.variable("g_mesh_table").address))
-        return Record(self.mesh, read_word(table + 8 * ((span.place - first.base_) // SLICE_BYTES)))
 
     def spans(self):
         return (span for region in self.regions() for span in self.spans_of(region))
