@@ -10,13 +10,13 @@
 namespace heapwright::cli {
 namespace {
 
-constexpr double kLongRunS = 60;  // before the user is told how long all will take
+constexpr double kLongS = 600;  // all runs together, before the user is told how long they take
 constexpr double kIdleShare = 0.05;
 
 void say_how_long(const RunResult& run, unsigned runs) {
-    if (static_cast<double>(run.wall_ns) / 1e9 > kLongRunS) {
+    if (static_cast<double>(run.wall_ns) / 1e9 * runs > kLongS) {
         remark("one run takes " + study::duration_text(run.wall_ns) + ", and there may be " + std::to_string(runs) +
-               " of them: " + study::duration_text(run.wall_ns * runs) + "; --duration SECONDS makes each shorter, --runs fewer");
+               " of them: " + study::duration_text(run.wall_ns * runs) + "; --duration SECONDS makes each shorter, a smaller load, too");
     }
 }
 
@@ -37,7 +37,7 @@ int judge_first_run(const RunResult& run, const FirstRun& told) {
                          "' ended before its load did, so nothing worked on it; start it in the foreground, or leave --load out");
     }
     if (run.load_status != 0) {
-        return no_ground("nothing can be compared under " + run.ending() + ": " + told.load + "; try it by hand while the program runs");
+        return no_ground("nothing can be compared under " + run.ending() + ": " + told.load + "; what it said is in " + told.load_output);
     }
     if (run.killed) {
         remark("the program did not end within 10 s of SIGTERM and was killed, as it will be in every run");

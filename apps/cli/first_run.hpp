@@ -12,11 +12,12 @@ inline constexpr double kPatienceS = 10;
 
 /// What the sentences about the run name.
 struct FirstRun {
-    std::string program;  ///< as the user named it
-    std::string command;  ///< with its arguments
-    std::string load;     ///< empty: none
-    std::string errors;   ///< the file that holds its messages
-    unsigned runs = 0;    ///< how many there may be in all
+    std::string program;      ///< as the user named it
+    std::string command;      ///< with its arguments
+    std::string load;         ///< empty: none
+    std::string errors;       ///< the file that holds its messages
+    std::string load_output;  ///< the file that holds what the load said
+    unsigned runs = 0;        ///< how many there may be in all
 };
 
 /// Explains a run that is no ground to go on from, or remarks upon one that is.

@@ -26,7 +26,9 @@ struct RunRequest {
     bool measured = false;                        ///< through heapwright-launch, whose own size does not count
     double duration_s = 0;                        ///< ask it to end (SIGTERM) after that many seconds; 0: let it run
     std::string load;                             ///< a shell command that works on the running program; when it ends, so does the program
+    std::optional<std::string> load_output;       ///< a file for what the load writes, instead of our own standard streams
     std::function<bool()> under_way;              ///< asked until it says yes before a duration or a load begins; empty: it is with exec
+    bool ends_with_us = false;                    ///< a signal that is to end us ends the run at once; else it is the program's affair
     double grace_s = 10;                          ///< between SIGTERM and SIGKILL
     double idle_s = 0;                            ///< between the end of the load, or of the duration, and the question what is resident
     double patience_s = 0;                        ///< a program with neither that still runs after so long is remarked upon; 0: never
@@ -35,11 +37,12 @@ struct RunRequest {
 
 /// How it went.
 struct RunResult {
-    int start_errno = 0;   ///< why it did not start; 0: it ran
-    int wait_status = 0;   ///< as waitpid gives it
-    bool stopped = false;  ///< asked by us to end, with SIGTERM (duration or load)
-    bool killed = false;   ///< it did not, and was killed
-    int load_status = 0;   ///< of the load command, as waitpid gives it
+    int start_errno = 0;     ///< why it did not start; 0: it ran
+    int wait_status = 0;     ///< as waitpid gives it
+    bool stopped = false;    ///< asked by us to end, with SIGTERM (duration or load)
+    bool killed = false;     ///< it did not, and was killed
+    int interrupted_by = 0;  ///< SIGINT, SIGQUIT, SIGTERM or SIGHUP, where we got one meanwhile
+    int load_status = 0;     ///< of the load command, as waitpid gives it
     pid_t pid = -1;
     std::uint64_t wall_ns = 0;
     std::uint64_t cpu_ns = 0;  ///< the rest only when measured

@@ -2,85 +2,113 @@
 
 #include <algorithm>
 #include <cmath>
+#include <span>
+#include <utility>
 
 #include "sizes.hpp"
 
 namespace heapwright::cli {
 namespace {
 
-using study::Difference;
+using study::PairedChange;
 
-constexpr double kScreenedHarm = 0.05;   // a few runs show no more than this
+constexpr double kScreenedTime = 0.05;   // a few runs show no smaller loss of time; memory they do
 constexpr double kLaterIsBetter = 0.01;  // what comes later in the list is the more complicated change
+constexpr double kShown = study::kErrorRate / 2;
 
-double logarithm(double ratio) { return ratio > 0 ? std::log(ratio) : 0; }
-
-double real_logarithm(const Difference& difference) { return difference.real ? logarithm(difference.ratio) : 0; }
-
-bool hurts(const Difference& difference) { return difference.real && difference.ratio > 1 + kTolerableHarm; }
-
-Difference compared(const std::vector<double>& plain, const std::vector<double>& other) {
-    return plain.empty() || other.empty() ? Difference{} : study::compare(plain, other);
+PairedChange compared(const std::vector<double>& plain, const std::vector<double>& other) {
+    const std::size_t pairs = std::min({plain.size(), other.size(), study::kMostPairs});
+    return study::compare_pairs(std::span{plain}.first(pairs), std::span{other}.first(pairs));
 }
+
+double shown_logarithm(const PairedChange& change) { return is_shown(change) ? std::log(change.ratio) : 0; }
+
+bool hurts(const PairedChange& change) { return change.p_greater <= kHarmErrorRate && change.ratio > 1 + kTolerableHarm; }
 
 bool says_something_else(const Variant& plain, const Variant& other) {
     return !plain.outputs.empty() && compare_outputs(plain.outputs, other.outputs) == Sameness::differs;
 }
 
-/// By medians, real or not: for choosing.
-double screening_score(const RealDifference& difference) {
-    return logarithm(difference.cpu.ratio) + logarithm(difference.peak.ratio) + logarithm(difference.idle.ratio);
+/// By estimates, shown or not: for choosing.
+double screening_score(const Change& change) {
+    return std::log(change.cpu.ratio) + std::log(change.peak.ratio) + std::log(change.idle.ratio);
 }
 
-bool costs_little(const RealDifference& difference) {
-    return std::max({difference.cpu.ratio, difference.peak.ratio, difference.idle.ratio}) <= 1 + kScreenedHarm;
+bool costs_little(const Change& change) {
+    return std::max(change.cpu.ratio, change.wall.ratio) <= 1 + kScreenedTime &&
+           std::max(change.peak.ratio, change.idle.ratio) <= 1 + kTolerableHarm;
 }
 
-std::string real_changes(const RealDifference& difference, bool losses) {
+struct Rank {
+    std::size_t variant;
+    bool cheap;
+    double score;
+};
+
+/// Requires: there is one.
+std::size_t best_of(const std::vector<Rank>& ranks) {
+    std::size_t best = 0;
+    for (std::size_t i = 1; i < ranks.size(); ++i) {
+        const bool cheaper = ranks[i].cheap && !ranks[best].cheap;
+        if (cheaper || (ranks[i].cheap == ranks[best].cheap && ranks[i].score < ranks[best].score - kLaterIsBetter)) {
+            best = i;
+        }
+    }
+    return best;
+}
+
+/// "CPU -15 % (-17 % to -13 %), ..." of the figures that `counts` names.
+std::string listed(const Change& change, bool (*counts)(const PairedChange&)) {
     std::string text;
-    const auto add = [&text, losses](const Difference& figure, const char* name) {
-        if (figure.real && (figure.ratio > 1) == losses) {
+    const auto add = [&text, counts](const PairedChange& figure, const char* name) {
+        if (counts(figure)) {
             text += (text.empty() ? "" : ", ") + std::string{name} + " " + signed_percent(figure.ratio);
+            text += study::has_interval(figure) ? " (" + signed_percent(figure.low) + " to " + signed_percent(figure.high) + ")" : "";
         }
     };
-    add(difference.cpu, "CPU");
-    add(difference.wall, "wall");
-    add(difference.peak, "peak RSS");
-    add(difference.idle, "RSS after idling");
+    add(change.cpu, "CPU");
+    add(change.wall, "wall");
+    add(change.peak, "peak RSS");
+    add(change.idle, "RSS after idling");
     return text;
 }
 
-std::string runs_text(const Variant& variant) { return std::to_string(variant.runs.size()) + " runs"; }
+bool is_gain(const PairedChange& change) { return is_shown(change) && change.ratio < 1; }
+
+bool is_small_loss(const PairedChange& change) { return is_shown(change) && change.ratio > 1 && !hurts(change); }
+
+std::string pairs_text(const Change& change) {
+    return std::to_string(change.cpu.pairs) + (change.cpu.pairs == 1 ? " pair of runs" : " pairs of runs");
+}
 
 }  // namespace
 
-double RealDifference::score() const { return real_logarithm(cpu) + real_logarithm(peak) + real_logarithm(idle); }
+double Change::score() const { return shown_logarithm(cpu) + shown_logarithm(peak) + shown_logarithm(idle); }
 
-bool RealDifference::harmless() const { return !hurts(cpu) && !hurts(wall) && !hurts(peak) && !hurts(idle); }
+bool Change::harmless() const { return !hurts(cpu) && !hurts(wall) && !hurts(peak) && !hurts(idle); }
 
-RealDifference real_difference(const Variant& plain, const Variant& other) {
+Change change_of(const Variant& plain, const Variant& other) {
     return {compared(plain.cpu_s(), other.cpu_s()), compared(plain.wall_s(), other.wall_s()),
             compared(plain.peak_bytes(), other.peak_bytes()), compared(plain.idle_bytes(), other.idle_bytes())};
 }
 
-std::optional<std::size_t> most_promising(const std::vector<Variant>& variants) {
-    std::optional<std::size_t> best;
-    bool best_is_cheap = false;
-    double least = 0;
+bool is_shown(const PairedChange& change) { return std::min(change.p_less, change.p_greater) <= kShown; }
+
+std::vector<std::size_t> promising(const std::vector<Variant>& variants) {
+    std::vector<Rank> ranks;
     for (std::size_t i = 1; i < variants.size(); ++i) {
-        if (!variants[i].all_well() || says_something_else(variants.front(), variants[i])) {
-            continue;
-        }
-        const RealDifference difference = real_difference(variants.front(), variants[i]);
-        const double score = screening_score(difference);
-        const bool cheap = costs_little(difference);
-        if (!best || (cheap && !best_is_cheap) || (cheap == best_is_cheap && score < least - kLaterIsBetter)) {
-            best = i;
-            best_is_cheap = cheap;
-            least = score;
+        if (variants[i].all_well() && !says_something_else(variants.front(), variants[i])) {
+            const Change change = change_of(variants.front(), variants[i]);
+            ranks.push_back({i, costs_little(change), screening_score(change)});
         }
     }
-    return best;
+    std::vector<std::size_t> order;
+    while (!ranks.empty()) {
+        const std::size_t best = best_of(ranks);
+        order.push_back(ranks[best].variant);
+        ranks.erase(ranks.begin() + static_cast<std::ptrdiff_t>(best));
+    }
+    return order;
 }
 
 Outcome outcome_of(const Tuning& tuning) {
@@ -98,11 +126,14 @@ Outcome outcome_of(const Tuning& tuning) {
     if (says_something_else(plain, tuned)) {
         return Outcome::other_output;
     }
-    const RealDifference difference = real_difference(plain, tuned);
-    if (!difference.harmless()) {
+    const Change change = change_of(plain, tuned);
+    if (!change.harmless()) {
         return Outcome::too_dear;
     }
-    return difference.score() < -kLeastWin ? Outcome::worth_it : Outcome::too_little;
+    if (change.cpu.pairs < study::kLeastPairs) {
+        return Outcome::too_few_runs;
+    }
+    return change.score() < std::log(1 - kLeastWin) ? Outcome::worth_it : Outcome::too_little;
 }
 
 std::string sentence_of(Outcome outcome, const Tuning& tuning) {
@@ -113,14 +144,15 @@ std::string sentence_of(Outcome outcome, const Tuning& tuning) {
     const Variant& plain = tuning.finals[0];
     const Variant& tuned = tuning.finals[1];
     const std::string& label = tuning.candidates[tuning.chosen].label;
-    const RealDifference difference = real_difference(plain, tuned);
-    const std::string gains = real_changes(difference, false);
-    const std::string losses = real_changes(difference, true);
+    const Change change = change_of(plain, tuned);
+    const std::string gains = listed(change, is_gain);
+    const std::string losses = listed(change, hurts);
+    const std::string small = listed(change, is_small_loss);
     const std::string nothing = "no change is worth it: ";
     switch (outcome) {
         case Outcome::worth_it:
-            return label + " is worth it: " + gains + (losses.empty() ? "" : ", for " + losses) + ", in " + runs_text(tuned) +
-                   " each, taken in turns after the choice was made";
+            return label + " is worth it: " + gains + (small.empty() ? "" : ", for " + small) + ", in " + pairs_text(change) +
+                   " made after the choice";
         case Outcome::too_dear: return nothing + label + (gains.empty() ? "" : " wins " + gains + ", but") + " costs " + losses;
         case Outcome::other_output:
             return nothing + "under " + label + " the program's output is another one; compare " + kept_output(plain) + " with " +
@@ -129,11 +161,14 @@ std::string sentence_of(Outcome outcome, const Tuning& tuning) {
         case Outcome::unsteady:
             return "nothing can be said: the plain program ended with " + plain.runs.back().ending() + " in run " +
                    std::to_string(plain.runs.size());
+        case Outcome::too_few_runs:
+            return "nothing can be said: in " + pairs_text(change) + " luck explains everything; --runs " +
+                   std::to_string(study::kLeastPairs) + " or more can show something";
         default: break;
     }
     return nothing + "the best that was tried, " + label + ", " +
-           (gains.empty() ? "differs from the plain program by no more than noise" : "wins no more than " + gains) +
-           (losses.empty() ? "" : " and costs " + losses);
+           (gains.empty() ? "differs from the plain program by no more than chance explains" : "wins no more than " + gains) + ", in " +
+           pairs_text(change);
 }
 
 Candidate recommended(const Tuning& tuning) { return tuning.candidates[outcome_of(tuning) == Outcome::worth_it ? tuning.chosen : 0]; }

@@ -11,6 +11,7 @@
 
 #include <heapwright/study/advice/suggestion.hpp>
 #include <heapwright/study/analysis/findings.hpp>
+#include <heapwright/study/paired/signed_rank.hpp>
 #include <heapwright/study/replay/comparison.hpp>
 #include <heapwright/study/report/terminal.hpp>
 
@@ -29,35 +30,42 @@ struct Tuning {
     std::string config_path;                      ///< of the memory.toml
 };
 
-/// How one variant of the real program compares with the plain one. `idle` is that of equals where it was not measured.
-struct RealDifference {
-    study::Difference cpu;
-    study::Difference wall;
-    study::Difference peak;
-    study::Difference idle;
+/// How one way to run the program compares with the plain one. A figure that was not measured has no pairs.
+struct Change {
+    study::PairedChange cpu;
+    study::PairedChange wall;
+    study::PairedChange peak;
+    study::PairedChange idle;
 
-    /// Below 0: better. The logarithms of the real differences in CPU and memory, added up: what is not real counts nothing.
+    /// Below 0: better. The logarithms of what was shown in CPU and memory, added up: what was not shown counts nothing.
     [[nodiscard]] double score() const;
-    /// No figure is really worse by more than kTolerableHarm.
+    /// No figure has a loss of more than kTolerableHarm that is likely to be there.
     [[nodiscard]] bool harmless() const;
 };
-[[nodiscard]] RealDifference real_difference(const Variant& plain, const Variant& other);
+/// The runs of one round are a pair. Rounds that only one of the two saw are left out.
+[[nodiscard]] Change change_of(const Variant& plain, const Variant& other);
+
+/// Whether chance is no explanation: the 99 % interval leaves out "no change".
+[[nodiscard]] bool is_shown(const study::PairedChange& change);
 
 /// What a change may cost in any figure and still be recommended, and the least that it has to win.
 inline constexpr double kTolerableHarm = 0.02;
 inline constexpr double kLeastWin = 0.02;
+/// A loss is believed sooner than a gain: the chance of a wrong one, each figure.
+inline constexpr double kHarmErrorRate = 0.025;
 
-/// The variant to run again beside the plain one: the best by medians among those that ran well, said what the plain program
-/// says, and cost little; without such, the best of those that ran well. Nothing when none did. A later variant has to be
-/// better by a hundredth.
-[[nodiscard]] std::optional<std::size_t> most_promising(const std::vector<Variant>& variants);
+/// The variants that are worth more runs, the best first: by the estimates of what was run, shown or not. Those that ran well,
+/// said what the plain program says and cost little come before those that cost something; what failed is not among them. A
+/// later variant has to be better by a hundredth.
+[[nodiscard]] std::vector<std::size_t> promising(const std::vector<Variant>& variants);
 
 /// What is left when all is measured.
 enum class Outcome : std::uint8_t {
     worth_it,
     nothing_tried,  ///< no candidate, or none that ran well
-    too_little,     ///< no real gain
-    too_dear,       ///< a gain, or none, and a real loss
+    too_few_runs,   ///< with so few pairs nothing can be shown
+    too_little,     ///< no gain was shown
+    too_dear,       ///< a gain, or none, and a loss
     other_output,   ///< the program says something else under it
     failed,         ///< the program fails under it
     unsteady,       ///< the plain program itself failed in one of the runs

@@ -1,5 +1,7 @@
 // The outcome of `tune` as JSON.
+#include <algorithm>
 #include <cstddef>
+#include <string>
 
 #include "tuning.hpp"
 #include <nlohmann/json.hpp>
@@ -24,6 +26,7 @@ const char* name_of(Outcome outcome) {
     switch (outcome) {
         case Outcome::worth_it: return "worth it";
         case Outcome::nothing_tried: return "nothing tried";
+        case Outcome::too_few_runs: return "too few runs";
         case Outcome::too_little: return "too little";
         case Outcome::too_dear: return "too dear";
         case Outcome::other_output: return "other output";
@@ -43,15 +46,18 @@ Json row_of(const std::vector<Variant>& variants, std::size_t index) {
              {"peak_resident_bytes", variant.peak_bytes()},
              {"idle_resident_bytes", variant.idle_bytes()}};
     if (index > 0) {
-        const RealDifference difference = real_difference(variants.front(), variant);
-        const auto add = [&row](const char* name, const study::Difference& figure) {
-            row[std::string{name} + "_ratio"] = figure.ratio;
-            row[std::string{name} + "_real"] = figure.real;
+        const Change change = change_of(variants.front(), variant);
+        const auto add = [&row](const std::string& name, const study::PairedChange& figure) {
+            row[name + "_ratio"] = figure.ratio;
+            row[name + "_interval"] = study::has_interval(figure) ? Json{figure.low, figure.high} : Json(nullptr);
+            row[name + "_p"] = std::min({1.0, 2 * figure.p_less, 2 * figure.p_greater});
+            row[name + "_real"] = is_shown(figure);
         };
-        add("cpu", difference.cpu);
-        add("wall", difference.wall);
-        add("peak", difference.peak);
-        add("idle", difference.idle);
+        add("cpu", change.cpu);
+        add("wall", change.wall);
+        add("peak", change.peak);
+        add("idle", change.idle);
+        row["pairs"] = change.cpu.pairs;
         if (!variants.front().outputs.empty()) {
             row["output"] = name_of(compare_outputs(variants.front().outputs, variant.outputs));
         }
@@ -75,6 +81,11 @@ std::string tuning_json(const Tuning& tuning) {
     json["outcome"] = name_of(outcome);
     json["best"] = outcome == Outcome::worth_it ? Json(tuning.candidates[tuning.chosen].label) : Json(nullptr);
     json["verdict"] = sentence_of(outcome, tuning);
+    json["rule"] = {{"test", "Wilcoxon signed rank, exact, two-sided"},
+                    {"estimate", "Hodges-Lehmann"},
+                    {"level", study::kErrorRate},
+                    {"least_gain", kLeastWin},
+                    {"tolerated_loss", kTolerableHarm}};
     json["config"] = tuning.config_path;
     json["replay"] = Json::object();
     for (std::size_t i = 0; tuning.comparison && i < tuning.comparison->trials.size(); ++i) {

@@ -31,18 +31,23 @@ double median(std::vector<double> values) {
     return *middle;
 }
 
+std::string rule_sentence(const Change& change) {
+    return "change: Hodges-Lehmann estimate of the ratios of " + std::to_string(change.cpu.pairs) +
+           " pairs of runs; real where Wilcoxon's signed-rank test gives chance less than 1 in 100; = is no more than chance explains";
+}
+
 struct Figure {
     const char* title;
     std::vector<double> (Variant::*values)() const;
-    study::Difference RealDifference::* difference;
+    study::PairedChange Change::* change;
     std::string (*text)(double value);
 };
 
 constexpr Figure kFigures[] = {
-    {"wall", &Variant::wall_s, &RealDifference::wall, [](double value) { return study::duration_text(whole(value * 1e9)); }},
-    {"CPU", &Variant::cpu_s, &RealDifference::cpu, [](double value) { return study::duration_text(whole(value * 1e9)); }},
-    {"peak RSS", &Variant::peak_bytes, &RealDifference::peak, [](double value) { return study::bytes_text(whole(value)); }},
-    {"RSS after idling", &Variant::idle_bytes, &RealDifference::idle, [](double value) { return study::bytes_text(whole(value)); }},
+    {"wall", &Variant::wall_s, &Change::wall, [](double value) { return study::duration_text(whole(value * 1e9)); }},
+    {"CPU", &Variant::cpu_s, &Change::cpu, [](double value) { return study::duration_text(whole(value * 1e9)); }},
+    {"peak RSS", &Variant::peak_bytes, &Change::peak, [](double value) { return study::bytes_text(whole(value)); }},
+    {"RSS after idling", &Variant::idle_bytes, &Change::idle, [](double value) { return study::bytes_text(whole(value)); }},
 };
 
 std::vector<Figure> measured_figures(const Variant& plain) {
@@ -60,18 +65,17 @@ Table table_for(const std::vector<Figure>& figures, const char* title) {
     return Table{columns};
 }
 
-/// Medians of every variant, and how they differ from the first.
+/// Medians of every variant, and how they seem to differ from the first.
 std::string runs_table(const std::vector<Variant>& variants, const char* title, const Terminal& terminal) {
     const std::vector<Figure> figures = measured_figures(variants.front());
     Table table = table_for(figures, title);
     for (std::size_t i = 0; i < variants.size(); ++i) {
         const Variant& variant = variants[i];
         std::vector<std::string> cells{variant.label};
+        const Change change = change_of(variants.front(), variant);
         for (const Figure& figure : figures) {
-            const study::Difference change = real_difference(variants.front(), variant).*figure.difference;
-            cells.push_back(figure.text(median((variant.*figure.values)())) + (i == 0        ? ""
-                                                                               : change.real ? " " + signed_percent(change.ratio)
-                                                                                             : " ="));
+            cells.push_back(figure.text(median((variant.*figure.values)())) +
+                            (i == 0 ? "" : " " + signed_percent((change.*figure.change).ratio)));
         }
         if (!variant.all_well()) {
             cells.assign(figures.size() + 1, "-");
@@ -83,7 +87,7 @@ std::string runs_table(const std::vector<Variant>& variants, const char* title, 
     return table.text(terminal);
 }
 
-/// The two that were run after the choice, each figure with the least and the most that was seen.
+/// The two that were run after the choice: each figure with the least and the most that was seen, the change with its interval.
 std::string finals_table(const Tuning& tuning, const Terminal& terminal) {
     const std::vector<Figure> figures = measured_figures(tuning.finals.front());
     Table table = table_for(figures, "before and after");
@@ -101,13 +105,17 @@ std::string finals_table(const Tuning& tuning, const Terminal& terminal) {
         table.add(std::move(ranges), Ink::faint);
     }
     std::vector<std::string> changes{"change"};
-    const RealDifference difference = real_difference(tuning.finals[0], tuning.finals[1]);
+    std::vector<std::string> intervals{"99 % sure"};
+    const Change change = change_of(tuning.finals[0], tuning.finals[1]);
     for (const Figure& figure : figures) {
-        const study::Difference change = difference.*figure.difference;
-        changes.push_back(change.real ? signed_percent(change.ratio) : "=");
+        const study::PairedChange& one = change.*figure.change;
+        changes.push_back(is_shown(one) ? signed_percent(one.ratio) : "= " + signed_percent(one.ratio));
+        intervals.push_back(study::has_interval(one) ? signed_percent(one.low) + " to " + signed_percent(one.high) : "too few runs");
     }
-    table.add(std::move(changes));
-    return table.text(terminal);
+    table.add(std::move(changes), Ink::strong);
+    table.add(std::move(intervals), Ink::faint);
+    return table.text(terminal) + study::inked(terminal, Ink::faint, "  " + study::wrapped(rule_sentence(change), terminal.width, 2)) +
+           "\n";
 }
 
 std::string memory_lines(const Tuning& tuning, const Terminal& terminal) {

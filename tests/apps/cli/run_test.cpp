@@ -2,6 +2,10 @@
 #include <apps/cli/run.hpp>
 
 #include <cerrno>
+#include <csignal>
+#include <cstdio>
+#include <fstream>
+#include <iterator>
 #include <string>
 
 #include <doctest/doctest.h>
@@ -75,6 +79,44 @@ TEST_CASE("a load that fails is told, though the program ended well") {
     CHECK(result.program_well());
     CHECK_FALSE(result.well());
     CHECK(result.ending() == "a load that failed with status 7");
+}
+
+TEST_CASE("a signal that is to end us ends a measured run at once, and is told") {
+    for (const bool ends_with_us : {false, true}) {
+        cli::RunRequest request = shell("exec sleep 600", true);
+        request.ends_with_us = ends_with_us;
+        request.under_way = [] {
+            std::raise(SIGINT);
+            return true;
+        };
+        request.duration_s = 0.3;
+        const cli::RunResult result = cli::run(request);
+        CHECK(result.interrupted_by == SIGINT);
+        CHECK(result.stopped);
+        CHECK_FALSE(result.killed);
+    }
+    cli::RunRequest request = shell("exec sleep 600", true);
+    request.ends_with_us = true;
+    request.patience_s = 0.001;
+    request.impatient = [](double) { std::raise(SIGTERM); };
+    CHECK(cli::run(request).interrupted_by == SIGTERM);
+    request.load = "exec sleep 600";
+    request.under_way = [] {
+        std::raise(SIGHUP);
+        return true;
+    };
+    CHECK(cli::run(request).interrupted_by == SIGHUP);
+    CHECK(cli::run(shell("exit 0", true)).interrupted_by == 0);
+}
+
+TEST_CASE("what a load says goes where it is wanted") {
+    cli::RunRequest request = shell("exec sleep 600", true);
+    request.load = "echo words; echo more >&2";
+    request.load_output = "run_test.load";
+    CHECK(cli::run(request).well());
+    std::ifstream file{"run_test.load"};
+    CHECK(std::string{std::istreambuf_iterator<char>{file}, {}} == "words\nmore\n");
+    std::remove("run_test.load");
 }
 
 TEST_CASE("what cannot be started is told by its reason") {
