@@ -5,6 +5,7 @@ Usage: ./dev bench tune [--rounds N] [--only NAME,...] [--scale X] [--quick]
 
 plain   the program as Debian has it        best    the allocator with the least CPU time in the replay, ours left out
 tuned   with the memory.toml that tune left; "plain" where tune says that no change is worth it
+A ratio is the median of the ratios within each round. Worse is what the sign test shows in the rounds at 1 in 100, and 2 % or more.
 Targets: no program worse than plain by more than noise; over the allocation-heavy ones, CPU <= 0.88 of plain and <= 0.97 of
 best, peak RSS <= plain (geometric means); for the mix of brief and lasting blocks, retained <= 1.3 times live; a lookup in the
 plan <= 3 ns (--only lookup: what a plan costs a pair of malloc and free).
@@ -27,7 +28,7 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parent))
 from malloc_programs import PYTHON, SCRIPTS, SHARED, git_repository, git_words, json_document, redis_commands  # noqa: E402
 from malloc_runs import DEBIAN, PEERS, Allocator, Launched, Result  # noqa: E402
-from measure import Command, interleaved, median, save, table, tool  # noqa: E402
+from measure import Command, interleaved, median, paired_ratio, save, table, tool  # noqa: E402
 from tune_lookup import judge_lookup, lookup_rows  # noqa: E402
 
 HERE = Path(__file__).resolve().parent / "tune"
@@ -84,10 +85,10 @@ def cases(folder: Path, scale: float) -> dict[str, Case]:
     }
 
 
-def tune(case: Case, folder: Path, runs: int, *more: str) -> dict:
-    options = ["--load", case.load] if case.load else []
+def tune(case: Case, folder: Path, runs: int) -> dict:
+    options = (["--load", case.load] if case.load else []) + (["--runs", str(runs)] if runs else [])
     with open(case.stdin or os.devnull, "rb") as source:
-        done = subprocess.run([tool("heapwright"), "--no-progress", "tune", "--json", "-o", str(folder), "--runs", str(runs), *options, *more, "--", *case.words],
+        done = subprocess.run([tool("heapwright"), "--no-progress", "tune", "--json", "-o", str(folder), *options, "--", *case.words],
                               stdin=source, capture_output=True, text=True, env={**os.environ, **case.environment}, check=False)
     if done.returncode != 0:
         sys.exit(f"heapwright: tune failed on {case.words[0]}:\n{done.stderr}")
@@ -121,6 +122,13 @@ def run(case: Case, environment: dict[str, str]) -> Result:
     return result
 
 
+def losses_are_no_luck(plain: list[float], other: list[float]) -> bool:
+    """The sign test of rounds, one-sided, at 1 in 100: seven losses of seven are the least that it believes."""
+    losses = sum(after > before for before, after in zip(plain, other))
+    rounds = sum(after != before for before, after in zip(plain, other))
+    return sum(math.comb(rounds, i) for i in range(losses, rounds + 1)) <= 0.01 * 2 ** rounds
+
+
 def measure(name: str, case: Case, folder: Path, options: argparse.Namespace) -> dict:
     print(f"\r\033[K  {name}: tuning", end="", file=sys.stderr, flush=True)
     tuned = tune(case, folder / f"tune-{name}", options.tune_runs)
@@ -131,14 +139,18 @@ def measure(name: str, case: Case, folder: Path, options: argparse.Namespace) ->
     cpu = {way: median([one.cpu_s for one in runs]) for way, runs in figures.items()}
     peak = {way: median([one.peak_mib for one in runs]) for way, runs in figures.items()}
 
-    def is_worse(values: str) -> bool:
-        plain, other = ([getattr(one, values) for one in figures[way]] for way in ("plain", "tuned"))
-        return min(other) > max(plain) and median(other) > NOISE * median(plain)
+    def values(way: str, figure: str) -> list[float]:
+        return [getattr(one, figure) for one in figures[way]]
+
+    def is_worse(figure: str) -> bool:
+        plain, other = values("plain", figure), values("tuned", figure)
+        return losses_are_no_luck(plain, other) and paired_ratio(other, plain) > NOISE
 
     return {"program": name, "heavy": case.heavy, "applied": tuned["best"] or "plain", "best": best, "outcome": tuned["outcome"],
             "plain_cpu_s": cpu["plain"], "best_cpu_s": cpu["best"], "tuned_cpu_s": cpu["tuned"], "plain_peak_mib": peak["plain"],
-            "best_peak_mib": peak["best"], "tuned_peak_mib": peak["tuned"], "cpu_ratio": cpu["tuned"] / cpu["plain"],
-            "to_best_ratio": cpu["tuned"] / cpu["best"], "peak_ratio": peak["tuned"] / peak["plain"],
+            "best_peak_mib": peak["best"], "tuned_peak_mib": peak["tuned"], "cpu_ratio": paired_ratio(values("tuned", "cpu_s"), values("plain", "cpu_s")),
+            "to_best_ratio": paired_ratio(values("tuned", "cpu_s"), values("best", "cpu_s")),
+            "peak_ratio": paired_ratio(values("tuned", "peak_mib"), values("plain", "peak_mib")),
             "same_output": bool(case.load) or len({one.proof for one in figures["plain"] + figures["tuned"]}) == 1, "worse": is_worse("cpu_s") or is_worse("peak_mib"),
             "cpu_runs_s": {way: [round(one.cpu_s, 4) for one in runs] for way, runs in figures.items()}}
 
@@ -190,8 +202,8 @@ def judge(rows: list[dict], mix: dict | None) -> list[str]:
 
 def main() -> None:
     arguments = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    arguments.add_argument("--rounds", type=int, default=5)
-    arguments.add_argument("--tune-runs", type=int, default=5, help="runs of the last comparison of each tune")
+    arguments.add_argument("--rounds", type=int, default=11)
+    arguments.add_argument("--tune-runs", type=int, default=0, help="pairs of runs in the last comparison of each tune; 0: as tune does it")
     arguments.add_argument("--only", default="")
     arguments.add_argument("--scale", type=float, default=1.0)
     arguments.add_argument("--mix-mib", type=int, default=512)

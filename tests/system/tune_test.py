@@ -71,6 +71,27 @@ class Tune(RunTest):
         idle = self.outcome()["finals"][0]["idle_resident_bytes"]
         self.assertGreater(idle[0], 2 << 20)
 
+    def test_ctrl_c_ends_all_of_it_and_leaves_no_memory_toml(self) -> None:
+        mark = f"7{os.getpid()}"
+        (self.folder / "out").mkdir()
+        Path(self.written()).write_text("# of an earlier tune\n", encoding="utf-8")
+        tune = self.begin(HEAPWRIGHT, "--no-progress", "tune", "-o", str(self.folder / "out"), "--", "sleep", mark, stdin=subprocess.DEVNULL,
+                          stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, start_new_session=True)
+        wait_for("the program", lambda: self.running(f"sleep\0{mark}\0"))
+        os.killpg(tune.pid, signal.SIGINT)
+        _, said = tune.communicate(timeout=60)
+        self.assertEqual(tune.returncode, -signal.SIGINT, said)
+        self.assertIn(b"interrupted: nothing was decided", said)
+        self.assertEqual(self.running(f"sleep\0{mark}\0"), [])
+        self.assertFalse(Path(self.written()).exists())
+
+    def test_what_a_load_says_is_kept_and_named_when_it_fails(self) -> None:
+        done = self.tune("sleep", "600", options=("--load", "seq 3; seq 7 9 >&2; exit 9"))
+        self.assertEqual((done.returncode, done.stdout), (3, b""))
+        self.assertIn(b"a load that failed with status 9", done.stderr)
+        self.assertNotIn(b"7\n8", done.stderr)
+        self.assertEqual((self.folder / "out" / "load").read_text(encoding="utf-8"), "1\n2\n3\n7\n8\n9\n")
+
     def test_a_program_without_an_end_is_ended_by_the_duration(self) -> None:
         for duration in ("0.3", "0.001"):  # the second ends before the program has loaded what is put before it
             with self.subTest(duration=duration):
