@@ -39,10 +39,15 @@ bool costs_little(const Change& change) {
            std::max(change.peak.ratio, change.idle.ratio) <= 1 + kTolerableHarm;
 }
 
+/// Of what costs something, whatever it saves, the least dear is nearest to being worth it.
+double worst_loss(const Change& change) {
+    return std::log(std::max({change.cpu.ratio, change.wall.ratio, change.peak.ratio, change.idle.ratio}));
+}
+
 struct Rank {
     std::size_t variant;
     bool cheap;
-    double score;
+    double score;  ///< the less, the better
 };
 
 /// Requires: there is one.
@@ -99,7 +104,8 @@ std::vector<std::size_t> promising(const std::vector<Variant>& variants) {
     for (std::size_t i = 1; i < variants.size(); ++i) {
         if (variants[i].all_well() && !says_something_else(variants.front(), variants[i])) {
             const Change change = change_of(variants.front(), variants[i]);
-            ranks.push_back({i, costs_little(change), screening_score(change)});
+            const bool cheap = costs_little(change);
+            ranks.push_back({i, cheap, cheap ? screening_score(change) : worst_loss(change)});
         }
     }
     std::vector<std::size_t> order;

@@ -55,8 +55,8 @@ inline constexpr double kLeastWin = 0.02;
 inline constexpr double kHarmErrorRate = 0.025;
 
 /// The variants that are worth more runs, the best first: by the estimates of what was run, shown or not. Those that ran well,
-/// said what the plain program says and cost little come before those that cost something; what failed is not among them. A
-/// later variant has to be better by a hundredth.
+/// said what the plain program says and cost little come before those that cost something, of which the least dear comes first; what failed
+/// is not among them. A later variant has to be better by a hundredth.
 [[nodiscard]] std::vector<std::size_t> promising(const std::vector<Variant>& variants);
 
 /// What is left when all is measured.

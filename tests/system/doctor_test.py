@@ -185,22 +185,33 @@ class OtherAllocators(DoctorTest):
                 self.assertIn("ESTIMATE", done.stdout)
                 self.assertIn(name, done.stderr)
 
-    def test_redis(self) -> None:
+    def redis(self, **more: str) -> int:
+        """A server with some keys; its process."""
         folder = tempfile.mkdtemp()
         self.addCleanup(shutil.rmtree, folder, ignore_errors=True)
         place = os.path.join(folder, "socket")
-        server = subprocess.Popen(["redis-server", "--port", "0", "--unixsocket", place, "--save", "", "--dir", folder], stdout=subprocess.DEVNULL)
+        server = subprocess.Popen(["redis-server", "--port", "0", "--unixsocket", place, "--save", "", "--dir", folder, "--enable-debug-command", "yes"],
+                                  stdout=subprocess.DEVNULL, env={**os.environ, **more})
         self.addCleanup(server.wait)
         self.addCleanup(server.terminate)
         for _ in range(200):
             if subprocess.run(["redis-cli", "-s", place, "ping"], capture_output=True, check=False).stdout.strip() == b"PONG":
                 break
             time.sleep(0.05)
-        subprocess.run(["redis-cli", "-s", place, "debug", "populate", "20000", "key", "500"], capture_output=True, check=True)
-        look = self.look(server.pid)
+        said = subprocess.run(["redis-cli", "-s", place, "debug", "populate", "20000", "key", "500"], capture_output=True, check=True).stdout
+        self.assertEqual(said.strip(), b"OK")
+        return server.pid
+
+    def test_redis(self) -> None:
+        look = self.look(self.redis())
         self.assertEqual(look["name"], "redis-server")
-        self.assertGreater(look["rss"], 5 * MIB)
+        self.assertGreater(look["rss"], 15 * MIB)
         self.assertIn(look["allocator"], ("jemalloc", "glibc"))
+
+    def test_a_preload_goes_before_the_malloc_that_a_program_is_linked_with(self) -> None:
+        look = self.look(self.redis(LD_PRELOAD=str(LIB / "libheapwright.so")))  # redis writes its title over its environment
+        self.assertEqual((look["allocator"], look["estimate"]), ("heapwright", False))
+        self.assertGreater(look["live"], 10 * MIB)
 
     @unittest.skipIf(shutil.which("musl-gcc") is None, "no musl-gcc here: Debian's package musl-tools")
     def test_programs_with_musl(self) -> None:

@@ -87,6 +87,10 @@ TEST_CASE("what costs a lot is promising only when everything does") {
     CHECK(promising({fast_and_large}) == 1);
 }
 
+TEST_CASE("where everything costs something, the least dear goes on") {
+    CHECK(promising({variant("small", {{50, 220}, {50, 220}, {50, 220}}), variant("slow", {{103, 206}, {103, 206}, {103, 206}})}) == 2);
+}
+
 TEST_CASE("what is no better than a simpler change is passed over") {
     CHECK(promising({variant("simple", {{90, 200}, {90, 200}, {90, 200}}), variant("clever", {{90, 199}, {90, 199}, {90, 199}})}) == 1);
 }

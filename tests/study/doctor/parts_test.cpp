@@ -131,6 +131,21 @@ TEST_CASE("a replacement goes before libc, and files tell allocators") {
     CHECK(allocator_in_use(mappings).kind == AllocatorKind::jemalloc);
 }
 
+TEST_CASE("of two replacements the one that was preloaded serves the program, wherever it lies") {
+    std::vector<ProcessMapping> mappings(3);
+    mappings[0].inode = mappings[1].inode = mappings[2].inode = 1;
+    mappings[0].path = "/usr/lib/libjemalloc.so.2";
+    mappings[1].path = "/opt/libheapwright.so";
+    mappings[2].path = "/usr/lib/libtcmalloc_minimal.so.4.5.9";
+    CHECK(allocator_in_use(mappings).kind == AllocatorKind::heapwright);
+    CHECK(allocator_in_use(mappings, "/usr/lib/libjemalloc.so.2").kind == AllocatorKind::jemalloc);
+    CHECK(allocator_in_use(mappings, "/opt/libheapwright.so").kind == AllocatorKind::heapwright);
+    CHECK(allocator_in_use(mappings, "libtcmalloc_minimal.so.4:/opt/libheapwright.so").kind == AllocatorKind::tcmalloc);
+    CHECK(allocator_in_use(mappings, "/opt/libheapwright-record.so /opt/libheapwright.so").kind == AllocatorKind::heapwright);
+    CHECK(allocator_in_use(mappings, "/opt/libheapwright.so").file == "/opt/libheapwright.so");
+    CHECK(allocator_in_use(mappings, "/gone/libmimalloc.so.2: :").kind == AllocatorKind::heapwright);
+}
+
 TEST_CASE("a mapping behind a guard with a thread's control block is a stack") {
     ImageMemory memory;
     std::vector<ProcessMapping> mappings(4);

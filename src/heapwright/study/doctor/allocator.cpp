@@ -2,9 +2,11 @@
 
 #include <algorithm>
 #include <array>
+#include <iterator>
 #include <string>
 #include <string_view>
 #include <utility>
+#include <vector>
 
 namespace heapwright::study {
 
@@ -45,6 +47,7 @@ constexpr std::array kReplacements{
     KnownFile{"libtsan", AllocatorKind::other},
     KnownFile{"liblsan", AllocatorKind::other},
 };
+constexpr std::size_t kOwnFiles = 2;  // at the beginning
 constexpr std::array kSystems{
     KnownFile{"ld-musl-", AllocatorKind::musl},
     KnownFile{"libc.musl-", AllocatorKind::musl},
@@ -52,8 +55,7 @@ constexpr std::array kSystems{
     KnownFile{"libc-2.", AllocatorKind::glibc},
 };
 
-template <class Files>
-AllocatorInUse first_of(const Files& files, std::span<const ProcessMapping> mappings) {
+AllocatorInUse first_of(std::span<const KnownFile> files, std::span<const ProcessMapping> mappings) {
     for (const ProcessMapping& mapping : mappings) {
         for (const KnownFile& known : files) {
             if (mapping.is_file() && mapping.file_name().starts_with(known.first)) {
@@ -64,6 +66,20 @@ AllocatorInUse first_of(const Files& files, std::span<const ProcessMapping> mapp
     return {};
 }
 
+/// Those that LD_PRELOAD names, in its order, which is the loader's: the first one's malloc goes before that of any library.
+std::vector<KnownFile> preloaded_replacements(std::string_view preloaded) {
+    std::vector<KnownFile> found;
+    while (!preloaded.empty()) {
+        const std::size_t end = std::min(preloaded.find_first_of(": "), preloaded.size());
+        const std::string_view path = preloaded.substr(0, end);
+        const std::string_view name = path.substr(path.rfind('/') + 1);
+        preloaded.remove_prefix(std::min(end + 1, preloaded.size()));
+        std::copy_if(kReplacements.begin(), kReplacements.end(), std::back_inserter(found),
+                     [name](const KnownFile& known) { return name.starts_with(known.first); });
+    }
+    return found;
+}
+
 /// Debian's loader of musl is a link to its libc.so, and that is what is mapped.
 bool is_musl(const ProcessMapping& mapping) {
     return mapping.is_file() && mapping.file_name() == "libc.so" && mapping.path.find("musl") != std::string::npos;
@@ -71,7 +87,17 @@ bool is_musl(const ProcessMapping& mapping) {
 
 }  // namespace
 
-AllocatorInUse allocator_in_use(std::span<const ProcessMapping> mappings) {
+AllocatorInUse allocator_in_use(std::span<const ProcessMapping> mappings, std::string_view preloaded) {
+    for (const KnownFile& known : preloaded_replacements(preloaded)) {
+        if (const AllocatorInUse found = first_of(std::span{&known, 1}, mappings); found.kind != AllocatorKind::unknown) {
+            return found;
+        }
+    }
+    // Programs that write their title over their environment (redis, nginx) leave no LD_PRELOAD to read. Ours is seldom linked and then
+    // not used.
+    if (const AllocatorInUse own = first_of(std::span{kReplacements}.first(kOwnFiles), mappings); own.kind != AllocatorKind::unknown) {
+        return own;
+    }
     const AllocatorInUse found = first_of(kReplacements, mappings);
     if (found.kind != AllocatorKind::unknown) {
         return found;

@@ -48,7 +48,7 @@ private:
         result_.executable = process_.executable;
         result_.threads = process_.threads;
         result_.status_rss = process_.status_rss_bytes;
-        const doctor::AllocatorInUse in_use = doctor::allocator_in_use(mappings_);
+        const doctor::AllocatorInUse in_use = doctor::allocator_in_use(mappings_, process_.preloaded);
         result_.allocator = in_use.kind;
         result_.allocator_file = in_use.file;
         for (const ProcessMapping& mapping : mappings_) {

@@ -76,6 +76,19 @@ Result<Stat> read_stat(int pid) {
     return stat;
 }
 
+/// The value behind `name` ("HOME=") in a text of variables that end with a zero each; empty where there is none.
+std::string variable_in(std::string_view variables, std::string_view name) {
+    while (!variables.empty()) {
+        const std::size_t end = std::min(variables.find('\0'), variables.size());
+        const std::string_view variable = variables.substr(0, end);
+        if (variable.starts_with(name)) {
+            return std::string{variable.substr(name.size())};
+        }
+        variables.remove_prefix(std::min(end + 1, variables.size()));
+    }
+    return {};
+}
+
 /// A file of /proc that is gone, or whose process is, was not found.
 std::unexpected<Error> failure_of(int reason, std::size_t offset) {
     if (reason == EACCES || reason == EPERM) {
@@ -195,6 +208,7 @@ Result<ProcessFacts> read_process_facts(int pid) {
     process.threads = static_cast<std::uint32_t>(number_in(*status, "\nThreads:"));
     process.status_rss_bytes = number_in(*status, "\nVmRSS:") << 10;
     read_executable(process);
+    process.preloaded = variable_in(read_text(folder_of(pid) + "/environ").value_or(""), "LD_PRELOAD=");
     return process;
 }
 

@@ -23,6 +23,7 @@ struct ProcessFacts {
     int pid = 0;
     std::string name;        ///< as the kernel has it: at most 15 characters
     std::string executable;  ///< its path; empty when that may not be read
+    std::string preloaded;   ///< LD_PRELOAD as it was when the program began; empty when that may not be read
     std::uint64_t start_time = 0;
     std::uint64_t status_rss_bytes = 0;  ///< VmRSS: the kernel's own count, late by up to some pages a core or thread
     std::uint32_t user = 0;
