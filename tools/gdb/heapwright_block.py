@@ -2,6 +2,7 @@
 import gdb
 
 from heapwright_figures import thread_names, told, unit_bytes
+from heapwright_hands import at_hand, hands_of
 from heapwright_memory import FREE, LARGE, PAGE_BYTES, WANTS_NOTICE, Record, read_word
 from heapwright_mesh import Meshed
 from heapwright_places import bump_blocks, weight
@@ -11,14 +12,17 @@ MOST_ON_THE_WAY = 1000000  # blocks of one list
 
 def lists_of(span):
     """(address of the first block, what it means to be in the list) for each list of the span's blocks."""
-    yield span.free, "free: at hand for the next malloc"
     yield span.local_free, "free: released by its owner"
     yield span.remote & ~WANTS_NOTICE, "free: released by another thread, and not yet taken home"
 
 
 def lists_on_the_way(heap):
-    """The same for the lists that hold blocks of any span, on their way home."""
+    """The same for the lists that hold blocks of any span: kept at hand, or on their way home."""
     state, whole = (gdb.lookup_type(f"heapwright::heap::{name}").pointer() for name in ("ThreadState", "ThreadCache"))
+    for core in heap.cores():
+        for cache in heap.caches(core):
+            for first, _ in hands_of(cache):
+                yield first, "free: kept at hand by the thread that freed it, for its next malloc of this size"
     for cache in heap.caches(next(heap.cores())):
         yield int(gdb.Value(cache.address).cast(whole)["mail"]["first_"]["_M_b"]["_M_p"]), "free: released by another thread, in whose owner's mailbox it lies"
         if cache.direct_ != 0:  # the first member of the thread's state
@@ -53,6 +57,8 @@ def state_of_block(heap, span, block):
     first, last = ((at - span.start) // unit_bytes(span) for at in (block, block + span.block_bytes - 1))
     if any(span.pages >> unit & 1 for unit in range(first, last + 1)) and record is None:
         return "free: in pages that were given back"
+    if any(block in at_hand(heap, other) for other in heap.spans() if other.is_of_blocks and other.free != 0 and other.size_class == span.size_class):
+        return "free: at hand for the next malloc"
     for first, meaning in lists_of(span):
         steps = 0
         while first != 0:

@@ -1,6 +1,7 @@
 """The figures of the heap and of its spans, for heapwright's GDB commands."""
 import gdb
 
+from heapwright_hands import at_hand, hands_of
 from heapwright_memory import FREE, LARGE, METADATA, NOBODY, PAGE_BYTES, SLICE_BYTES, STATES, read_word
 from heapwright_mesh import Meshed
 from heapwright_places import cores, is_of_place, weight
@@ -37,8 +38,9 @@ def statistics(heap):
             sums["small_blocks"] += blocks
             sums["allocated_bytes"] += bytes_in_them
         elif span.is_of_blocks and (not span.is_private or is_of_place(heap, span, places)):
-            sums["small_blocks"] += span.held
-            sums["allocated_bytes"] += span.held * span.block_bytes
+            held = span.live - sum(1 for _ in at_hand(heap, span))
+            sums["small_blocks"] += held
+            sums["allocated_bytes"] += held * span.block_bytes
             sums["absent_bytes"] += absent_units(span) * unit_bytes(span)
         else:
             continue
@@ -47,6 +49,9 @@ def statistics(heap):
     for cache in heap.caches(next(heap.cores())):
         sums["threads"] += 1 if cache.heap_ != 0 and cache.thread_ != NOBODY else 0
         sums["metadata_bytes"] += heap.cache.bytes
+        for first, kept in hands_of(cache):  # in their spans they count as live
+            sums["small_blocks"] -= kept
+            sums["allocated_bytes"] -= kept * heap.span_of(first).block_bytes
     sums["allocated_bytes"] += sums["large_bytes"]
     sums["meshed"], sums["shared_bytes"] = meshed.spans_and_bytes()
     sums["resident_bytes"] = sums["active_bytes"] - sums["absent_bytes"] + sums["dirty_bytes"] + sums["metadata_bytes"] - sums["shared_bytes"]
@@ -83,7 +88,7 @@ def by_class(heap):
     for span in heap.spans():
         if span.is_of_blocks:
             sums = classes.setdefault(span.block_bytes, [0, 0, 0])
-            for index, figure in enumerate((1, span.held, span.capacity)):
+            for index, figure in enumerate((1, span.live - sum(1 for _ in at_hand(heap, span)), span.capacity)):
                 sums[index] += figure
         elif span.owner in slices:
             slices[span.owner] += max(span.slices, 1)

@@ -50,14 +50,6 @@ class Record:
         return min(self.countdown + self.floor, self.capacity)
 
     @property
-    def held(self):
-        """What the program holds: live blocks but for those at hand. A damaged list ends where it leaves the span."""
-        held, block = self.live, self.free
-        while held > 0 and self.start <= block < self.start + self.carved * self.block_bytes:
-            held, block = held - 1, read_word(block)
-        return held
-
-    @property
     def thread(self):
         return 0 if self.owner in (ABANDONED, NOBODY) else self.owner & ~15
 
@@ -112,9 +104,11 @@ class Heap:
     def spans(self):
         return (span for region in self.regions() for span in self.spans_of(region))
 
+    def region_of(self, address):
+        return next((region for region in self.regions() if region.base_ <= address < region.base_ + region.bytes_), None)
+
     def span_of(self, address):
         """The span or free run that the address lies in; None outside of the heap's slices."""
-        for region in self.regions():
-            if region.base_ <= address < region.base_ + region.bytes_:
-                return next((span for span in self.spans_of(region) if span.place <= address < span.place + max(span.slices, 1) * SLICE_BYTES), None)
-        return None
+        if (region := self.region_of(address)) is None:
+            return None
+        return next((span for span in self.spans_of(region) if span.place <= address < span.place + max(span.slices, 1) * SLICE_BYTES), None)

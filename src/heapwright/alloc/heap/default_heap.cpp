@@ -77,17 +77,23 @@ void release_small(Span* span, FreeBlock* block) noexcept {
             return;
         }
         if (owner == (self | heap::owner::kFullBit)) {
-            span->cache.load(std::memory_order_relaxed)->take_home(span, block, block, 1);  // this thread's own
-            heap::note_freed_in_spans();
+            if (span->cache.load(std::memory_order_relaxed)->take_home_full(span, block)) {  // this thread's own
+                heap::note_freed_in_spans();
+            }
             return;
         }
-        ThreadCache* const cache = heap::cache_of_thread();
+        ThreadCache* cache = heap::t_state.cache;
+        if (HEAPWRIGHT_UNLIKELY(cache == nullptr)) {
+            cache = heap::cache_of_thread();
+        }
         if (cache == nullptr || span->is_private) {  // which does not change while the block lives
             heap::push_remote(span, block, block);
             return;
         }
         if (owner != heap::owner::kAbandoned) {
-            heap::t_state.outbox.add(span, block);
+            if (!cache->keep_of_other(span, block)) {
+                heap::t_state.outbox.add(span, block);
+            }
             return;
         }
         static_cast<void>(cache->adopt(span));  // by us or by somebody: look again
@@ -184,7 +190,7 @@ HEAPWRIGHT_NOINLINE void* allocate_slow(std::size_t bytes, const std::uintptr_t*
         return allocate_large_slow(bytes);
     }
     if (ThreadCache* const cache = heap::t_state.cache; HEAPWRIGHT_LIKELY(cache != nullptr)) {
-        const SizeClass size_class = heap::class_of(bytes);
+        const SizeClass size_class = bytes <= heap::kDirectBytes ? heap::kClassOfStep[(bytes + 7) / 8] : heap::class_of(bytes);
         FreeBlock* const block = cache->take_at_hand(size_class);
         return HEAPWRIGHT_LIKELY(block != nullptr) ? block : refill(*cache, size_class);
     }
@@ -252,6 +258,12 @@ HEAPWRIGHT_NOINLINE void release_slow(void* block) noexcept {
         Span* const span = heap::g_first_records + (offset >> heap::kSliceLog2);
         // Does not become another kind of span while the block lives.
         const std::uintptr_t owner = span->owner.load(std::memory_order_relaxed);
+        ThreadCache* const cache = heap::t_state.cache;
+        const bool is_of_other = heap::owner::is_thread(owner) && (owner ^ heap::thread_pointer()) > heap::owner::kFullBit;
+        if (HEAPWRIGHT_LIKELY(is_of_other && span->slices == 1 && cache != nullptr) &&
+            cache->keep_of_other(span, static_cast<FreeBlock*>(block))) {
+            return;
+        }
         if (HEAPWRIGHT_LIKELY(owner != heap::owner::kInterior)) {
             release_in(span, owner, block);
             return;
@@ -287,11 +299,11 @@ bool resize_in_place(void* block, std::size_t bytes) noexcept {
 
 std::size_t trim() noexcept {
     const os::LockGuard guard(heap::turn_lock());
-    heap::t_state.outbox.flush();
     if (ThreadCache* const cache = heap::t_state.cache; cache != nullptr) {
         cache->shed();
     }
     heap::shed_places();
+    heap::t_state.outbox.flush();
     heap::g_default_core.forward_mail(false);
     heap::g_default_core.sweep_abandoned();
     const std::size_t in_spans = heap::visit_all();

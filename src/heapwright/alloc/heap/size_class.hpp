@@ -64,6 +64,17 @@ inline constexpr std::uint32_t kMostSpanSlices = slices_of(kClassCount - 1);
 inline constexpr std::size_t kDirectBytes = 1024;
 inline constexpr std::size_t kDirectSteps = kDirectBytes / 8 + 1;
 
+/// The classes that it serves are those below this one.
+inline constexpr SizeClass kDirectClasses = class_of(kDirectBytes) + 1;
+/// class_of() of those sizes, by (bytes + 7) / 8: where sizes are mixed, its branches would follow no pattern.
+inline constexpr std::array<SizeClass, kDirectSteps> kClassOfStep = [] {
+    std::array<SizeClass, kDirectSteps> classes{};
+    for (std::size_t step = 0; step < kDirectSteps; ++step) {
+        classes[step] = class_of(step * 8);
+    }
+    return classes;
+}();
+
 /// The steps of one class in that table: [first, last].
 struct DirectSteps {
     std::uint8_t first = 1;

@@ -15,18 +15,22 @@ namespace heapwright::heap {
 
 namespace {
 
-/// The blocks that malloc can still take. Their thread may take and write to them meanwhile, so each step is checked;
-/// what is read is mapped in any case.
+/// The blocks that malloc can still take, also those of other spans. Their thread may take and write to them meanwhile, so each step is
+/// checked; what is read is mapped in any case.
 #if HEAPWRIGHT_UNDER_TSAN
 __attribute__((no_sanitize("thread")))
 #endif
 std::uint64_t
-unused_blocks(const Span& span) noexcept {
-    const std::uint64_t most = std::min(span.live(), span.capacity);
-    const std::size_t bytes = std::size_t{span.carved} * span.block_bytes;
+unused_blocks(const Span& active) noexcept {
+    constexpr std::uint64_t kMoreThanAreKept = 256;
     std::uint64_t count = 0;
-    for (const FreeBlock* block = span.free; block != nullptr && count < most; block = block->next) {
-        if (static_cast<std::size_t>(reinterpret_cast<const char*>(block) - span.start) >= bytes) {
+    for (const FreeBlock* block = active.free; block != nullptr && count < active.capacity + kMoreThanAreKept; block = block->next) {
+        const Span* span = find_span(block);
+        if (span != nullptr && span->owner.load(std::memory_order_relaxed) == owner::kInterior) {  // a hint, as all here
+            span -= span->head_distance;
+        }
+        if (span == nullptr || span->size_class != active.size_class ||
+            static_cast<std::size_t>(reinterpret_cast<const char*>(block) - span->start) >= std::size_t{span->carved} * span->block_bytes) {
             break;
         }
         ++count;
@@ -38,7 +42,7 @@ unused_blocks(const Span& span) noexcept {
 #if HEAPWRIGHT_UNDER_TSAN
 __attribute__((no_sanitize("thread")))
 #endif
-void add_span(HeapStatistics& sum, const Span& span) noexcept {
+void add_span(HeapStatistics& sum, HeapStatistics& kept, const Span& span) noexcept {
     ++sum.spans;
     sum.active_bytes += std::uint64_t{span.slices} * kSliceBytes;
     if (span.owner.load(std::memory_order_relaxed) == owner::kLarge) {  // listed only in a Heap object's heap
@@ -47,21 +51,32 @@ void add_span(HeapStatistics& sum, const Span& span) noexcept {
         return;
     }
     sum.absent_bytes += absent_bytes(span.pages, span.slices);
-    const std::uint64_t live = std::min(span.live(), span.capacity) - unused_blocks(span);
+    const std::uint64_t live = std::min(span.live(), span.capacity);
     sum.small_blocks += live;
     sum.allocated_bytes += live * span.block_bytes;
+    const std::uint64_t unused = unused_blocks(span);
+    kept.small_blocks += unused;
+    kept.allocated_bytes += unused * span.block_bytes;
 }
 
 }  // namespace
 
 void add_heap(HeapStatistics& sum, HeapCore& core) noexcept {
+    HeapStatistics kept;  // at hand, and counted as live, in whatever span
     core.for_each_cache([&](ThreadCache& cache) {
         const os::LockGuard guard(cache.lock());
         sum.threads += cache.is_attached() && !cache.serves_everybody() ? 1U : 0U;
         sum.metadata_bytes += sizeof(cache);
-        cache.for_each_span([&](const Span& span) { add_span(sum, span); });
+        cache.for_each_span([&](const Span& span) { add_span(sum, kept, span); });
+        for (unsigned number = 0; number < kClassCount; ++number) {
+            const auto size_class = static_cast<SizeClass>(number);
+            kept.small_blocks += cache.kept_blocks(size_class);
+            kept.allocated_bytes += cache.kept_blocks(size_class) * bytes_of(size_class);
+        }
     });
-    core.for_each_abandoned([&](const Span& span) { add_span(sum, span); });
+    core.for_each_abandoned([&](const Span& span) { add_span(sum, kept, span); });
+    sum.small_blocks -= std::min(kept.small_blocks, sum.small_blocks);
+    sum.allocated_bytes -= std::min(kept.allocated_bytes, sum.allocated_bytes);
 }
 
 }  // namespace heapwright::heap

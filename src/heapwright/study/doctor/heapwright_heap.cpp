@@ -11,6 +11,9 @@ namespace {
 constexpr std::uint64_t kMostData = std::uint64_t{64} << 20;
 constexpr std::uint32_t kMostRegions = 4096;
 constexpr std::uint32_t kMostSlices = 1U << 26;
+/// Blocks of up to this size may be at hand in the list of another span of their class; more of them than there can be.
+constexpr std::uint32_t kMostMixedBytes = 1024;
+constexpr std::size_t kMostKept = 256;
 
 template <class T>
 T field(std::span<const std::byte> record, std::uint32_t offset) {
@@ -78,10 +81,16 @@ private:
 
     enum class Block : std::uint8_t { live, free, cached };
 
-    /// Marks the blocks of a list; one that leaves the span is not believed any further.
+    /// Marks the blocks of a list; one that leaves the span is not believed any further. Among short blocks at hand may be some of other
+    /// spans, where they count as live.
     void mark(std::uint64_t block, Block as, std::uint64_t from, std::uint32_t block_bytes) {
         const std::uint64_t first = block;
-        for (std::size_t steps = 0; block != 0 && steps <= blocks_.size(); ++steps) {
+        const bool may_be_mixed = as == Block::cached && block_bytes <= kMostMixedBytes;
+        for (std::size_t steps = 0; block != 0 && steps <= blocks_.size() + kMostKept; ++steps) {
+            if (may_be_mixed && (block < from || block - from >= memory_of_span_.size())) {
+                block = memory_.object<std::uint64_t>(block).value_or(0);
+                continue;
+            }
             const std::uint64_t index = (block - from) / block_bytes;
             if (block < from || index >= blocks_.size() || (block - from) % block_bytes != 0 || blocks_[index] != Block::live) {
                 figures_.damaged += block == first ? 0U : 1U;

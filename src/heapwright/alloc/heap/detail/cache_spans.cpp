@@ -3,6 +3,7 @@
 #include <utility>
 
 #include <heapwright/alloc/heap/detail/heap_core.hpp>
+#include <heapwright/alloc/heap/detail/regions.hpp>
 #include <heapwright/alloc/heap/detail/span_chain.hpp>
 #include <heapwright/alloc/heap/detail/thread_cache.hpp>
 #include <heapwright/alloc/heap/detail/visitor.hpp>
@@ -23,6 +24,12 @@ void ThreadCache::forget() noexcept {
     }
     lists_.fill({});
     borrowed_.fill(0);
+    for (Hand& hand : hands_) {
+        hand.first = nullptr;
+        hand.count.store(0, std::memory_order_relaxed);  // nobody's now
+        hand.most = 0;
+        hand.is_handed_out = false;
+    }
     spans_most_ = 0;
     const os::LockGuard guard(lock_);  // as in attach()
     heap_ = nullptr;
@@ -32,6 +39,7 @@ void ThreadCache::forget() noexcept {
 
 void ThreadCache::detach() noexcept {
     const os::LockGuard guard(visit_lock_);
+    empty_hands();
     while (Span* const span = all_) {
         drop(span);
         take_back_unused(span);
@@ -107,6 +115,21 @@ const char* ThreadCache::broken_invariant() const noexcept {
         const bool is_block = span->owner.load(std::memory_order_relaxed) == owner::kLarge;  // as above
         if (const char* const broken = is_block ? nullptr : span->broken_invariant(); broken != nullptr) {
             return broken;
+        }
+    }
+    for (unsigned number = 0; number < kClassCount; ++number) {
+        const auto of_class = [number](const FreeBlock* first) {
+            std::uint32_t count = 0;
+            for (const FreeBlock* block = first; block != nullptr; block = block->next, ++count) {
+                if (record_of_first(find_span(block))->size_class != number) {
+                    return ~std::uint32_t{0};
+                }
+            }
+            return count;
+        };
+        if (of_class(hands_[number].first) != kept_blocks(static_cast<SizeClass>(number)) ||
+            of_class(active_[number]->free) == ~std::uint32_t{0}) {
+            return "TC3: a block at hand is of another class, or not counted";
         }
     }
     for (const Lists& lists : lists_) {

@@ -58,7 +58,7 @@ void ThreadCache::open_mail() noexcept {
         if (!is_ours) {
             forward(span, block, this);
         } else if (!is_at_home(strangeness)) {
-            take_home(span, block, block, 1);
+            static_cast<void>(take_home_full(span, block));
         } else if (push_home(span, block, strangeness)) {
             static_cast<void>(on_countdown(span));
         }

@@ -32,6 +32,8 @@ inline constexpr std::uintptr_t kBump = 12;       ///< a chunk of a bump place, 
 
 /// Whether it is large, abandoned, or a chunk of a bump place.
 [[nodiscard]] constexpr bool is_unusual(std::uintptr_t owner) noexcept { return (owner & kLarge) != 0; }
+/// Whether it is a thread, whatever it asks for.
+[[nodiscard]] constexpr bool is_thread(std::uintptr_t owner) noexcept { return owner > kBump && !is_unusual(owner); }
 /// Whether the span is a chunk of a bump place (detail/bump.hpp), whose blocks have headers and no lists.
 [[nodiscard]] constexpr bool is_bump(std::uintptr_t owner) noexcept { return (owner & kBump) == kBump; }
 }  // namespace owner
@@ -68,7 +70,7 @@ private:
 struct alignas(2 * kCacheLineBytes) Span {
     // The owner's line. Others read only `owner` and what never changes while the span exists.
     std::atomic<std::uintptr_t> owner{owner::kFree};
-    FreeBlock* free = nullptr;        ///< what malloc takes from
+    FreeBlock* free = nullptr;        ///< what malloc takes from; of an active span: blocks of other spans, too (hand.cpp)
     FreeBlock* local_free = nullptr;  ///< what the owner freed since
     std::uint32_t countdown = 0;      ///< frees until something is to be done
     std::uint32_t floor = 0;          ///< live blocks at that moment
@@ -79,7 +81,7 @@ struct alignas(2 * kCacheLineBytes) Span {
     SizeClass size_class = 0;
     SpanStanding state = SpanState::active;
     bool is_fresh = false;    ///< what is not carved yet reads as zero
-    bool is_dirty = false;    ///< of each slice: its memory may be resident while it is free
+    bool is_private = false;  ///< of a Heap object: other threads' frees must not wait in an outbox
     std::uint32_t stamp = 0;  ///< of each free slice: the clock's turn when it became so; of a span put aside as well, 0: seen since
     char* start = nullptr;    ///< the first byte
 
@@ -93,7 +95,7 @@ struct alignas(2 * kCacheLineBytes) Span {
     Span* notice_next = nullptr;
     std::uint32_t pages = 0;          ///< OS pages that a large block may use; of a bump chunk, its place; in a span of blocks: absent()
     std::uint16_t head_distance = 0;  ///< of an interior slice: records back to the head
-    bool is_private = false;          ///< of a Heap object: other threads' frees must not wait in an outbox
+    bool is_dirty = false;            ///< of each slice: its memory may be resident while it is free
     bool is_noticed = false;          ///< in the cache's list of notices; changes under its lock
 
     [[nodiscard]] std::uint32_t live() const noexcept { return countdown + floor; }

@@ -65,6 +65,10 @@ void ThreadCache::set_active(SizeClass size_class, Span* span) noexcept {
 
 FreeBlock* ThreadCache::refill(SizeClass size_class, bool may_borrow, bool& is_zero) noexcept {
     is_zero = false;
+    if (FreeBlock* const kept = hand_out_kept(size_class); kept != nullptr) {
+        return kept;
+    }
+    open_hand(size_class);
     if (mail.has_mail()) {
         open_mail();
     }
@@ -270,6 +274,11 @@ bool ThreadCache::settle(Span* span) noexcept {
 
 void ThreadCache::take_home(Span* span, FreeBlock* first, FreeBlock* last, std::uint32_t count) noexcept {
     const os::LockGuard guard(visit_lock_);
+    take_home_locked(span, first, last, count);
+}
+
+/// Requires: visit_lock() held.
+void ThreadCache::take_home_locked(Span* span, FreeBlock* first, FreeBlock* last, std::uint32_t count) noexcept {
     ++passages_;
     if (HEAPWRIGHT_UNLIKELY(span->is_meshed()) && span->state != SpanState::active) {
         take_home_meshed(span, first, count);
@@ -304,6 +313,7 @@ void ThreadCache::put_actives_aside_if_shrunk() noexcept {
 }
 
 void ThreadCache::put_actives_aside() noexcept {
+    empty_hands();
     for (unsigned number = 0; number < kClassCount; ++number) {
         const auto size_class = static_cast<SizeClass>(number);
         if (Span* const span = active_[size_class]; span != &g_no_blocks) {

@@ -27,6 +27,7 @@ extern constinit std::array<bool, kDirectSteps> g_planned_steps;
 ///
 ///   TC1  every span of the cache is in its list of all spans, and names the cache
 ///   TC2  spans in state dense or airy are in the list of their class and state; no others are in one
+///   TC3  blocks that are kept at hand are of their class, and as many as counted; so are all that malloc takes from
 ///
 /// Thread safety: the owning thread, except where a member says otherwise.
 class ThreadCache {
@@ -55,14 +56,43 @@ public:
         return HEAPWRIGHT_LIKELY(span->free != nullptr) ? pop(span) : refill(size_class, may_borrow, is_zero);
     }
 
-    /// A block of the class, or nullptr where the active span has none at hand.
+    /// A block of the class, or nullptr where neither the active span has one, nor the hand one of a class that is not direct.
     [[nodiscard]] HEAPWRIGHT_ALWAYS_INLINE FreeBlock* take_at_hand(SizeClass size_class) noexcept {
         Span* const span = active_[size_class];
-        return HEAPWRIGHT_LIKELY(span->free != nullptr) ? pop(span) : nullptr;
+        if (HEAPWRIGHT_LIKELY(span->free != nullptr)) {
+            return pop(span);
+        }
+        return size_class < kDirectClasses ? nullptr : take_kept(size_class);
+    }
+    /// Keeps a block that this thread freed for the next malloc of its class, if it allocates that class and keeps few: a block of
+    /// another thread, or of an own span that is full. In its span it goes on to count as live. Returns whether it did.
+    [[nodiscard]] HEAPWRIGHT_ALWAYS_INLINE bool keep(SizeClass size_class, FreeBlock* block) noexcept {
+        Hand& hand = hands_[size_class];
+        const std::uint8_t count = hand.count.load(std::memory_order_relaxed);  // only this thread writes it
+        if (count >= hand.most) {
+            return false;
+        }
+        block->next = hand.first;
+        std::atomic_signal_fence(std::memory_order_acq_rel);  // a child of fork loses the block rather than have it twice
+        hand.first = block;
+        hand.count.store(static_cast<std::uint8_t>(count + 1), std::memory_order_relaxed);  // as above
+        return true;
+    }
+    /// keep() of a block of another thread's span. Requires: its owner is_thread(), and not this one.
+    [[nodiscard]] HEAPWRIGHT_ALWAYS_INLINE bool keep_of_other(Span* span, FreeBlock* block) noexcept {
+        // Blocks of a Heap object are in its account, and those that leave their span had better not live again.
+        return !span->is_private && span->state != SpanState::leaving && keep(span->size_class, block);
+    }
+    /// Blocks of the class in its hand. Any thread.
+    [[nodiscard]] std::uint32_t kept_blocks(SizeClass size_class) const noexcept {
+        return hands_[size_class].count.load(std::memory_order_relaxed);  // a figure
     }
 
     /// The owner frees a list of blocks, also into a span that was full. Requires: this cache's span.
     void take_home(Span* span, FreeBlock* first, FreeBlock* last, std::uint32_t count) noexcept;
+    /// The same of one block into a span that is full, and that the thread asks about: where spans hold few blocks, it is kept.
+    /// Returns whether memory may have become free.
+    bool take_home_full(Span* span, FreeBlock* block) noexcept;
     /// Takes home what lies in the mailbox.
     void open_mail() noexcept;
     /// Sends what lies in the mailbox on to the spans, because the thread is gone or sleeps. Any thread; `adopter`: its cache, if
@@ -135,6 +165,28 @@ private:
         Span* airy = nullptr;
     };
 
+    /// Blocks that are kept at hand, whosever they are.
+    struct Hand {
+        FreeBlock* first = nullptr;
+        std::atomic<std::uint8_t> count{0};  // changed by the thread alone, and looked at by statistics: no order is needed
+        std::uint8_t most = 0;               // 0 until malloc finds nothing
+        bool is_handed_out = false;          // what malloc takes from may hold such blocks
+    };
+    [[nodiscard]] HEAPWRIGHT_ALWAYS_INLINE FreeBlock* take_kept(SizeClass size_class) noexcept {
+        Hand& hand = hands_[size_class];
+        FreeBlock* const block = hand.first;
+        if (block != nullptr) {
+            hand.first = block->next;
+            const std::uint8_t count = hand.count.load(std::memory_order_relaxed);              // only this thread writes it
+            hand.count.store(static_cast<std::uint8_t>(count - 1), std::memory_order_relaxed);  // as above
+        }
+        return block;
+    }
+    [[nodiscard]] FreeBlock* hand_out_kept(SizeClass size_class) noexcept;
+    void open_hand(SizeClass size_class) noexcept;
+    void send_home(FreeBlock* block) noexcept;
+    void empty_hands() noexcept;
+
     void set_active(SizeClass size_class, Span* span) noexcept;
     void forget() noexcept;
     void replace_active(Span* active, Span* span) noexcept;
@@ -147,6 +199,7 @@ private:
     [[nodiscard]] SizeClass lender_of(SizeClass size_class) noexcept;
     [[nodiscard]] Span* take_new(SizeClass size_class) noexcept;
     void answer_notices(unsigned most) noexcept;
+    void take_home_locked(Span* span, FreeBlock* first, FreeBlock* last, std::uint32_t count) noexcept;
     void take_home_meshed(Span* span, FreeBlock* first, std::uint32_t count) noexcept;
     void release(Span* span) noexcept;
     bool settle(Span* span) noexcept;
@@ -162,6 +215,7 @@ private:
     std::array<Span*, kClassCount> active_{};
     std::array<Lists, kClassCount> lists_{};
     std::array<std::uint8_t, kClassCount> borrowed_{};
+    std::array<Hand, kClassCount> hands_{};
 
     std::atomic<std::uint32_t> openings_{0};       // of the mailbox; compared only, nothing is read through it
     std::atomic<std::uint32_t> openings_seen_{0};  // when forward_stale_mail() looked last, as above

@@ -1,0 +1,100 @@
+// Blocks at hand: what this thread freed of other threads' spans, and of spans of its own that are full, for its next malloc of their
+// size, while they are in the processor's cache. Nothing about their spans changes, no lock is taken, and nobody is told.
+#include <algorithm>
+
+#include <heapwright/alloc/heap/detail/mesher.hpp>
+#include <heapwright/alloc/heap/detail/regions.hpp>
+#include <heapwright/alloc/heap/detail/thread_cache.hpp>
+#include <heapwright/alloc/heap/detail/thread_state.hpp>
+
+namespace heapwright::heap {
+
+namespace {
+
+/// So much of a class is kept at most, and so many blocks, because each may keep a span: of short ones, and of long ones.
+constexpr std::size_t kMostShort = 128;
+constexpr std::size_t kMostShortBytes = std::size_t{16} << 10;
+constexpr std::size_t kMostLong = 16;
+constexpr std::size_t kMostLongBytes = std::size_t{32} << 10;
+/// What is done once for the first free into a full span serves the others, too, if it has many blocks: those are not kept.
+constexpr std::uint32_t kLeastKeptBytes = 2048;
+
+constexpr std::uint8_t most_of(SizeClass size_class) noexcept {
+    const std::size_t bytes = bytes_of(size_class);
+    const bool is_short = size_class < kDirectClasses;
+    return static_cast<std::uint8_t>(is_short ? std::min(kMostShortBytes / bytes, kMostShort)
+                                              : std::clamp<std::size_t>(kMostLongBytes / bytes, 1, kMostLong));
+}
+static_assert(most_of(0) == kMostShort && most_of(kClassCount - 1) == 1);
+
+}  // namespace
+
+/// Malloc found nothing in the list that it takes from: a block that is kept, and of short ones, all others become that list.
+FreeBlock* ThreadCache::hand_out_kept(SizeClass size_class) noexcept {
+    Span* const active = active_[size_class];
+    Hand& hand = hands_[size_class];
+    if (size_class >= kDirectClasses || active == &g_no_blocks || hand.first == nullptr) {
+        return take_kept(size_class);
+    }
+    FreeBlock* const block = hand.first;
+    hand.first = nullptr;
+    hand.count.store(0, std::memory_order_relaxed);       // only this thread writes it
+    std::atomic_signal_fence(std::memory_order_acq_rel);  // a child of fork loses the blocks rather than have them twice
+    hand.is_handed_out = true;
+    active->free = block->next;
+    return block;
+}
+
+/// Malloc found nothing at all: from now on blocks of the class are kept.
+void ThreadCache::open_hand(SizeClass size_class) noexcept {
+    // Where spans are meshed, blocks of sparse spans had better not live again.
+    hands_[size_class].most = may_mesh() ? std::uint8_t{0} : most_of(size_class);
+}
+
+bool ThreadCache::take_home_full(Span* span, FreeBlock* block) noexcept {
+    if (span->block_bytes > kLeastKeptBytes && span->state == SpanState::full && keep(span->size_class, block)) {
+        return false;
+    }
+    take_home(span, block, block, 1);
+    return true;
+}
+
+/// Requires: visit_lock() held.
+void ThreadCache::send_home(FreeBlock* block) noexcept {
+    Span* const span = record_of_first(find_span(block));
+    if (span->cache.load(std::memory_order_relaxed) == this) {  // only this thread makes it so
+        take_home_locked(span, block, block, 1);
+    } else {
+        push_remote(span, block, block);
+    }
+}
+
+/// Sends home what is kept, and keeps nothing until malloc needs it. Requires: visit_lock() held.
+void ThreadCache::empty_hands() noexcept {
+    for (unsigned number = 0; number < kClassCount; ++number) {
+        Hand& hand = hands_[number];
+        hand.most = 0;
+        while (FreeBlock* const block = hand.first) {
+            hand.first = block->next;
+            std::atomic_signal_fence(std::memory_order_acq_rel);  // a child of fork loses the block rather than have it twice
+            send_home(block);
+        }
+        hand.count.store(0, std::memory_order_relaxed);  // this thread's own, or nobody's
+        Span* const active = active_[number];
+        if (hand.is_handed_out && active != &g_no_blocks) {
+            FreeBlock** link = &active->free;
+            while (FreeBlock* const block = *link) {
+                if (record_of_first(find_span(block)) == active) {
+                    link = &block->next;
+                } else {
+                    *link = block->next;
+                    std::atomic_signal_fence(std::memory_order_acq_rel);  // as above
+                    send_home(block);
+                }
+            }
+        }
+        hand.is_handed_out = false;
+    }
+}
+
+}  // namespace heapwright::heap

@@ -1,0 +1,176 @@
+// Blocks that a thread keeps at hand when it frees them: whose they may be, how many, and where they go when they are not wanted.
+#include <cstddef>
+#include <cstring>
+#include <functional>
+#include <thread>
+#include <vector>
+
+#include <doctest/doctest.h>
+
+#include <heapwright/alloc/heap/default_heap.hpp>
+#include <heapwright/alloc/heap/detail/heap_core.hpp>
+#include <heapwright/alloc/heap/evacuation.hpp>
+#include <heapwright/alloc/heap/heap.hpp>
+
+namespace heapwright::test {
+
+namespace {
+
+constexpr std::size_t kBytes = 2048;  // 32 in a span, of which two are carved at first; no other size lends them
+
+void* filled(std::size_t bytes) {
+    void* const block = default_heap::allocate(bytes);
+    std::memset(block, 0x33, bytes);
+    return block;
+}
+
+std::vector<void*> filled_blocks(std::size_t count) {
+    std::vector<void*> blocks(count);
+    for (void*& block : blocks) {
+        block = filled(kBytes);
+    }
+    return blocks;
+}
+
+void release_all(const std::vector<void*>& blocks) {
+    for (void* const block : blocks) {
+        default_heap::release(block);
+    }
+}
+
+/// A thread that allocated blocks of the size, and whose next malloc finds none at hand.
+void in_other_thread(const std::function<void()>& act) {
+    std::thread([&] {
+        const std::vector<void*> own = filled_blocks(2);
+        act();
+        release_all(own);
+    }).join();
+}
+
+bool is_sound() { return heap::g_default_core.broken_invariant() == nullptr; }
+
+}  // namespace
+
+TEST_CASE("long blocks freed into full spans are used again first, and few are kept where many are freed") {
+    Heap heap;
+    constexpr std::size_t kLong = 4096;  // sixteen in a span
+    std::vector<void*> blocks;
+    while (blocks.size() < 160) {
+        blocks.push_back(heap.allocate(kLong));
+        std::memset(blocks.back(), 0x11, kLong);
+    }
+    const HeapStatistics full = heap.statistics();
+    for (int round = 0; round < 100; ++round) {
+        for (const std::size_t index : {std::size_t{3}, std::size_t{20}, std::size_t{40}, std::size_t{60}}) {
+            heap.release(blocks[index]);
+        }
+        CHECK(heap.statistics().small_blocks == full.small_blocks - 4);
+        CHECK(heap.broken_invariant() == nullptr);
+        for (const std::size_t index : {std::size_t{60}, std::size_t{40}, std::size_t{20}, std::size_t{3}}) {
+            void* const expected = blocks[index];
+            blocks[index] = heap.allocate(kLong);
+            CHECK(blocks[index] == expected);
+            std::memset(blocks[index], 0x22, kLong);
+        }
+    }
+    CHECK(heap.statistics().allocated_bytes == full.allocated_bytes);
+    for (std::size_t index = 0; index < blocks.size(); index += 2) {
+        heap.release(blocks[index]);
+        CHECK(heap.broken_invariant() == nullptr);
+    }
+    CHECK(heap.statistics().small_blocks == full.small_blocks - 80);
+    for (std::size_t index = 1; index < blocks.size(); index += 2) {
+        heap.release(blocks[index]);
+    }
+    CHECK(heap.statistics().small_blocks == full.small_blocks - 160);
+    CHECK(heap.statistics().spans <= 3);
+    CHECK(heap.broken_invariant() == nullptr);
+}
+
+TEST_CASE("blocks kept by a thread that ends are free again") {
+    Heap heap;
+    std::vector<void*> blocks(160);
+    std::thread([&] {
+        for (void*& block : blocks) {
+            block = heap.allocate(5000);
+        }
+        for (const std::size_t index : {std::size_t{5}, std::size_t{30}, std::size_t{50}}) {
+            heap.release(blocks[index]);
+            blocks[index] = nullptr;
+        }
+    }).join();
+    CHECK(heap.statistics().small_blocks == 157);
+    CHECK(heap.broken_invariant() == nullptr);
+    for (void* const block : blocks) {
+        if (block != nullptr) {
+            heap.release(block);
+        }
+    }
+    CHECK(heap.broken_invariant() == nullptr);
+}
+
+TEST_CASE("a block of another thread serves the next malloc of who freed it") {
+    const std::vector<void*> blocks = filled_blocks(40);
+    in_other_thread([&] {
+        for (int round = 0; round < 50; ++round) {
+            const HeapStatistics before = default_heap::statistics();
+            default_heap::release(blocks[7]);
+            default_heap::release(blocks[30]);
+            CHECK(default_heap::statistics().small_blocks == before.small_blocks - 2);
+            CHECK(is_sound());
+            CHECK(filled(kBytes) == blocks[30]);
+            CHECK(filled(kBytes) == blocks[7]);
+            CHECK(default_heap::statistics().allocated_bytes == before.allocated_bytes);
+        }
+    });
+    release_all(blocks);
+    CHECK(is_sound());
+}
+
+TEST_CASE("a thread that allocates none of a size keeps none, and one that does keeps few") {
+    constexpr std::size_t kMany = 640;
+    std::vector<void*> blocks = filled_blocks(kMany);
+    const HeapStatistics full = default_heap::statistics();
+    std::thread([&] { release_all(blocks); }).join();
+    CHECK(default_heap::trim() + 1 != 0);
+    CHECK(default_heap::statistics().small_blocks <= full.small_blocks - kMany);
+    blocks = filled_blocks(kMany);
+    const HeapStatistics again = default_heap::statistics();
+    in_other_thread([&] {
+        release_all(blocks);
+        CHECK(is_sound());
+    });
+    CHECK(default_heap::trim() + 1 != 0);
+    CHECK(default_heap::statistics().small_blocks <= again.small_blocks - kMany);
+    CHECK(is_sound());
+}
+
+TEST_CASE("while a thread moves its blocks, others keep none of them") {
+    std::vector<void*> blocks = filled_blocks(320);
+    for (std::size_t index = 0; index < blocks.size(); ++index) {
+        if (index % 32 > 3) {
+            default_heap::release(blocks[index]);
+            blocks[index] = nullptr;
+        }
+    }
+    const Evacuation evacuation;
+    void* moving = nullptr;
+    for (void* const block : blocks) {
+        moving = block != nullptr && Evacuation::should_move(block) ? block : moving;
+    }
+    REQUIRE(moving != nullptr);
+    in_other_thread([&] {
+        default_heap::release(moving);
+        void* const block = filled(kBytes);
+        CHECK(block != moving);
+        default_heap::release(block);
+    });
+    for (void* const block : blocks) {
+        if (block != moving) {
+            default_heap::release(block);
+        }
+    }
+    CHECK(is_sound());
+}
+
+}  // namespace heapwright::test
