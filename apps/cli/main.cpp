@@ -33,6 +33,7 @@ int run_command_line(int count, char** words) {
     add_report(app, status);
     add_advise(app, status);
     add_replay(app, status);
+    add_bench(app, status);
     add_diff(app, status);
     add_export(app, status);
     if (count == 1) {

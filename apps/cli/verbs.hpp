@@ -16,5 +16,6 @@ void add_doctor(CLI::App& app, int& status);
 void add_tune(CLI::App& app, int& status);
 void add_run(CLI::App& app, int& status);
 void add_config(CLI::App& app, int& status);
+void add_bench(CLI::App& app, int& status);
 
 }  // namespace heapwright::cli
