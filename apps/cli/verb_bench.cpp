@@ -32,11 +32,23 @@ namespace {
 using Unit = BenchFigure::Unit;
 
 /// What heapwright-workload prints, as columns.
-const std::vector<BenchFigure> kWorkloadFigures{{"CPU each", "cpu_ns_per_allocation", Unit::ns},
-                                                {"slowest 0.1 %", "p999_ns", Unit::ns},
-                                                {"longest", "longest_ns", Unit::ns},
-                                                {"RSS / live", "resident_over_live", Unit::ratio},
-                                                {"RSS once freed", "kept_bytes", Unit::bytes}};
+std::vector<BenchFigure> workload_figures() {
+    return {{.title = "CPU each", .key = "cpu_ns_per_allocation", .unit = Unit::ns},
+            {.title = "slowest 0.1 %", .key = "p999_ns", .unit = Unit::ns},
+            {.title = "longest", .key = "longest_ns", .unit = Unit::ns},
+            {.title = "RSS / live", .key = "resident_over_live", .unit = Unit::ratio},
+            {.title = "RSS once freed", .key = "kept_bytes", .unit = Unit::bytes}};
+}
+
+std::vector<BenchFigure> program_figures(bool idles) {
+    std::vector<BenchFigure> figures{{.title = "wall", .key = "wall_ns", .unit = Unit::ns},
+                                     {.title = "CPU", .key = "cpu_ns", .unit = Unit::ns},
+                                     {.title = "peak RSS", .key = "peak_rss_bytes", .unit = Unit::bytes}};
+    if (idles) {
+        figures.push_back({.title = "RSS after idling", .key = "idle_rss_bytes", .unit = Unit::bytes});
+    }
+    return figures;
+}
 
 struct BenchCommand {
     std::string with;
@@ -154,7 +166,7 @@ int Bench::prepare_use_case() {
     request_.arguments = workload_words(*use_case, command_.idle_s);
     request_.input = "/dev/null";
     table_.title = std::string{use_case->name} + ": " + use_case_text(*use_case);
-    table_.figures = kWorkloadFigures;
+    table_.figures = workload_figures();
     return 0;
 }
 
@@ -180,10 +192,7 @@ int Bench::prepare_program() {
     request_.duration_s = command_.duration_s;
     request_.load = command_.load;
     request_.idle_s = command_.load.empty() ? 0 : command_.idle_s;
-    table_.figures = {{"wall", "wall_ns", Unit::ns}, {"CPU", "cpu_ns", Unit::ns}, {"peak RSS", "peak_rss_bytes", Unit::bytes}};
-    if (request_.idle_s > 0) {
-        table_.figures.push_back({"RSS after idling", "idle_rss_bytes", Unit::bytes});
-    }
+    table_.figures = program_figures(request_.idle_s > 0);
     return 0;
 }
 
