@@ -14,8 +14,8 @@ namespace {
 /// So much of a class is kept at most, and so many blocks, because each may keep a span: of short ones, and of long ones.
 constexpr std::size_t kMostShort = 128;
 constexpr std::size_t kMostShortBytes = std::size_t{16} << 10;
-constexpr std::size_t kMostLong = 16;
-constexpr std::size_t kMostLongBytes = std::size_t{32} << 10;
+constexpr std::size_t kMostLong = 8;
+constexpr std::size_t kMostLongBytes = std::size_t{64} << 10;
 /// What is done once for the first free into a full span serves the others, too, if it has many blocks: those are not kept.
 constexpr std::uint32_t kLeastKeptBytes = 2048;
 

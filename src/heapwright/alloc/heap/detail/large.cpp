@@ -2,7 +2,9 @@
 #include <heapwright/alloc/heap/detail/large.hpp>
 
 #include <algorithm>
+#include <array>
 #include <atomic>
+#include <bit>
 
 #include <sys/mman.h>
 #include <sys/syscall.h>
@@ -44,18 +46,27 @@ HeapCore& heap_of(const Span* span) noexcept {
 
 std::uint32_t slices_for(std::size_t bytes) noexcept { return static_cast<std::uint32_t>((bytes + kSliceBytes - 1) >> kSliceLog2); }
 
+/// By the logarithm of an alignment and a class: the next one whose blocks lie at such multiples, if they begin at one.
+constexpr auto kAlignedClasses = [] {
+    std::array<std::array<SizeClass, kClassCount>, kSliceLog2 + 1> classes{};
+    for (unsigned log2 = 0; log2 <= kSliceLog2; ++log2) {
+        auto next = static_cast<SizeClass>(kClassCount - 1);
+        for (unsigned number = kClassCount; number-- > 0;) {
+            next = bytes_of(static_cast<SizeClass>(number)) % (std::size_t{1} << log2) == 0 ? static_cast<SizeClass>(number) : next;
+            classes[log2][number] = next;
+        }
+    }
+    return classes;
+}();
+static_assert(bytes_of(kClassCount - 1) % kSliceBytes == 0, "the largest class does for every alignment");
+
 }  // namespace
 
 AlignedPlace aligned_place(std::size_t bytes, std::size_t alignment) noexcept {
     if (bytes <= kSmallBytes && alignment <= kSliceBytes) {
         // Blocks lie at multiples of their size from a multiple of 64 KiB.
-        SizeClass size_class = class_of(std::max(bytes, alignment));
-        while (size_class < kClassCount && bytes_of(size_class) % alignment != 0) {
-            ++size_class;
-        }
-        if (size_class < kClassCount) {
-            return {.is_small = true, .size_class = size_class};
-        }
+        return {.is_small = true,
+                .size_class = kAlignedClasses[static_cast<std::size_t>(std::countr_zero(alignment))][class_of(std::max(bytes, alignment))]};
     }
     // Too large an alignment is one that no run can have.
     return {.slices = static_cast<std::uint32_t>(std::clamp<std::size_t>(alignment >> kSliceLog2, 1, kMostAlignment))};

@@ -177,8 +177,12 @@ Span* ThreadCache::take_new(SizeClass size_class) noexcept {
 
 /// Whether who frees into the span next will tell; false when somebody freed into it already.
 bool ThreadCache::ask_for_notice(Span* span) noexcept {
-    std::uintptr_t nothing = 0;
-    // Relaxed: it carries no blocks, and who clears it reads none through it.
+    // Relaxed: it carries no blocks, and who clears it reads none through it. Who frees after the first look finds what he shall.
+    std::uintptr_t nothing = span->remote.load(std::memory_order_relaxed);
+    if (nothing == kWantsNotice) {
+        return true;
+    }
+    nothing = 0;
     return span->remote.compare_exchange_strong(nothing, kWantsNotice, std::memory_order_relaxed) || nothing == kWantsNotice;
 }
 
