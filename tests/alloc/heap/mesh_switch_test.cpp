@@ -7,6 +7,7 @@
 #include <heapwright/alloc/heap/default_heap.hpp>
 #include <heapwright/alloc/heap/detail/mesh_record.hpp>
 #include <heapwright/alloc/heap/detail/mesher.hpp>
+#include <heapwright/alloc/heap/detail/visitor.hpp>
 #include <heapwright/alloc/heap/heap.hpp>
 
 namespace heapwright::test {
@@ -79,6 +80,21 @@ TEST_CASE("a heap that asks for meshing is meshed where the process does not ask
     default_heap::trim();
     CHECK(heap::meshed_spans() == 0);
     CHECK(heap.broken_invariant() == nullptr);
+}
+
+TEST_CASE("what Heap objects stir counts, however small the default heap is") {
+    Heap heap;
+    std::vector<std::uint64_t*> left = survivors_of(heap);
+    default_heap::trim();  // puts aside what the thread allocates from
+    const std::size_t of_default = heap::g_default_core.span_bytes();
+    for (std::size_t i = 0; i < 1000; ++i) {  // so many spans as the default heap does not have
+        heap::note_stirred();
+    }
+    CHECK(heap::stirred_bytes() >= of_default + heap.span_bytes());
+    CHECK(heap::stirred_bytes() <= 1000 * heap::kSliceBytes);
+    for (std::uint64_t* block : left) {
+        heap.release(block);
+    }
 }
 
 TEST_CASE("a heap that refuses meshing stays as it is where the process asks for it") {

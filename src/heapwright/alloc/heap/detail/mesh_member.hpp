@@ -28,7 +28,7 @@ struct MeshChoice {
 
 /// Calls `act` with a span that is put aside, as with_span_aside(), and lets a thread in that waits for it. Requires: the visitor's lock.
 template <class Act>
-void with_member(Span* span, Act act) noexcept {
+void with_member(Span* span, Rest& rest, Act act) noexcept {
     bool is_awaited = false;
     with_span_aside(span, [&](ThreadCache* cache) {
         act();
@@ -38,6 +38,7 @@ void with_member(Span* span, Act act) noexcept {
         constexpr std::uint64_t kPauseNs = 20'000;
         os::sleep_ns(kPauseNs);  // the lock is not fair, and the next span is likely to be of this cache
     }
+    rest.take_if_due();
 }
 
 /// Counts for the groups of a meshed span what is live of them. Requires: with_member().

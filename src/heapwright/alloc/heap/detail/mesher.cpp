@@ -80,7 +80,7 @@ public:
     [[nodiscard]] bool is_under_way() const noexcept { return packing_.has_room(); }
     bool begin(const MeshChoice& choice) noexcept;
     /// Goes on until the moment `end`; afterwards the pass is over, or is not.
-    void go_on(std::uint64_t end) noexcept;
+    void go_on(std::uint64_t end, bool is_clock) noexcept;
     void end() noexcept;
 
 private:
@@ -103,6 +103,7 @@ private:
     std::uint32_t unmet_mappings_ = 0;
     std::uint32_t level_ = 0;
     bool is_done_ = false;
+    Rest rest_;
     MeshPacking packing_;
 };
 
@@ -145,7 +146,7 @@ void Pass::look_at(std::uint32_t slice) noexcept {
         return;
     }
     const os::LockGuard visiting(visitor_lock());
-    with_member(span, [&] {
+    with_member(span, rest_, [&] {
         if (step_ == Step::tally) {
             tally_span(span, number_);
         } else if (choice_.includes(*span) && look_at_span(span, number_, packing_.blank())) {
@@ -187,7 +188,7 @@ MeshMaking::Begun Pass::make(std::uint32_t level) noexcept {
         set = packing_.take_set(level, set);
         for (const MeshPiece* piece = set == nullptr ? nullptr : set->pieces; piece != nullptr; piece = piece->next) {
             Span* const span = g_region.records() + packing_.snapshot_of(*piece).slice;
-            with_member(span, [&] {
+            with_member(span, rest_, [&] {
                 if (choice_.includes(*span)) {
                     static_cast<void>(making.add(span, piece->page, pages, at));
                 }
@@ -246,7 +247,8 @@ void Pass::tell_unmet() noexcept {
     os::write_stderr_line(line.view());
 }
 
-void Pass::go_on(std::uint64_t end) noexcept {
+void Pass::go_on(std::uint64_t end, bool is_clock) noexcept {
+    rest_.begin(is_clock);
     if (step_ == Step::tally) {
         walk(end);
     }
@@ -345,7 +347,7 @@ void mesh_by_clock(std::uint32_t round, std::uint32_t before, std::uint64_t budg
     const std::uint64_t allowed = g_share.begin(budget_ns);
     if (allowed != 0 && (g_pass.is_under_way() || (round != g_last_round && g_pass.begin({.before = before})))) {
         g_last_round = round;
-        g_pass.go_on(begin + allowed);
+        g_pass.go_on(begin + allowed, true);
     }
     g_share.end(os::monotonic_ns() - begin);
     g_pass_lock.unlock();
@@ -362,7 +364,7 @@ std::size_t mesh_all() noexcept {
     empty_limbo();
     g_pass.end();
     if (g_pass.begin({.all = true})) {
-        g_pass.go_on(~std::uint64_t{0});
+        g_pass.go_on(~std::uint64_t{0}, false);
     }
     const std::size_t after = mesh_saved_bytes();
     return after > before ? after - before : 0;

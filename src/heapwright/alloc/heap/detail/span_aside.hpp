@@ -7,9 +7,31 @@
 #include <heapwright/alloc/heap/detail/heap_core.hpp>
 #include <heapwright/alloc/heap/detail/span.hpp>
 #include <heapwright/alloc/heap/detail/thread_cache.hpp>
+#include <heapwright/os/clock.hpp>
 #include <heapwright/os/spin_lock.hpp>
+#include <heapwright/os/thread.hpp>
 
 namespace heapwright::heap {
+
+/// The clock's thread sleeps for a moment, after so much work, whenever it holds no lock. A thread that just slept has the processor for its whole
+/// slice: so it is seldom stopped in the middle of a span, where others wait until it goes on.
+class Rest {
+public:
+    /// Work begins, of the clock's thread, or of one that shall not sleep.
+    void begin(bool is_of_clock) noexcept { next_ns_ = is_of_clock ? os::monotonic_ns() + kWorkNs : ~std::uint64_t{0}; }
+    /// Requires: what may sleep now may be waited for; no span is held.
+    void take_if_due() noexcept {
+        if (next_ns_ != ~std::uint64_t{0} && os::monotonic_ns() >= next_ns_) {
+            os::sleep_ns(kRestNs);
+            next_ns_ = os::monotonic_ns() + kWorkNs;
+        }
+    }
+
+private:
+    static constexpr std::uint64_t kWorkNs = 500'000;
+    static constexpr std::uint64_t kRestNs = 50'000;
+    std::uint64_t next_ns_ = ~std::uint64_t{0};
+};
 
 /// Whether the record is one of a span of blocks: a hint, because it may become another one at any moment.
 [[nodiscard]] inline bool is_likely_of_blocks(const Span* span) noexcept {

@@ -90,6 +90,8 @@ public:
     void go_on(std::uint32_t before, std::uint64_t budget_ns) noexcept {
         const std::uint64_t end = os::monotonic_ns() + budget_ns;
         std::uint32_t until_look = kRecordsBetweenLooks;
+        Rest rest;
+        rest.begin(true);
         while (region_ != nullptr) {
             const std::uint32_t used = used_slices(*region_);
             for (slice_ = std::max(slice_, region_->first_slice()); slice_ < used; ++slice_) {
@@ -101,6 +103,7 @@ public:
                         ++slice_;
                         return;
                     }
+                    rest.take_if_due();
                 }
             }
             go_to(region_->next.load(std::memory_order_acquire));  // pairs with take_slices()
