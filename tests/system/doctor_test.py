@@ -161,6 +161,16 @@ class OtherAllocators(DoctorTest):
                     slack = 6 * MIB if "secure" in library else 512 * KIB  # what it holds back is live to who looks from outside
                     self.check_near(look["live"], victim.first["held"], 0.02, slack, "live")
 
+    def test_spans_that_share_their_memory(self) -> None:
+        looks = {}
+        for compaction in ("off", "mesh"):
+            victim = Victim(self, "pinned", "1", "60000", preload=str(LIB / "libheapwright.so"), HEAPWRIGHT_CONF=f"compaction:{compaction}")
+            victim.say("trim")
+            looks[compaction] = self.look(victim.pid)
+        # Free blocks of such spans are in no list; what nobody touched since is in memory, but not mapped.
+        self.check_near(looks["mesh"]["live_blocks"], looks["off"]["live_blocks"], 0.01, 20, "live blocks")
+        self.assertLessEqual(looks["mesh"]["live"], looks["off"]["live"] + 64 * KIB)
+
     def test_a_program_that_keeps_its_peak_gives_back_under_heapwright(self) -> None:
         victim = Victim(self, "freed", "3", "60000", preload=str(LIB / "libheapwright.so"))
         for _ in range(100):  # its clock gives back after half a second

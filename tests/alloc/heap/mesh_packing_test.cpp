@@ -138,6 +138,24 @@ TEST_CASE("survivors by chance, of sizes of all magnitudes, share pieces as smal
     CHECK(paper.mappings() <= 6 * kSpans);
 }
 
+TEST_CASE("where few spans are sparse, more mappings are spent on them") {
+    constexpr std::uint32_t kSpans = 256;
+    double after[2] = {};
+    std::uint32_t mappings[2] = {};
+    for (std::uint32_t i = 0; i < 2; ++i) {
+        Paper paper(i == 0 ? kSpans : 3 * kSpans, 40'000);
+        Random random(5);
+        for (std::uint32_t span = 0; span < kSpans; ++span) {
+            paper.add(512, [&](std::uint32_t) { return random.one_in(5); });
+        }
+        paper.plan();
+        after[i] = paper.after();
+        mappings[i] = paper.mappings();
+    }
+    CHECK(after[1] < after[0]);
+    CHECK(mappings[1] > mappings[0]);
+}
+
 TEST_CASE("where mappings are short, larger pieces share what they can") {
     constexpr std::uint32_t kSpans = 512;
     Paper paper(kSpans, 4 * kSpans);

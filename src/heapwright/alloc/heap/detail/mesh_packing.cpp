@@ -21,7 +21,10 @@ constexpr std::uint32_t kShelvesCompared = 16;
 /// A shelf that refused so many pieces on end gets no more.
 constexpr std::uint32_t kRefusalsMost = 4096;
 /// So many hundredths of a page have to be saved for each mapping more that smaller pieces need: mappings cost time, and each fork copies them.
+/// Where few of the heap's spans are sparse, a fork is as dear as the others make it, and less is enough.
 constexpr std::uint32_t kWorthOfMapping = 65;
+constexpr std::uint32_t kWorthOfMappingOfFew = 30;
+constexpr std::uint32_t kFewPercent = 47;
 /// A set that saves less for each of its mappings is not made.
 constexpr std::uint32_t kLeastForMapping = 40;
 /// So full, a set gets no more.
@@ -77,6 +80,7 @@ bool MeshPacking::begin(std::uint32_t spans, std::uint32_t mappings) noexcept {
     snapshots_ = reinterpret_cast<MeshSnapshot*>(room_);
     used_bytes_ = spans * sizeof(MeshSnapshot);
     count_ = 0;
+    spans_ = spans;
     level_ = 0;
     next_snapshot_ = 0;
     mappings_ = mappings;
@@ -250,12 +254,16 @@ bool MeshPacking::is_of_use(const MeshSet& set) const noexcept {
     return set.has_shrunk || (set.held - used) * 100 >= kLeastForMapping * set.members;
 }
 
+std::uint32_t MeshPacking::worth_of_mapping() const noexcept {
+    return count_ * 100 <= spans_ * kFewPercent ? kWorthOfMappingOfFew : kWorthOfMapping;
+}
+
 /// Whether halves of its pieces would save too little. They would halve what is empty, as a rule: of U pages that are full to f, shared by m,
 /// U * f / f' would be left, with f' = (1 + f) / 2, for m mappings more.
 bool MeshPacking::is_good(const MeshSet& set) const noexcept {
     const auto used = static_cast<std::uint64_t>(std::popcount(set.used));
     const std::uint64_t room = used * MeshBytes::kGranulesOfPage;
-    return is_of_use(set) && used * 100 * (room - set.granules) <= std::uint64_t{kWorthOfMapping} * set.members * (room + set.granules);
+    return is_of_use(set) && used * 100 * (room - set.granules) <= std::uint64_t{worth_of_mapping()} * set.members * (room + set.granules);
 }
 
 /// Good sets stay. The pieces of the others are tried again, smaller, if there are mappings for that.

@@ -74,7 +74,7 @@ public:
     MeshPacking(const MeshPacking&) = delete;
     MeshPacking& operator=(const MeshPacking&) = delete;
 
-    /// Room for so many spans. Returns false when memory is exhausted.
+    /// Room for so many spans, as many as the heap has. Returns false when memory is exhausted.
     [[nodiscard]] bool begin(std::uint32_t spans, std::uint32_t mappings) noexcept;
     void end() noexcept;
     [[nodiscard]] bool has_room() const noexcept { return room_ != nullptr; }
@@ -107,6 +107,7 @@ private:
     void end_level() noexcept;
     [[nodiscard]] bool is_of_use(const MeshSet& set) const noexcept;
     [[nodiscard]] bool is_good(const MeshSet& set) const noexcept;
+    [[nodiscard]] std::uint32_t worth_of_mapping() const noexcept;
     void accept(MeshSet* set) noexcept;
     [[nodiscard]] MeshSet* set_behind(const MeshPiece& piece, std::uint32_t level) const noexcept;
     [[nodiscard]] MeshSet* set_behind(const MeshSet& set) const noexcept;
@@ -118,6 +119,7 @@ private:
     std::size_t used_bytes_ = 0;
     MeshSnapshot* snapshots_ = nullptr;
     std::uint32_t count_ = 0;
+    std::uint32_t spans_ = 0;  // of the heap, sparse or not
 
     std::uint32_t level_ = 0;
     std::uint32_t next_snapshot_ = 0;  // of which pieces are made
