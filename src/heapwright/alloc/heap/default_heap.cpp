@@ -66,6 +66,13 @@ void open_mail(ThreadCache& cache) noexcept {
     }
 }
 
+/// Of another thread of this heap: stays here, or goes home with others.
+HEAPWRIGHT_ALWAYS_INLINE void release_of_other(ThreadCache& cache, Span* span, FreeBlock* block) noexcept {
+    if (!cache.keep_of_other(span, block)) {
+        heap::t_state.outbox.add(span, block);
+    }
+}
+
 void release_small(Span* span, FreeBlock* block) noexcept {
     while (true) {
         const std::uintptr_t self = heap::thread_pointer();
@@ -91,9 +98,7 @@ void release_small(Span* span, FreeBlock* block) noexcept {
             return;
         }
         if (owner != heap::owner::kAbandoned) {
-            if (!cache->keep_of_other(span, block)) {
-                heap::t_state.outbox.add(span, block);
-            }
+            release_of_other(*cache, span, block);
             return;
         }
         static_cast<void>(cache->adopt(span));  // by us or by somebody: look again
@@ -260,8 +265,8 @@ HEAPWRIGHT_NOINLINE void release_slow(void* block) noexcept {
         const std::uintptr_t owner = span->owner.load(std::memory_order_relaxed);
         ThreadCache* const cache = heap::t_state.cache;
         const bool is_of_other = heap::owner::is_thread(owner) && (owner ^ heap::thread_pointer()) > heap::owner::kFullBit;
-        if (HEAPWRIGHT_LIKELY(is_of_other && span->slices == 1 && cache != nullptr) &&
-            cache->keep_of_other(span, static_cast<FreeBlock*>(block))) {
+        if (HEAPWRIGHT_LIKELY(is_of_other && span->slices == 1 && cache != nullptr && !span->is_private)) {
+            release_of_other(*cache, span, static_cast<FreeBlock*>(block));
             return;
         }
         if (HEAPWRIGHT_LIKELY(owner != heap::owner::kInterior)) {

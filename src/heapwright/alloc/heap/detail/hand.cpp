@@ -1,6 +1,7 @@
 // Blocks at hand: what this thread freed of other threads' spans, and of spans of its own that are full, for its next malloc of their
 // size, while they are in the processor's cache. Nothing about their spans changes, no lock is taken, and nobody is told.
 #include <algorithm>
+#include <array>
 
 #include <heapwright/alloc/heap/detail/mesher.hpp>
 #include <heapwright/alloc/heap/detail/regions.hpp>
@@ -25,15 +26,23 @@ constexpr std::uint8_t most_of(SizeClass size_class) noexcept {
     return static_cast<std::uint8_t>(is_short ? std::min(kMostShortBytes / bytes, kMostShort)
                                               : std::clamp<std::size_t>(kMostLongBytes / bytes, 1, kMostLong));
 }
+constexpr auto kMostOfClass = [] {
+    std::array<std::uint8_t, kClassCount> most{};
+    for (unsigned number = 0; number < kClassCount; ++number) {
+        most[number] = most_of(static_cast<SizeClass>(number));
+    }
+    return most;
+}();
 static_assert(most_of(0) == kMostShort && most_of(kClassCount - 1) == 1);
 
 }  // namespace
 
 /// Malloc found nothing in the list that it takes from: a block that is kept, and of short ones, all others become that list.
+/// Requires: there is one.
 FreeBlock* ThreadCache::hand_out_kept(SizeClass size_class) noexcept {
     Span* const active = active_[size_class];
     Hand& hand = hands_[size_class];
-    if (size_class >= kDirectClasses || active == &g_no_blocks || hand.first == nullptr) {
+    if (size_class >= kDirectClasses || active == &g_no_blocks) {
         return take_kept(size_class);
     }
     FreeBlock* const block = hand.first;
@@ -48,7 +57,7 @@ FreeBlock* ThreadCache::hand_out_kept(SizeClass size_class) noexcept {
 /// Malloc found nothing at all: from now on blocks of the class are kept.
 void ThreadCache::open_hand(SizeClass size_class) noexcept {
     // Where spans are meshed, blocks of sparse spans had better not live again.
-    hands_[size_class].most = may_mesh() ? std::uint8_t{0} : most_of(size_class);
+    hands_[size_class].most = may_mesh() ? std::uint8_t{0} : kMostOfClass[size_class];
 }
 
 bool ThreadCache::take_home_full(Span* span, FreeBlock* block) noexcept {

@@ -65,10 +65,13 @@ void ThreadCache::set_active(SizeClass size_class, Span* span) noexcept {
 
 FreeBlock* ThreadCache::refill(SizeClass size_class, bool may_borrow, bool& is_zero) noexcept {
     is_zero = false;
-    if (FreeBlock* const kept = hand_out_kept(size_class); kept != nullptr) {
-        return kept;
+    Hand& hand = hands_[size_class];
+    if (hand.first != nullptr) {
+        return hand_out_kept(size_class);
     }
-    open_hand(size_class);
+    if (HEAPWRIGHT_UNLIKELY(hand.most == 0)) {
+        open_hand(size_class);
+    }
     if (mail.has_mail()) {
         open_mail();
     }

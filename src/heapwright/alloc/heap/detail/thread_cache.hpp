@@ -78,10 +78,9 @@ public:
         hand.count.store(static_cast<std::uint8_t>(count + 1), std::memory_order_relaxed);  // as above
         return true;
     }
-    /// keep() of a block of another thread's span. Requires: its owner is_thread(), and not this one.
+    /// keep() of a block of another thread's span. Requires: the span is not private.
     [[nodiscard]] HEAPWRIGHT_ALWAYS_INLINE bool keep_of_other(Span* span, FreeBlock* block) noexcept {
-        // Blocks of a Heap object are in its account, and those that leave their span had better not live again.
-        return !span->is_private && span->state != SpanState::leaving && keep(span->size_class, block);
+        return span->state != SpanState::leaving && keep(span->size_class, block);  // those had better not live again
     }
     /// Blocks of the class in its hand. Any thread.
     [[nodiscard]] std::uint32_t kept_blocks(SizeClass size_class) const noexcept {
