@@ -52,9 +52,12 @@ private:
     int descriptor_;
 };
 
+/// For poll(), which passes over descriptors below 0.
+pollfd readable(int descriptor) { return {.fd = descriptor, .events = POLLIN, .revents = 0}; }
+
 /// Waits for one process, or until `also` (a descriptor, or -1) can be read. Returns: whether it has ended; then it was waited for.
 bool wait_until(const Handle& process, int also, Clock::time_point deadline, int& status) {
-    pollfd ready[2] = {{process.descriptor(), POLLIN, 0}, {also, POLLIN, 0}};
+    pollfd ready[2] = {readable(process.descriptor()), readable(also)};
     for (;;) {
         const int found = poll(ready, 2, left_until(deadline));
         if (found > 0 || (found == 0 && Clock::now() >= deadline) || (found < 0 && errno != EINTR)) {
@@ -162,8 +165,8 @@ bool Companion::ends_during_load() {
     }
     const pid_t pid = start_load(request_);
     const Handle load{pid};
-    pollfd ready[3] = {
-        {load.descriptor(), POLLIN, 0}, {program_.descriptor(), POLLIN, 0}, {request_.ends_with_us ? signals_.arrival() : -1, POLLIN, 0}};
+    pollfd ready[3] = {readable(load.descriptor()), readable(program_.descriptor()),
+                       readable(request_.ends_with_us ? signals_.arrival() : -1)};
     while (poll(ready, 3, -1) < 0 && errno == EINTR) {}
     if ((ready[0].revents & POLLIN) == 0) {
         kill(pid, must_end() ? SIGTERM : 0);

@@ -180,4 +180,10 @@ Recording record(RunRequest request, const RecordingOptions& options) {
     return recording;
 }
 
+const TraceFile& most_telling(const std::vector<TraceFile>& traces) {
+    constexpr std::uint64_t kMuchMore = 10;
+    const auto most = std::ranges::max_element(traces, {}, &TraceFile::events);
+    return most->events > kMuchMore * traces.front().events ? *most : traces.front();
+}
+
 }  // namespace heapwright::cli

@@ -42,4 +42,8 @@ struct Recording {
 /// Records one run. The request's program, arguments and redirections are used; its environment and preload are set here.
 [[nodiscard]] Recording record(RunRequest request, const RecordingOptions& options);
 
+/// The one to explain: the first, unless another has ten times as many events, as where a shell only starts the real program.
+/// Requires: there is one.
+[[nodiscard]] const TraceFile& most_telling(const std::vector<TraceFile>& traces);
+
 }  // namespace heapwright::cli

@@ -5,6 +5,7 @@
 
 #include <fcntl.h>
 #include <poll.h>
+#include <sys/statvfs.h>
 #include <unistd.h>
 
 #include "status.hpp"
@@ -58,6 +59,11 @@ std::optional<std::string> keep_standard_input(const std::string& folder) {
     const bool copied = copy_all(STDIN_FILENO, copy);
     close(copy);
     return copied ? std::optional{path} : std::nullopt;
+}
+
+bool disk_is_full(const std::string& folder) {
+    struct statvfs disk{};
+    return statvfs(folder.c_str(), &disk) == 0 && disk.f_blocks != 0 && disk.f_bavail == 0;
 }
 
 }  // namespace heapwright::cli

@@ -12,4 +12,7 @@ namespace heapwright::cli {
 /// Fails:   nothing when the copy cannot be written.
 [[nodiscard]] std::optional<std::string> keep_standard_input(const std::string& folder);
 
+/// Whether nothing more fits on the disk that the folder is on: what programs wrote there may be cut off.
+[[nodiscard]] bool disk_is_full(const std::string& folder);
+
 }  // namespace heapwright::cli

@@ -63,10 +63,14 @@ public:
             if (status != 0) {
                 return status;
             }
+            if (disk_is_full(folder_.string())) {
+                return complain(Status::usage, "the disk of '" + folder_.string() +
+                                                   "' is full, and what the program wrote is cut off, so that "
+                                                   "nothing can be compared; free some space or choose another folder with -o");
+            }
         }
         return static_cast<int>(Status::done);
     }
-    /// The signal that was to end us while a program of the user's ran; 0: none.
     [[nodiscard]] int interrupted_by() const { return interrupted_by_; }
 
 private:
@@ -95,7 +99,7 @@ private:
     std::string trace_;
     Tuning tuning_;
     Schedule schedule_;
-    int interrupted_by_ = 0;
+    int interrupted_by_ = 0;  // the signal that was to end us while a program of the user's ran; 0: none
     ProgressLine line_{"running the program", true};
 };
 
@@ -148,7 +152,7 @@ int Tune::run_plain() {
     plain.file.memory.allocator.enable_custom_allocator = false;
     tuning_.candidates.push_back(std::move(plain));
     tuning_.variants.push_back({.label = "plain", .request = request_, .runs = {}});
-    std::vector<Variant> first{tuning_.variants.front()};
+    std::vector<Variant> first = tuning_.variants;
     first.front().request.patience_s = kPatienceS;
     first.front().request.impatient = remark_on_waiting;
     run_rounds(first, {0}, 1);
@@ -177,8 +181,7 @@ int Tune::record_once() {
     adopt_orphans();  // there is no launcher here to see what goes into the background
     const Recording recording = record(request, options);
     static_cast<void>(end_orphans());
-    interrupted_by_ = recording.run.interrupted_by;
-    if (interrupted_by_ != 0) {
+    if (interrupted_by_ = recording.run.interrupted_by; interrupted_by_ != 0) {
         return 0;
     }
     if (recording.refused || recording.run.start_errno != 0) {
@@ -198,14 +201,11 @@ int Tune::record_once() {
                                        "give it a longer --duration"
                                      : "the program allocated nothing through malloc, so nothing is known of its memory");
     }
-    // A shell that only starts the real program has a trace too: the one with the most events is meant.
-    for (const TraceFile& trace : recording.traces) {
-        trace_ = trace.events > 10 * recording.traces.front().events ? trace.path : trace_;
-        if (trace.path == trace_ && trace.path != recording.traces.front().path) {
-            remark("explaining " + trace.program + " (process " + std::to_string(trace.pid) + "), which allocates most; '" +
-                   recording.traces.front().program + "' only starts it");
-            break;
-        }
+    const TraceFile& telling = most_telling(recording.traces);
+    trace_ = telling.path;
+    if (&telling != &recording.traces.front()) {
+        remark("explaining " + telling.program + " (process " + std::to_string(telling.pid) + "), which allocates most; '" +
+               recording.traces.front().program + "' only starts it");
     }
     return 0;
 }

@@ -76,7 +76,8 @@ class Tune(RunTest):
         (self.folder / "out").mkdir()
         Path(self.written()).write_text("# of an earlier tune\n", encoding="utf-8")
         tune = self.begin(HEAPWRIGHT, "--no-progress", "tune", "-o", str(self.folder / "out"), "--", "sleep", mark, stdin=subprocess.DEVNULL,
-                          stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, start_new_session=True)
+                          stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, start_new_session=True,
+                          preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL))  # a shell's background jobs ignore it, and so would all of these
         wait_for("the program", lambda: self.running(f"sleep\0{mark}\0"))
         os.killpg(tune.pid, signal.SIGINT)
         _, said = tune.communicate(timeout=60)
