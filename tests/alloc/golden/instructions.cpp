@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <array>
 #include <cstdint>
+#include <initializer_list>
 #include <memory_resource>
 
 #include <heapwright/alloc/adapt/memory_resource.hpp>
@@ -22,8 +23,10 @@
 #include <heapwright/alloc/pool/typed_pool.hpp>
 #include <heapwright/alloc/slab/slab.hpp>
 #include <heapwright/alloc/tlsf/tlsf.hpp>
+#include <heapwright/os/maps.hpp>
 #include <heapwright/os/modules.hpp>
 #include <heapwright/os/page_source.hpp>
+#include <heapwright/trace/stack/rule_cache.hpp>
 
 #include <tests/support/instruction_counts.hpp>
 
@@ -187,21 +190,59 @@ template <int Number>
     heapwright::default_heap::release(block);
 }
 
+/// Through one wrapper, so that only its caller tells who wants the block.
+const void* g_outer = nullptr;
+[[gnu::noipa]] void* wrap(void* (*asks)(std::size_t)) {
+    g_outer = __builtin_return_address(0);
+    void* const block = asks(64);
+    escape(block);
+    return block;
+}
+template <int Number>
+[[gnu::noipa]] void wrapped_pair(void* (*asks)(std::size_t)) {
+    void* const block = wrap(asks);
+    escape(block);
+    heapwright::default_heap::release(block);
+}
+
+/// An entry for this code of the program, the innermost return address first.
+bool plan_code(heapwright::SitePlace place, std::initializer_list<const void*> returns) {
+    heapwright::PlannedSite site;
+    site.place = place;
+    for (const void* const one : returns) {
+        auto look = [&](const heapwright::os::LoadedModule& module) {
+            const auto code = reinterpret_cast<std::uintptr_t>(one);
+            if (code >= module.begin && code < module.end) {
+                site.module.size = static_cast<std::uint8_t>(std::min(module.build_id.size(), site.module.bytes.size()));
+                std::copy_n(module.build_id.begin(), site.module.size, site.module.bytes.begin());
+                site.returns.values[site.returns.count++] = code - module.bias;
+            }
+        };
+        heapwright::os::for_each_module(look);
+    }
+    return site.returns.count == returns.size() && heapwright::placement::add_site(site);
+}
+
 template <int Number>
 bool plan_pair(heapwright::SitePlace place) {
     pair<Number>(ask_and_tell);
-    heapwright::PlannedSite site;
-    site.place = place;
-    auto look = [&](const heapwright::os::LoadedModule& module) {
-        const auto code = reinterpret_cast<std::uintptr_t>(g_caller);
-        if (code >= module.begin && code < module.end) {
-            site.module.size = static_cast<std::uint8_t>(std::min(module.build_id.size(), site.module.bytes.size()));
-            std::copy_n(module.build_id.begin(), site.module.size, site.module.bytes.begin());
-            site.returns.values[site.returns.count++] = code - module.bias;
-        }
-    };
-    heapwright::os::for_each_module(look);
-    return heapwright::placement::add_site(site);
+    return plan_code(place, {g_caller});
+}
+
+template <int Number>
+bool plan_wrapped_pair(heapwright::SitePlace place) {
+    wrapped_pair<Number>(ask_and_tell);
+    return plan_code(place, {g_caller, g_outer});
+}
+
+/// How the wrapper's frame is left, from its unwind table, as the preload library finds it.
+bool find_step(std::uintptr_t code, heapwright::placement::FrameStep& step) noexcept {
+    static heapwright::trace::stack::RuleCache rules;
+    static char maps[heapwright::os::kMapsBufferBytes];
+    static const bool is_open = rules.open(16);
+    const heapwright::trace::stack::Rule rule = is_open ? rules.lookup(code, maps).rule : heapwright::trace::stack::Rule{};
+    step.cfa_offset = static_cast<std::int32_t>(rule.cfa_offset());
+    return rule.kind() == heapwright::trace::stack::RuleKind::from_rsp;
 }
 
 /// Two return addresses may begin at one slot of the plan's table, as chance has it: of equal rows the least counts.
@@ -214,12 +255,17 @@ void count_many(const char* name) {
 void count_planned() {
     namespace placement = heapwright::placement;
     count("heap pair by calls", [] { pair<0>(ask); });
-    if (plan_pair<1>(heapwright::SitePlace::bump) && plan_pair<2>(heapwright::SitePlace::bump) &&
+    count("heap pair by calls, through a wrapper", [] { wrapped_pair<0>(ask); });
+    placement::set_step_source(find_step);
+    if (plan_wrapped_pair<1>(heapwright::SitePlace::bump) && plan_wrapped_pair<2>(heapwright::SitePlace::pool) && plan_pair<1>(heapwright::SitePlace::bump) && plan_pair<2>(heapwright::SitePlace::bump) &&
         plan_pair<3>(heapwright::SitePlace::pool) && plan_pair<4>(heapwright::SitePlace::pool) && placement::begin() &&
         placement::resolve()) {
         count_many<0, 5, 6>("heap pair by calls, of code that the plan does not name");
         count_many<1, 2>("heap pair by calls, in a bump place");
         count_many<3, 4>("heap pair by calls, in a pool place");
+        count("heap pair by calls, through a wrapper, of a caller that the plan does not name", [] { wrapped_pair<0>(ask); });
+        count("heap pair by calls, through a wrapper, in a bump place of its caller", [] { wrapped_pair<1>(ask); });
+        count("heap pair by calls, through a wrapper, in a pool place of its caller", [] { wrapped_pair<2>(ask); });
     }
 }
 
