@@ -257,7 +257,8 @@ void count_planned() {
     count("heap pair by calls", [] { pair<0>(ask); });
     count("heap pair by calls, through a wrapper", [] { wrapped_pair<0>(ask); });
     placement::set_step_source(find_step);
-    if (plan_wrapped_pair<1>(heapwright::SitePlace::bump) && plan_wrapped_pair<2>(heapwright::SitePlace::pool) && plan_pair<1>(heapwright::SitePlace::bump) && plan_pair<2>(heapwright::SitePlace::bump) &&
+    if (plan_wrapped_pair<1>(heapwright::SitePlace::bump) && plan_wrapped_pair<2>(heapwright::SitePlace::pool) &&
+        plan_pair<1>(heapwright::SitePlace::bump) && plan_pair<2>(heapwright::SitePlace::bump) &&
         plan_pair<3>(heapwright::SitePlace::pool) && plan_pair<4>(heapwright::SitePlace::pool) && placement::begin() &&
         placement::resolve()) {
         count_many<0, 5, 6>("heap pair by calls, of code that the plan does not name");
