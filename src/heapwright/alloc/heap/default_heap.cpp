@@ -66,6 +66,13 @@ void open_mail(ThreadCache& cache) noexcept {
     }
 }
 
+/// Of a full span of this thread.
+HEAPWRIGHT_ALWAYS_INLINE void release_full(Span* span, FreeBlock* block) noexcept {
+    if (span->cache.load(std::memory_order_relaxed)->take_home_full(span, block)) {  // this thread's own
+        heap::note_freed_in_spans();
+    }
+}
+
 /// Of another thread of this heap: stays here, or goes home with others.
 HEAPWRIGHT_ALWAYS_INLINE void release_of_other(ThreadCache& cache, Span* span, FreeBlock* block) noexcept {
     if (!cache.keep_of_other(span, block)) {
@@ -84,15 +91,10 @@ void release_small(Span* span, FreeBlock* block) noexcept {
             return;
         }
         if (owner == (self | heap::owner::kFullBit)) {
-            if (span->cache.load(std::memory_order_relaxed)->take_home_full(span, block)) {  // this thread's own
-                heap::note_freed_in_spans();
-            }
+            release_full(span, block);
             return;
         }
-        ThreadCache* cache = heap::t_state.cache;
-        if (HEAPWRIGHT_UNLIKELY(cache == nullptr)) {
-            cache = heap::cache_of_thread();
-        }
+        ThreadCache* const cache = heap::cache_of_thread();
         if (cache == nullptr || span->is_private) {  // which does not change while the block lives
             heap::push_remote(span, block, block);
             return;
