@@ -24,7 +24,8 @@ PROGRAM = r"""
 #include <string.h>
 #include <unistd.h>
 
-char *kept_block, *released_block, *crossed_block, *thread_block, *large_block, *on_stack;
+char *kept_block, *released_block, *crossed_block, *thread_block, *large_block, *mixed_block, *on_stack;
+static char* sparse[60000];
 static sem_t ready;
 
 static void* work(void*) {
@@ -34,8 +35,16 @@ static void* work(void*) {
     while (true) pause();
 }
 
+// Spans of blocks of 96 bytes become room for blocks of 200.
+static void change_mix() {
+    for (int i = 0; i < 60000; ++i) sparse[i] = static_cast<char*>(malloc(96));
+    for (int i = 0; i < 60000; ++i) if (i % 16 != 0) free(sparse[i]);
+    for (int i = 0; i < 20000; ++i) mixed_block = static_cast<char*>(malloc(200));
+}
+
 int main() {
     char here = 0;
+    change_mix();
     on_stack = &here;
     sem_init(&ready, 0, 0);
     pthread_t thread;
@@ -83,8 +92,8 @@ def value(name: str) -> str:
     return f"*(unsigned long*)&{name}"
 
 
-QUESTIONS = [f"heapwright block {value(name)}" for name in ("kept_block", "released_block", "crossed_block", "thread_block", "large_block", "on_stack")]
-QUESTIONS += [f"heapwright block {value('kept_block')} + 17", f"heapwright block {value('large_block')} + 1000", "heapwright spans", "heapwright spans 3072",
+QUESTIONS = [f"heapwright block {value(name)}" for name in ("kept_block", "released_block", "crossed_block", "thread_block", "large_block", "on_stack", "mixed_block")]
+QUESTIONS += [f"heapwright block {value('mixed_block')} + 100", f"heapwright block {value('kept_block')} + 17", f"heapwright block {value('large_block')} + 1000", "heapwright spans", "heapwright spans 3072",
               "heapwright spans 7", "heapwright statistics", "print heapwright::heap::g_region",
               f"print heapwright::heap::g_first_records[({value('kept_block')} - (unsigned long)heapwright::heap::g_first_base) >> 16]",
               f"print heapwright::heap::g_first_records[({value('large_block')} - (unsigned long)heapwright::heap::g_first_base) >> 16]"]
@@ -138,6 +147,13 @@ class Debugger(MallocTest):
         self.assertRegex(self.answer(f"heapwright block {value('kept_block')} + 17"), r"lies in a block of 512 bytes from 0x[0-9a-f]+, at 17\nlive")
         self.assertIn("at 1000\nlive", self.answer(f"heapwright block {value('large_block')} + 1000"))
 
+    def test_a_block_in_a_mixed_span_has_a_size_of_its_own(self) -> None:
+        first, state, span = self.about("mixed_block")
+        self.assertRegex(first, r"lies in a block of 208 bytes from 0x[0-9a-f]+, at 0$")
+        self.assertEqual(state, "live")
+        self.assertRegex(span, r"^span 0x[0-9a-f]+ +\d+ blocks of any size, mixed, of ")
+        self.assertRegex(self.answer(f"heapwright block {value('mixed_block')} + 100"), r"lies in a block of 208 bytes from 0x[0-9a-f]+, at 100\nlive\n")
+
     def test_a_span_names_its_thread(self) -> None:
         main = re.search(r"== 0\n.*?(thread \d+)", self.said, re.S)[1]
         other = re.search(r"== 3\n.*?(thread \d+)", self.said, re.S)[1]
@@ -152,7 +168,9 @@ class Debugger(MallocTest):
             self.assertEqual(figure, written.get(name.removesuffix("_bytes")), name)
         self.assertEqual(shown["threads"], "2")
         table = [line.split() for line in self.answer("heapwright spans").splitlines()[1:] if line.endswith("%")]
-        self.assertEqual(sum(int(row[2]) for row in table), int(shown["small_blocks"]))
+        mixed = re.search(r"^mixed spans: (\d+), with (\d+) blocks of (\d+) bytes$", self.answer("heapwright spans"), re.M)
+        self.assertEqual(sum(int(row[2]) for row in table) + int(mixed[2]), int(shown["small_blocks"]))
+        self.assertGreater(int(mixed[3]), 208 * 10000)
         self.assertIn("large blocks: 1 in 16 slices", self.answer("heapwright spans"))
         self.assertIn("no span has blocks of 7 bytes", self.answer("heapwright spans 7"))
 

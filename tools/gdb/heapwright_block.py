@@ -5,6 +5,7 @@ from heapwright_figures import thread_names, told, unit_bytes
 from heapwright_hands import at_hand, hands_of
 from heapwright_memory import FREE, LARGE, PAGE_BYTES, WANTS_NOTICE, Record, read_word
 from heapwright_mesh import Meshed
+from heapwright_mixed import mixed_block
 from heapwright_places import bump_blocks, weight
 
 MOST_ON_THE_WAY = 1000000  # blocks of one list
@@ -46,6 +47,10 @@ def is_on_the_way(block, first):
     return False
 
 
+def on_its_way_or_live(heap, block):
+    return next((meaning for first, meaning in lists_on_the_way(heap) if is_on_the_way(block, first)), "live")
+
+
 def state_of_block(heap, span, block):
     """Live, or which list holds it; blocks of a damaged list are not believed."""
     if block >= span.start + span.carved * span.block_bytes:
@@ -68,7 +73,17 @@ def state_of_block(heap, span, block):
             if not span.start <= first < span.start + span.carved * span.block_bytes or steps > span.capacity:
                 return f"not known: a list of its span is damaged at {first:#x}; look for a write into a free block"
             first = read_word(first)
-    return next((meaning for first, meaning in lists_on_the_way(heap) if is_on_the_way(block, first)), "live")
+    return on_its_way_or_live(heap, block)
+
+
+def about_mixed(heap, span, address):
+    found = mixed_block(heap, span, address)
+    if found is None:
+        yield f"{address:#x} lies in no block of its mixed span"
+    else:
+        yield f"{address:#x} lies in a block of {found[1]} bytes from {found[0]:#x}, at {address - found[0]}"
+        yield next((meaning for first, meaning in lists_of(span) if is_on_the_way(found[0], first)), None) or on_its_way_or_live(heap, found[0])
+    yield "span " + told(span, thread_names())
 
 
 def about(heap, address):
@@ -93,6 +108,8 @@ def about(heap, address):
         yield f"bump chunk {span.start:#x} of place {span.pages}: {weight(span)[0]} live blocks"
     elif not span.is_of_blocks:
         yield f"{address:#x} lies in memory of the heap's own"
+    elif span.is_mixed:
+        yield from about_mixed(heap, span, address)
     else:
         number = (address - span.start) // span.block_bytes
         if number < span.capacity:

@@ -4,6 +4,7 @@ import gdb
 from heapwright_hands import at_hand, hands_of
 from heapwright_memory import FREE, LARGE, METADATA, NOBODY, PAGE_BYTES, SLICE_BYTES, STATES, read_word
 from heapwright_mesh import Meshed
+from heapwright_mixed import mixed_bytes
 from heapwright_places import cores, is_of_place, weight
 
 
@@ -40,7 +41,7 @@ def statistics(heap):
         elif span.is_of_blocks and (not span.is_private or is_of_place(heap, span, places)):
             held = span.live - sum(1 for _ in at_hand(heap, span))
             sums["small_blocks"] += held
-            sums["allocated_bytes"] += held * span.block_bytes
+            sums["allocated_bytes"] += (mixed_bytes(heap, span) if span.is_mixed else held * span.block_bytes)
             sums["absent_bytes"] += absent_units(span) * unit_bytes(span)
         else:
             continue
@@ -78,15 +79,19 @@ def owner_of(span, names):
 
 def told(span, names):
     """One line about a span of blocks."""
+    if span.is_mixed:
+        return f"{span.start:#x}  {span.live:6} blocks of any size, mixed, {'of a Heap object, ' if span.is_private else ''}of {owner_of(span, names)}"
     return (f"{span.start:#x}  {span.live:6} of {span.capacity:6} handed out, {span.carved:6} carved, {STATES[span.state]:8}"
             f" {'of a Heap object, ' if span.is_private else ''}of {owner_of(span, names)}")
 
 
 def by_class(heap):
     """A table of the classes, and what else lies in the slices."""
-    classes, slices, runs = {}, dict.fromkeys((FREE, LARGE, METADATA), 0), dict.fromkeys((FREE, LARGE, METADATA), 0)
+    classes, mixed, slices, runs = {}, [0, 0, 0], dict.fromkeys((FREE, LARGE, METADATA), 0), dict.fromkeys((FREE, LARGE, METADATA), 0)
     for span in heap.spans():
-        if span.is_of_blocks:
+        if span.is_mixed:
+            mixed = [mixed[0] + 1, mixed[1] + span.live, mixed[2] + mixed_bytes(heap, span)]
+        elif span.is_of_blocks:
             sums = classes.setdefault(span.block_bytes, [0, 0, 0])
             for index, figure in enumerate((1, span.live - sum(1 for _ in at_hand(heap, span)), span.capacity)):
                 sums[index] += figure
@@ -96,6 +101,8 @@ def by_class(heap):
     yield f"{'block bytes':>11} {'spans':>8} {'held':>11} {'capacity':>9} {'full':>5}"
     for bytes_each, (spans, held, capacity) in sorted(classes.items()):
         yield f"{bytes_each:11} {spans:8} {held:11} {capacity:9} {100 * held // max(capacity, 1):4}%"
+    if mixed[0] != 0:
+        yield f"mixed spans: {mixed[0]}, with {mixed[1]} blocks of {mixed[2]} bytes"
     if chunks := [weight(span) for span in heap.spans() if span.is_bump]:
         yield f"bump chunks: {len(chunks)}, with {sum(blocks for blocks, _ in chunks)} blocks of {sum(held for _, held in chunks)} bytes"
     for owner, name in ((LARGE, "large blocks"), (FREE, "free runs"), (METADATA, "of the heap's own")):

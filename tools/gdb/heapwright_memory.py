@@ -8,7 +8,7 @@ SLICE_BYTES = 64 << 10
 FREE, ABANDONED, FULL_BIT, COUNTED_BIT, INTERIOR, LARGE, METADATA, NOBODY = 0, 6, 2, 1, 2, 4, 8, 10
 BUMP = 12  # all of its bits: a chunk of a bump place, whose blocks have headers
 WANTS_NOTICE = 1
-STATES = ("active", "carving", "full", "dense", "airy", "leaving")
+STATES = ("active", "carving", "full", "dense", "airy", "leaving", "mixed")
 PAGE_BYTES = 4096
 SPACE = "heapwright::heap::"
 
@@ -47,7 +47,7 @@ class Record:
     @property
     def live(self):
         """What malloc handed out, with the blocks that it has at hand."""
-        return min(self.countdown + self.floor, self.capacity)
+        return self.countdown + self.floor if self.is_mixed else min(self.countdown + self.floor, self.capacity)
 
     @property
     def thread(self):
@@ -56,6 +56,11 @@ class Record:
     @property
     def is_of_blocks(self):
         return self.owner not in (FREE, INTERIOR, LARGE, METADATA) and not self.is_bump
+
+    @property
+    def is_mixed(self):
+        """Whether blocks of any size lie in the span: detail/mixed_record.hpp."""
+        return self.is_of_blocks and STATES[self.state] == "mixed"
 
     is_bump = property(lambda self: self.owner & BUMP == BUMP)
 

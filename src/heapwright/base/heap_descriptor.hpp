@@ -52,6 +52,14 @@ struct HeapDescriptor {
         std::uint32_t bit, record_bytes;
     } mesh;
     const void* mesh_table;  ///< where the address of a table of those records' addresses lies, by slice of the first region
+
+    /// Of a span whose state is `state`, in which blocks of any size lie. The table has a pointer for each slice of the first region,
+    /// which leads to the record of the span that begins there: two bits for each granule, whether a block has it, and whether it is
+    /// the last of its block.
+    struct Mixed {
+        const void* table;  ///< where the pointer to the table is; that may be null
+        std::uint32_t state, granule_bytes, used, last;
+    } mixed;
 };
 
 }  // namespace heapwright

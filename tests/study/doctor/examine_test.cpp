@@ -122,6 +122,36 @@ TEST_CASE("what a heap of heapwright's holds is found by its descriptor") {
     CHECK(figures_of_self().live_blocks == before.live_blocks);
 }
 
+TEST_CASE("blocks of any size in heapwright's mixed spans are counted one by one") {
+    Heap owned;
+    std::vector<void*> blocks;
+    for (int block = 0; block < 30'000; ++block) {
+        blocks.push_back(owned.allocate(256));
+        std::memset(blocks.back(), 1, 256);
+    }
+    for (std::size_t block = 0; block < blocks.size(); ++block) {
+        if (block % 16 != 0) {
+            owned.release(blocks[block]);
+        }
+    }
+    const doctor::SpanFigures sparse = figures_of_self();
+    std::vector<void*> larger;
+    for (int block = 0; block < 10'000; ++block) {
+        larger.push_back(owned.allocate(512));
+        std::memset(larger.back(), 2, 512);
+    }
+    const doctor::SpanFigures mixed = figures_of_self();
+    CHECK(mixed.broken_invariant() == nullptr);
+    CHECK(mixed.live_blocks - sparse.live_blocks == 10'000);
+    CHECK(mixed.live_bytes - sparse.live_bytes >= 10'000 * 512 * 7 / 10);  // the rest lay in pages that count whole
+    CHECK(mixed.live_bytes + mixed.pinned_bytes + mixed.kept_bytes + mixed.trimmable_bytes + mixed.cached_bytes <=
+          sparse.live_bytes + sparse.pinned_bytes + sparse.kept_bytes + sparse.trimmable_bytes + sparse.cached_bytes + (2U << 20));
+    for (void* block : larger) {
+        owned.release(block);
+    }
+    CHECK(figures_of_self().live_blocks == sparse.live_blocks);
+}
+
 TEST_CASE("whole free pages are called retention, and who does not give them back") {
     const Verdict trim = judge(walked(20 * kMiB, 200 * kMiB, 0, kMiB, 3 * kMiB));
     CHECK(trim.kind == VerdictKind::retention);

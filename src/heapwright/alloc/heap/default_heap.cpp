@@ -8,6 +8,7 @@
 #include <heapwright/alloc/heap/detail/large.hpp>
 #include <heapwright/alloc/heap/detail/mesher.hpp>
 #include <heapwright/alloc/heap/detail/misuse.hpp>
+#include <heapwright/alloc/heap/detail/mixed_record.hpp>
 #include <heapwright/alloc/heap/detail/planned.hpp>
 #include <heapwright/alloc/heap/detail/regions.hpp>
 #include <heapwright/alloc/heap/detail/visitor.hpp>
@@ -101,6 +102,9 @@ void release_small(Span* span, FreeBlock* block) noexcept {
         }
         if (owner != heap::owner::kAbandoned) {
             release_of_other(*cache, span, block);
+            return;
+        }
+        if (heap::g_default_core.put_into_abandoned(span, block)) {
             return;
         }
         static_cast<void>(cache->adopt(span));  // by us or by somebody: look again
@@ -291,7 +295,7 @@ std::size_t usable_bytes(const void* block) noexcept {
         return heap::owner::is_bump(owner) ? heap::BumpPlace::usable_bytes(block, "malloc_usable_size")
                                            : std::size_t{span->pages} * os::kPageBytes;
     }
-    return span->block_bytes;
+    return heap::bytes_of_block(span, block, "malloc_usable_size");
 }
 
 bool resize_in_place(void* block, std::size_t bytes) noexcept {
@@ -301,7 +305,8 @@ bool resize_in_place(void* block, std::size_t bytes) noexcept {
         return heap::owner::is_bump(owner) ? heap::resize_bump(span, block, bytes)
                                            : bytes > heap::kSmallBytes && heap::resize_large(span, bytes);
     }
-    return bytes <= span->block_bytes && bytes * 2 >= span->block_bytes;
+    const std::size_t room = heap::bytes_of_block(span, block, "realloc");
+    return bytes <= room && bytes * 2 >= room;
 }
 
 std::size_t trim() noexcept {
@@ -345,6 +350,7 @@ void after_fork_in_parent() noexcept {
 void after_fork_in_child() noexcept {
     heap::reset_visitor_after_fork();
     heap::reset_mesher_after_fork();
+    heap::reset_mixed_records_after_fork();
     heap::reset_region_locks_after_fork();
     heap::reset_heap_locks_after_fork();
     heap::reset_plan_locks_after_fork();

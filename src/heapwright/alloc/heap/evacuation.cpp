@@ -21,7 +21,7 @@ std::uint32_t step_of(const Span& span) noexcept { return span.live() * kSteps /
 
 bool may_leave(const Span& span) noexcept {
     // Relaxed: written by the owner, who asks, or under the lock that it holds.
-    return !owner::is_unusual(span.owner.load(std::memory_order_relaxed)) && !span.is_meshed();
+    return !owner::is_unusual(span.owner.load(std::memory_order_relaxed)) && !span.is_meshed() && !span.is_mixed();
 }
 
 /// The spans of one class, counted by how full they are; then, how many of each step stay.

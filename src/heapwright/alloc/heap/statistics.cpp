@@ -6,6 +6,7 @@
 
 #include <heapwright/alloc/heap/default_heap.hpp>
 #include <heapwright/alloc/heap/detail/mesher.hpp>
+#include <heapwright/alloc/heap/detail/mixed_record.hpp>
 #include <heapwright/alloc/heap/detail/page_return.hpp>
 #include <heapwright/alloc/heap/detail/planned.hpp>
 #include <heapwright/alloc/heap/detail/regions.hpp>
@@ -51,6 +52,11 @@ void add_span(HeapStatistics& sum, HeapStatistics& kept, const Span& span) noexc
         return;
     }
     sum.absent_bytes += absent_bytes(span.pages, span.slices);
+    if (span.is_mixed()) {
+        sum.small_blocks += span.live();
+        sum.allocated_bytes += std::uint64_t{mixed_record_of(&span)->used_granules()} * kGranuleBytes;
+        return;
+    }
     const std::uint64_t live = std::min(span.live(), span.capacity);
     sum.small_blocks += live;
     sum.allocated_bytes += live * span.block_bytes;

@@ -74,6 +74,8 @@ private:
             figures_.live_bytes += resident;
         } else if ((owner & form_.owners.bump) == form_.owners.bump) {
             count_chunk(from, to);
+        } else if (field<std::uint8_t>(record, form_.in_slice.state) == form_.mixed.state) {
+            count_mixed(record, from, to);
         } else {
             count_span(record, from, to);
         }
@@ -131,6 +133,64 @@ private:
             run = header;
         }
         count_run(Block::free, run, to, true);  // trim leaves what a chunk holds back
+    }
+
+    /// Blocks of any size: runs of granules that blocks have, and that none has.
+    void count_mixed(std::span<const std::byte> slice, std::uint64_t from, std::uint64_t to) {
+        const std::uint64_t table = read_pointer(reinterpret_cast<std::uint64_t>(form_.mixed.table));
+        const std::uint64_t record = table == 0 ? 0 : read_pointer(table + ((from - place_.base) >> form_.slice_log2) * sizeof(std::uint64_t));
+        const std::uint64_t granules = (to - from) / std::max(form_.mixed.granule_bytes, 1U);
+        Bits used(granules / kBits);
+        Bits last(used.size());
+        ++figures_.spans;
+        unit_bytes_ = kPageBytes;
+        if (record == 0) {  // it became mixed, or empty, while the table was read
+            ++figures_.damaged;
+            figures_.live_bytes += pages_.resident_bytes(from, to);
+            return;
+        }
+        memory_.read(record + form_.mixed.used, std::as_writable_bytes(std::span{used}));
+        memory_.read(record + form_.mixed.last, std::as_writable_bytes(std::span{last}));
+        memory_of_span_.resize(to - from);
+        memory_.read(from, memory_of_span_);
+        forget_freed(field<std::uint64_t>(slice, form_.in_slice.local_free_list), from, used, last);
+        const auto is_used = [&](std::uint64_t granule) { return is_set(used, granule); };
+        std::uint64_t run = 0;
+        for (std::uint64_t granule = 0; granule < used.size() * kBits; ++granule) {
+            figures_.live_blocks += last[granule / kBits] >> (granule % kBits) & 1;
+            if (granule + 1 == used.size() * kBits || is_used(granule + 1) != is_used(granule)) {
+                const Block kind = is_used(granule) ? Block::live : Block::free;
+                count_run(kind, from + run * form_.mixed.granule_bytes, from + (granule + 1) * form_.mixed.granule_bytes, false);
+                run = granule + 1;
+            }
+        }
+    }
+
+    using Bits = std::vector<std::uint64_t>;
+    static constexpr std::uint32_t kBits = 64;
+    static bool is_set(const Bits& bits, std::uint64_t at) { return (bits[at / kBits] >> (at % kBits) & 1) != 0; }
+
+    /// Blocks of a mixed span that its owner freed since it looked last have their bits still.
+    void forget_freed(std::uint64_t block, std::uint64_t from, Bits& used, Bits& last) {
+        while (block >= from && (block - from) / form_.mixed.granule_bytes < used.size() * kBits) {
+            std::uint64_t granule = (block - from) / form_.mixed.granule_bytes;
+            if (!is_set(used, granule)) {
+                return;  // it was settled while this was read
+            }
+            while (granule + 1 < used.size() * kBits && !is_set(last, granule)) {
+                used[granule / kBits] &= ~(std::uint64_t{1} << (granule % kBits));
+                ++granule;
+            }
+            used[granule / kBits] &= ~(std::uint64_t{1} << (granule % kBits));
+            last[granule / kBits] &= ~(std::uint64_t{1} << (granule % kBits));
+            block = field<std::uint64_t>(memory_of_span_, static_cast<std::uint32_t>(block - from));
+        }
+    }
+
+    [[nodiscard]] std::uint64_t read_pointer(std::uint64_t address) {
+        std::array<std::byte, sizeof(std::uint64_t)> bytes{};
+        memory_.read(address, bytes);
+        return field<std::uint64_t>(bytes, 0);
     }
 
     void count_span(std::span<const std::byte> record, std::uint64_t from, std::uint64_t to) {

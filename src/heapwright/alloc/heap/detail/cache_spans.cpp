@@ -30,6 +30,9 @@ void ThreadCache::forget() noexcept {
         hand.most = 0;
         hand.is_handed_out = false;
     }
+    mixed_.fill(nullptr);
+    mixed_filled_.fill(0);
+    census_ = {};
     spans_most_ = 0;
     const os::LockGuard guard(lock_);  // as in attach()
     heap_ = nullptr;
@@ -139,6 +142,13 @@ const char* ThreadCache::broken_invariant() const noexcept {
                 if (span->state != state || span->cache.load(std::memory_order_relaxed) != this) {  // as above
                     return "TC2: a list holds a span of another state or cache";
                 }
+            }
+        }
+    }
+    for (const Span* head : mixed_) {
+        for (const Span* span = head; span != nullptr; span = span->next) {
+            if (!span->is_mixed() || span->cache.load(std::memory_order_relaxed) != this) {  // as above
+                return "TC2: a list of mixed spans holds another";
             }
         }
     }

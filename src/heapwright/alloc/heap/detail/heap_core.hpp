@@ -19,7 +19,7 @@ extern constinit std::atomic<std::size_t> g_private_span_bytes;
 
 /// One heap.
 ///
-///   HC1  every span in a list of abandoned spans is abandoned, in state dense, and of the list's class
+///   HC1  every span in a list of abandoned spans is abandoned, in state dense, and of the list's class; or mixed, in the list of those
 ///
 /// Thread safety: any thread.
 class HeapCore {
@@ -67,6 +67,12 @@ public:
     void put_abandoned(Span* span) noexcept;
     /// Makes `thread` the owner of an abandoned span of the class that has room; nullptr when there is none.
     [[nodiscard]] Span* claim_any(SizeClass size_class, std::uintptr_t thread) noexcept;
+    /// The same of one that is mixed, and of a sparse one that has blocks of a class of which none was claimed lately.
+    [[nodiscard]] Span* claim_mixed(std::uintptr_t thread) noexcept;
+    [[nodiscard]] Span* claim_to_mix(std::uintptr_t thread) noexcept;
+    /// Frees a block into a span that nobody owns. Returns false where somebody does, or where so many blocks were freed into it that
+    /// the caller had better adopt it.
+    [[nodiscard]] bool put_into_abandoned(Span* span, FreeBlock* block) noexcept;
     /// Makes `thread` the owner of this one. Returns false when somebody else was faster.
     [[nodiscard]] bool claim(Span* span, std::uintptr_t thread) noexcept;
 
@@ -130,12 +136,21 @@ private:
             g_private_span_bytes.fetch_add(bytes, std::memory_order_relaxed);  // a figure
         }
     }
+    [[nodiscard]] bool has_abandoned() const noexcept { return abandoned_spans_.load(std::memory_order_relaxed) != 0; }  // a hint
+    void add_abandoned(std::uint32_t spans) noexcept {
+        abandoned_spans_.store(abandoned_spans_.load(std::memory_order_relaxed) + spans, std::memory_order_relaxed);  // under the lock
+    }
     void link(Span* span) noexcept;
     void unlink(Span* span) noexcept;
+    [[nodiscard]] Span** abandoned_list_of(const Span* span) noexcept;
 
     os::SpinLock lock_;
     std::array<Span*, kClassCount> abandoned_{};  // with free blocks, or slots to carve
+    Span* abandoned_mixed_ = nullptr;
+    std::array<bool, kClassCount> is_claimed_{};  // spans of the class, lately
+    std::uint32_t claims_to_mix_ = 0;             // since that began
     Span* all_abandoned_ = nullptr;
+    std::atomic<std::uint32_t> abandoned_spans_{0};  // in that list; changes under the lock, others look whether it is worth taking it
     ThreadCache* caches_ = nullptr;
     ThreadCache* parked_ = nullptr;
     ThreadCache* large_ = nullptr;

@@ -16,7 +16,10 @@ Span* span_of(const FreeBlock* block) noexcept { return record_of_first(find_spa
 
 /// Frees a block into a span of somebody else, or of nobody: then the adopter takes the span over, because nobody would look at it.
 void forward(Span* span, FreeBlock* block, ThreadCache* adopter) noexcept {
-    const bool is_abandoned = span->owner.load(std::memory_order_relaxed) == owner::kAbandoned;  // adopt() looks again
+    const bool is_abandoned = span->owner.load(std::memory_order_relaxed) == owner::kAbandoned;  // who acts on it looks again
+    if (adopter != nullptr && is_abandoned && adopter->heap()->put_into_abandoned(span, block)) {
+        return;
+    }
     if (adopter != nullptr && is_abandoned && adopter->adopt(span)) {
         adopter->take_home(span, block, block, 1);
     } else {

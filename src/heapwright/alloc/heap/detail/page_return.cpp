@@ -11,6 +11,7 @@
 #include <bit>
 
 #include <heapwright/alloc/heap/detail/mesh_record.hpp>
+#include <heapwright/alloc/heap/detail/mixed_record.hpp>
 #include <heapwright/alloc/heap/detail/region.hpp>
 #include <heapwright/os/pages.hpp>
 
@@ -198,6 +199,9 @@ std::size_t absent_bytes(std::uint32_t absent, std::uint32_t slices) noexcept {
 }
 
 std::size_t return_units(Span* span, bool is_alone) noexcept {
+    if (span->is_mixed()) {
+        return return_mixed_pages(span);
+    }
     if (span->is_meshed()) {
         const std::size_t bytes = return_meshed_pages(span);
         g_given_back.fetch_add(bytes, std::memory_order_relaxed);  // a figure

@@ -9,6 +9,7 @@
 #include <heapwright/alloc/heap/default_heap.hpp>
 #include <heapwright/alloc/heap/detail/fault.hpp>
 #include <heapwright/alloc/heap/detail/guard.hpp>
+#include <heapwright/alloc/heap/detail/mixed_record.hpp>
 #include <heapwright/alloc/heap/detail/regions.hpp>
 
 namespace heapwright::heap {
@@ -125,6 +126,7 @@ HeldBack* take_spare() noexcept {
 
 HEAPWRIGHT_COLD HeldBack* make_held_back() noexcept {
     ensure_secret();
+    refuse_mixing();
     if (t_held_back.has_left) {
         return nullptr;
     }

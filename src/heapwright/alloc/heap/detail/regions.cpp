@@ -12,6 +12,7 @@
 
 #include <heapwright/alloc/heap/detail/bump.hpp>
 #include <heapwright/alloc/heap/detail/mesh_record.hpp>
+#include <heapwright/alloc/heap/detail/mixed_record.hpp>
 #include <heapwright/alloc/heap/detail/page_return.hpp>
 #include <heapwright/alloc/heap/settings.hpp>
 #include <heapwright/os/process.hpp>
@@ -56,7 +57,12 @@ consteval HeapDescriptor Region::describe(const Region& first) noexcept {
                        .bump = owner::kBump},
             .bump = {.unit_bytes = kBumpUnit, .live_tag = BumpHeader::kLive, .freed_tag = BumpHeader::kFreed},
             .mesh = {.bit = Span::kMeshedBit, .record_bytes = sizeof(MeshRecord)},
-            .mesh_table = &g_mesh_table};
+            .mesh_table = &g_mesh_table,
+            .mixed = {.table = &g_mixed_table,
+                      .state = static_cast<std::uint32_t>(SpanState::mixed),
+                      .granule_bytes = kGranuleBytes,
+                      .used = MixedRecord::offsets().used,
+                      .last = MixedRecord::offsets().last}};
 }
 #pragma GCC diagnostic pop
 

@@ -4,6 +4,7 @@
 #include <algorithm>
 
 #include <heapwright/alloc/heap/detail/mesher.hpp>
+#include <heapwright/alloc/heap/detail/mixed_record.hpp>
 #include <heapwright/alloc/heap/detail/page_return.hpp>
 
 namespace heapwright::heap {
@@ -66,6 +67,10 @@ void take_remote(Span* span) noexcept {
     auto* const first = reinterpret_cast<FreeBlock*>(word & ~kWantsNotice);
     FreeBlock* last = nullptr;
     const std::uint32_t count = count_blocks(first, last);
+    if (HEAPWRIGHT_UNLIKELY(span->is_mixed())) {
+        put_home_mixed(span, first, count);
+        return;
+    }
     put_home(span, first, last, count);
 }
 
@@ -115,17 +120,32 @@ void carve(Span* span) noexcept {
     }
 }
 
+namespace {
+
+/// The length of a list, as far as it is not longer than `most`.
+std::uint32_t length_of(const FreeBlock* block, std::uint32_t most) noexcept {
+    std::uint32_t count = 0;
+    for (; block != nullptr && count <= most; block = block->next) {
+        ++count;
+    }
+    return count;
+}
+
+}  // namespace
+
 const char* Span::broken_invariant() const noexcept {
+    if (is_mixed()) {
+        const MixedRecord* const record = mixed_record_of(this);
+        return record->blocks() != live() + length_of(local_free, record->blocks()) ? "S1: a mixed span has another number of blocks"
+                                                                                     : record->broken_invariant();
+    }
     if (carved > capacity) {
         return "S3: more blocks were carved than fit";
     }
     if (live() > carved) {
         return "S1: more blocks are live than were ever made";
     }
-    std::uint32_t freed = 0;
-    for (const FreeBlock* block = local_free; block != nullptr && freed <= carved; block = block->next) {
-        ++freed;
-    }
+    const std::uint32_t freed = length_of(local_free, carved);
     return freed + absent_blocks(this) != carved - live() ? "S2: the owner's frees, and absent blocks, are not the blocks that are not live"
                                                           : nullptr;
 }

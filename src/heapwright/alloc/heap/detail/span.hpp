@@ -46,9 +46,10 @@ enum class SpanState : std::uint8_t {
     dense,    ///< listed; less than half free
     airy,     ///< listed; at least half free
     leaving,  ///< its blocks are being moved elsewhere (evacuation.hpp); malloc takes none from it
+    mixed,    ///< blocks of any size lie in it (mixed_record.hpp), until it is empty
 };
 
-/// A span's state as its owner writes it, and others look at it: a hint to them, so no order goes with it.
+/// A span's state as its owner writes it, and others look at it: a hint to them, so no order goes with it, but for becoming mixed.
 class SpanStanding {
 public:
     constexpr SpanStanding(SpanState state) noexcept : state_(state) {}
@@ -57,6 +58,10 @@ public:
         return *this;
     }
     operator SpanState() const noexcept { return state_.load(std::memory_order_relaxed); }
+    /// From now on until the span's end. Release pairs with the acquire below.
+    void become_mixed() noexcept { state_.store(SpanState::mixed, std::memory_order_release); }
+    /// For who has a block of the span, or its locks: what it is then does not matter to blocks that were there before.
+    [[nodiscard]] bool is_mixed() const noexcept { return state_.load(std::memory_order_acquire) == SpanState::mixed; }
 
 private:
     std::atomic<SpanState> state_;
@@ -65,7 +70,8 @@ private:
 /// Two cache lines: the owner's, and the one that others write.
 ///
 ///   S1  live blocks = countdown + floor; they include those of the free list, which count as handed out
-///   S2  carved - live blocks are in local_free, or reach into absent units, or have a bit in the span's record (mesh_record.hpp)
+///   S2  carved - live blocks are in local_free, or reach into absent units, or have a bit in the span's record (mesh_record.hpp);
+///       of a mixed span, blocks of any size live, and its record tells of them (mixed_record.hpp)
 ///   S3  carved <= capacity
 struct alignas(2 * kCacheLineBytes) Span {
     // The owner's line. Others read only `owner` and what never changes while the span exists.
@@ -99,6 +105,7 @@ struct alignas(2 * kCacheLineBytes) Span {
     bool is_noticed = false;          ///< in the cache's list of notices; changes under its lock
 
     [[nodiscard]] std::uint32_t live() const noexcept { return countdown + floor; }
+    [[nodiscard]] bool is_mixed() const noexcept { return state.is_mixed(); }
     [[nodiscard]] bool has_uncarved() const noexcept { return carved < capacity; }
     /// A bit for each unit whose memory was given back (page_return.hpp). Requires: a span of blocks.
     [[nodiscard]] std::uint32_t absent() const noexcept { return pages; }

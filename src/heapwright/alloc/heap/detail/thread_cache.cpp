@@ -4,6 +4,8 @@
 //     │  ▲                    (a sixteenth must be free first)         │                     │
 //     │  └───────────────────────────── taken again, the fullest first ┴─────────────────────┘
 //     └── exhausted, but with slots never carved, while others have free blocks ──► carving
+//
+// An airy span that its class does not need may become mixed: cache_mixed.cpp.
 #include <heapwright/alloc/heap/detail/thread_cache.hpp>
 
 #include <algorithm>
@@ -12,6 +14,7 @@
 
 #include <heapwright/alloc/heap/detail/heap_core.hpp>
 #include <heapwright/alloc/heap/detail/mesh_record.hpp>
+#include <heapwright/alloc/heap/detail/mixed_record.hpp>
 #include <heapwright/alloc/heap/detail/page_return.hpp>
 #include <heapwright/alloc/heap/detail/span_chain.hpp>
 #include <heapwright/alloc/heap/detail/visitor.hpp>
@@ -89,7 +92,13 @@ FreeBlock* ThreadCache::refill(SizeClass size_class, bool may_borrow, bool& is_z
     answer_notices(kAnsweredAtOnce);
     Span* span = take_partial(size_class);
     if (span == nullptr) {
-        span = active->has_uncarved() || absent_blocks(active) != 0 ? active : take_new(size_class);
+        span = active->has_uncarved() || absent_blocks(active) != 0 ? active : take_known(size_class);
+    }
+    if (span == nullptr) {
+        if (FreeBlock* const block = may_borrow ? take_mixed(size_class) : nullptr; block != nullptr) {
+            return block;
+        }
+        span = take_new(size_class);
         if (span == nullptr) {
             return nullptr;
         }
@@ -136,12 +145,13 @@ Span* ThreadCache::take_partial(SizeClass size_class) noexcept {
         fullest = span->live() > fullest->live() ? span : fullest;
     }
     unlist(fullest);
+    ++census_.taken[size_class];
     static_cast<void>(hand_out_freed(fullest));
     return fullest;
 }
 
-/// A span that this cache did not allocate from last: put aside, abandoned by another thread, or new.
-Span* ThreadCache::take_new(SizeClass size_class) noexcept {
+/// A span of the class that this cache did not allocate from last: put aside, or abandoned by another thread.
+Span* ThreadCache::take_known(SizeClass size_class) noexcept {
     if (Span* const carving = lists_[size_class].carving; carving != nullptr) {
         unlist(carving);
         return carving;
@@ -150,6 +160,10 @@ Span* ThreadCache::take_new(SizeClass size_class) noexcept {
         add(abandoned);
         return abandoned;
     }
+    return nullptr;
+}
+
+Span* ThreadCache::take_new(SizeClass size_class) noexcept {
     bool is_zero = false;
     const std::uint32_t slices = slices_of(size_class);
     Span* const span = heap_->take(slices, 1, is_zero);
@@ -175,6 +189,7 @@ Span* ThreadCache::take_new(SizeClass size_class) noexcept {
     span->owner.store(thread(), std::memory_order_relaxed);  // as above
     add(span);
     spans_most_ = std::max(spans_most_, spans_.load(std::memory_order_relaxed));  // a figure
+    ++census_.fresh;
     return span;
 }
 
@@ -191,6 +206,9 @@ bool ThreadCache::ask_for_notice(Span* span) noexcept {
 
 /// Puts a span that is in no list where it belongs, unless it goes back. Requires: it is not active, and span->free is empty.
 bool ThreadCache::place(Span* span, std::uintptr_t manner) noexcept {
+    if (HEAPWRIGHT_UNLIKELY(span->is_mixed())) {
+        return place_mixed(span);
+    }
     note_put_aside(span);
     manner = HEAPWRIGHT_UNLIKELY(span->is_meshed()) ? owner::kFullBit : manner;
     // Whoever frees into it from now on tells: this thread may never look at it by itself.
@@ -225,15 +243,17 @@ bool ThreadCache::place(Span* span, std::uintptr_t manner) noexcept {
     return true;
 }
 
-Span** ThreadCache::list_of(SizeClass size_class, SpanState state) noexcept {
-    Lists& lists = lists_[size_class];
-    switch (state) {
+/// The list that a span of its class and state is in; nullptr: none.
+Span** ThreadCache::list_of(const Span& span) noexcept {
+    Lists& lists = lists_[span.size_class];
+    switch (span.state) {
         case SpanState::carving: return &lists.carving;
         case SpanState::dense: return &lists.dense;
         case SpanState::airy: return &lists.airy;
         case SpanState::active:
         case SpanState::leaving:
         case SpanState::full: break;
+        case SpanState::mixed: return &mixed_[mixed_record_of(&span)->bin];
     }
     return nullptr;
 }
@@ -242,11 +262,15 @@ void ThreadCache::enlist(Span* span, SpanState state, std::uint32_t floor, std::
     span->set_live(span->live(), floor);
     span->state = state;
     span->owner.store(thread() | manner, std::memory_order_relaxed);  // only this thread compares it for equality
-    ListChain::push(*list_of(span->size_class, state), span);
+    ListChain::push(*list_of(*span), span);
 }
 
 void ThreadCache::unlist(Span* span) noexcept {
-    Span** const head = list_of(span->size_class, span->state);
+    if (HEAPWRIGHT_UNLIKELY(span->is_mixed())) {
+        unlist_mixed(span);
+        return;
+    }
+    Span** const head = list_of(*span);
     if (head == nullptr) {
         return;
     }
@@ -291,7 +315,11 @@ void ThreadCache::take_home_locked(Span* span, FreeBlock* first, FreeBlock* last
         take_home_meshed(span, first, count);
         return;
     }
-    put_home(span, first, last, count);
+    if (HEAPWRIGHT_UNLIKELY(span->is_mixed())) {
+        put_home_mixed(span, first, count);
+    } else {
+        put_home(span, first, last, count);
+    }
     if (span->state != SpanState::active) {
         unlist(span);
         place(span);
@@ -335,6 +363,15 @@ void ThreadCache::shed() noexcept {
     const os::LockGuard guard(visit_lock_);
     put_actives_aside();
     answer_notices(~0U);
+    Span* following = nullptr;
+    for (Span* span = all_; span != nullptr; span = following) {
+        following = span->cache_next;
+        if (list_of(*span) != nullptr) {
+            unlist(span);
+            drop(span);
+            heap_->put_abandoned(span);
+        }
+    }
 }
 
 bool ThreadCache::adopt(Span* span) noexcept {

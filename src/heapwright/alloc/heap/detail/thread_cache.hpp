@@ -26,7 +26,8 @@ extern constinit std::array<bool, kDirectSteps> g_planned_steps;
 /// went left behind.
 ///
 ///   TC1  every span of the cache is in its list of all spans, and names the cache
-///   TC2  spans in state dense or airy are in the list of their class and state; no others are in one
+///   TC2  spans in state dense or airy are in the list of their class and state, mixed ones in that of their longest gap; no others are
+///        in one
 ///   TC3  blocks that are kept at hand are of their class, and as many as counted; so are all that malloc takes from
 ///
 /// Thread safety: the owning thread, except where a member says otherwise.
@@ -101,7 +102,8 @@ public:
     void forward_stale_mail() noexcept;
     /// The countdown of a span ran out. Returns whether memory may have become free.
     bool on_countdown(Span* span) noexcept;
-    /// Puts aside the spans that malloc takes from, and gives back those that are empty.
+    /// Puts aside the spans that malloc takes from, gives back those that are empty, and leaves those that have room to whoever needs it:
+    /// this thread may sleep from now on.
     void shed() noexcept;
     /// Takes a span over that nobody owns. Returns false when another thread was faster.
     [[nodiscard]] bool adopt(Span* span) noexcept;
@@ -190,12 +192,13 @@ private:
     void forget() noexcept;
     void replace_active(Span* active, Span* span) noexcept;
     bool place(Span* span, std::uintptr_t manner = owner::kCountedBit) noexcept;
-    [[nodiscard]] Span** list_of(SizeClass size_class, SpanState state) noexcept;
+    [[nodiscard]] Span** list_of(const Span& span) noexcept;
     void enlist(Span* span, SpanState state, std::uint32_t floor, std::uintptr_t manner) noexcept;
     void unlist(Span* span) noexcept;
     [[nodiscard]] bool ask_for_notice(Span* span) noexcept;
     [[nodiscard]] Span* take_partial(SizeClass size_class) noexcept;
     [[nodiscard]] SizeClass lender_of(SizeClass size_class) noexcept;
+    [[nodiscard]] Span* take_known(SizeClass size_class) noexcept;
     [[nodiscard]] Span* take_new(SizeClass size_class) noexcept;
     void answer_notices(unsigned most) noexcept;
     void take_home_locked(Span* span, FreeBlock* first, FreeBlock* last, std::uint32_t count) noexcept;
@@ -208,6 +211,26 @@ private:
     void take_leaving_back() noexcept;
     void leave(Span* span) noexcept;
 
+    // Mixed spans: cache_mixed.cpp.
+    void enlist_mixed(Span* span) noexcept;
+    void unlist_mixed(Span* span) noexcept;
+    bool place_mixed(Span* span) noexcept;
+    std::size_t visit_mixed(Span* span, bool is_alone) noexcept;
+    [[nodiscard]] unsigned filled_bin(unsigned bin) const noexcept;
+    [[nodiscard]] FreeBlock* take_of_listed(SizeClass size_class) noexcept;
+    void take_census() noexcept;
+    [[nodiscard]] Span* choose_to_mix() noexcept;
+    [[nodiscard]] FreeBlock* take_mixed(SizeClass size_class) noexcept;
+
+    /// What was needed since the last census, and what it found too many.
+    struct Census {
+        std::array<std::uint32_t, kClassCount> taken{};    // listed spans
+        std::array<std::uint32_t, kClassCount> surplus{};  // airy spans
+        std::uint32_t fresh = 0;                           // spans from the region
+        bool is_patient = true;                            // until the first census
+        SizeClass unfit = kClassCount;                     // for blocks of this class and larger ones no gap was long enough
+    };
+
     HeapCore* heap_ = nullptr;
     std::atomic<std::uintptr_t> thread_{0};
     Span** direct_ = nullptr;
@@ -215,6 +238,9 @@ private:
     std::array<Lists, kClassCount> lists_{};
     std::array<std::uint8_t, kClassCount> borrowed_{};
     std::array<Hand, kClassCount> hands_{};
+    std::array<Span*, kClassCount> mixed_{};  // by the largest class that fits into the longest gap
+    std::array<std::uint64_t, (kClassCount + 63) / 64> mixed_filled_{};
+    Census census_;
 
     std::atomic<std::uint32_t> openings_{0};       // of the mailbox; compared only, nothing is read through it
     std::atomic<std::uint32_t> openings_seen_{0};  // when forward_stale_mail() looked last, as above

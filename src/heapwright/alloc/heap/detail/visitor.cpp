@@ -133,6 +133,9 @@ std::size_t ThreadCache::visit(Span* span, bool is_alone) noexcept {
     if (span->state == SpanState::active) {
         return 0;
     }
+    if (span->is_mixed()) {
+        return visit_mixed(span, is_alone);
+    }
     // Written under the lock only. With this bit, the thread asks for the lock before it frees into the span.
     // Where the mesher set it, the thread may have read the word before.
     const bool asks = span->owner.load(std::memory_order_relaxed) == (thread() | owner::kFullBit) && !span->is_meshed() && has_passed();

@@ -1,0 +1,366 @@
+// Bits of granules, and the records that spans have while they are mixed; a table leads from a slice to its record.
+//
+// A child of fork may find each step half done: the end of a block that was never handed out, or was freed, is still used; or the
+// count of blocks is too high. Both lose memory, and none is handed out twice.
+#include <heapwright/alloc/heap/detail/mixed_record.hpp>
+
+#include <algorithm>
+#include <atomic>
+#include <bit>
+#include <new>
+
+#include <heapwright/alloc/heap/detail/misuse.hpp>
+#include <heapwright/alloc/heap/detail/regions.hpp>
+#include <heapwright/alloc/heap/detail/visitor.hpp>
+#include <heapwright/os/pages.hpp>
+#include <heapwright/os/spin_lock.hpp>
+
+namespace heapwright::heap {
+
+constinit std::atomic<MixedRecord**> g_mixed_table{nullptr};
+
+namespace {
+
+constexpr std::uint32_t kGranulesOfPage = os::kPageBytes / kGranuleBytes;
+/// An owner's frees are settled when there are so many.
+constexpr std::uint32_t kFreedAtOnce = 32;
+/// The clock is told when so much of a span was freed.
+constexpr std::uint32_t kToldShare = 8;
+constexpr std::uint32_t kPagesOfMixed = kSliceBytes / os::kPageBytes;
+
+constinit os::SpinLock g_lock;  // of what is below
+constinit MixedRecord* g_spare = nullptr;
+constinit std::size_t g_table_bytes = 0;
+
+constinit std::atomic<bool> g_is_refused{false};
+
+void in_this_order() noexcept { std::atomic_signal_fence(std::memory_order_acq_rel); }
+
+std::uint32_t granule_of(const Span* span, const void* block) noexcept {
+    return static_cast<std::uint32_t>(static_cast<const char*>(block) - span->start) / kGranuleBytes;
+}
+
+std::uint32_t slice_of(const Span* span) noexcept { return static_cast<std::uint32_t>(span - g_region.records()); }
+
+/// Makes the table reach the slice. Requires: g_lock.
+bool extend_table(std::uint32_t slice) noexcept {
+    MixedRecord** table = g_mixed_table.load(std::memory_order_relaxed);  // under the lock
+    if (table == nullptr) {
+        const std::size_t bytes = os::round_to_pages((g_region.reserved_bytes() >> kSliceLog2) * sizeof(MixedRecord*));
+        table = static_cast<MixedRecord**>(os::reserve(bytes, os::kPageBytes, "heapwright mixed"));
+        if (table == nullptr) {
+            return false;
+        }
+        g_mixed_table.store(table, std::memory_order_relaxed);  // read where a record was put into it: set_mixed_record()
+    }
+    const std::size_t wanted = os::round_to_pages((std::size_t{slice} + 1) * sizeof(MixedRecord*));
+    if (wanted <= g_table_bytes) {
+        return true;
+    }
+    if (!os::commit(reinterpret_cast<char*>(table) + g_table_bytes, wanted - g_table_bytes)) {
+        return false;
+    }
+    g_table_bytes = wanted;
+    return true;
+}
+
+/// Requires: a mixed span, whose record it is.
+void give_block(const Span* span, MixedRecord* record, const FreeBlock* block) noexcept {
+    const std::uint32_t granule = granule_of(span, block);
+    if (reinterpret_cast<std::uintptr_t>(block) % kGranuleBytes != 0 || !record->is_block(granule)) {
+        stop_not_a_block("free", block);
+    }
+    record->freed += record->granules_of_block(granule);
+    record->give(granule);
+}
+
+void tell_freed(Span* span, MixedRecord* record) noexcept {
+    if (record->freed >= kGranulesOfSlice / kToldShare) {
+        record->freed = 0;
+        note_put_aside(span);
+        note_stirred();
+    }
+}
+
+MixedRecord*& entry_of(const Span* span) noexcept {
+    return g_mixed_table.load(std::memory_order_relaxed)[slice_of(span)];  // who sees that the span is mixed sees what it leads to
+}
+
+}  // namespace
+
+std::uint32_t GranuleBits::next(std::uint32_t from, std::uint64_t flip) const noexcept {
+    if (from >= kGranulesOfSlice) {
+        return kGranulesOfSlice;
+    }
+    std::uint32_t number = from / kBits;
+    std::uint64_t rest = (word(number) ^ flip) & (~std::uint64_t{0} << (from % kBits));
+    while (rest == 0) {
+        if (++number == kWords) {
+            return kGranulesOfSlice;
+        }
+        rest = word(number) ^ flip;
+    }
+    return number * kBits + static_cast<std::uint32_t>(std::countr_zero(rest));
+}
+
+std::uint32_t GranuleBits::behind_set_before(std::uint32_t end) const noexcept {
+    if (end == 0) {
+        return 0;
+    }
+    std::uint32_t number = (end - 1) / kBits;
+    std::uint64_t rest = word(number) & (~std::uint64_t{0} >> (kBits - 1 - (end - 1) % kBits));
+    while (rest == 0) {
+        if (number-- == 0) {
+            return 0;
+        }
+        rest = word(number);
+    }
+    return number * kBits + kBits - static_cast<std::uint32_t>(std::countl_zero(rest));
+}
+
+void GranuleBits::set(std::uint32_t first, std::uint32_t count) noexcept {
+    while (count != 0) {
+        const std::uint32_t end = first + count;
+        const std::uint32_t here = std::min(count, (end - 1) % kBits + 1);
+        const std::uint64_t mask = (~std::uint64_t{0} >> (kBits - here)) << (end - here) % kBits;
+        write((end - 1) / kBits, word((end - 1) / kBits) | mask);
+        in_this_order();
+        count -= here;
+    }
+}
+
+void GranuleBits::clear(std::uint32_t first, std::uint32_t count) noexcept {
+    while (count != 0) {
+        const std::uint32_t bit = first % kBits;
+        const std::uint32_t here = std::min(count, kBits - bit);
+        const std::uint64_t mask = (~std::uint64_t{0} >> (kBits - here)) << bit;
+        write(first / kBits, word(first / kBits) & ~mask);
+        in_this_order();
+        first += here;
+        count -= here;
+    }
+}
+
+std::uint32_t GranuleBits::count() const noexcept {
+    std::uint32_t sum = 0;
+    for (std::uint32_t number = 0; number < kWords; ++number) {
+        sum += static_cast<std::uint32_t>(std::popcount(word(number)));
+    }
+    return sum;
+}
+
+void MixedRecord::describe(const std::uint64_t* live_bits, std::uint32_t blocks, std::uint32_t block_bytes) noexcept {
+    const std::uint32_t granules = block_bytes / kGranuleBytes;
+    for (std::uint32_t index = 0; index < blocks; ++index) {
+        if ((live_bits[index / 64] >> (index % 64) & 1) != 0) {
+            take(index * granules, granules);
+        }
+    }
+    longest_free_ = 0;
+    for (std::uint32_t first = used_.next_clear(0); first < kGranulesOfSlice;) {
+        const std::uint32_t end = used_.next_set(first);
+        longest_free_ = std::max(longest_free_, end - first);
+        first = used_.next_clear(end);
+    }
+    cursor_ = 0;
+    sought_ = 0;
+}
+
+std::uint32_t MixedRecord::find(std::uint32_t granules) noexcept {
+    if (granules > longest_free_) {
+        return kGranulesOfSlice;
+    }
+    // What lies before the cursor was too short for what was sought there.
+    const bool is_begun = granules >= sought_ && sought_ != 0;
+    std::uint32_t longest = is_begun ? sought_ - 1 : 0;
+    sought_ = granules;
+    for (std::uint32_t first = used_.next_clear(is_begun ? cursor_ : 0); first < kGranulesOfSlice;) {
+        const std::uint32_t end = used_.next_set(first);
+        if (end - first >= granules) {
+            cursor_ = first;
+            return first;
+        }
+        longest = std::max(longest, end - first);
+        first = used_.next_clear(end);
+    }
+    cursor_ = kGranulesOfSlice;
+    longest_free_ = longest;
+    return kGranulesOfSlice;
+}
+
+void MixedRecord::take(std::uint32_t first, std::uint32_t granules) noexcept {
+    // A child of fork may have left an end in the middle.
+    last_.clear(first, granules - 1);
+    last_.set(first + granules - 1, 1);
+    in_this_order();
+    used_.set(first, granules);
+}
+
+bool MixedRecord::is_block(std::uint32_t first) const noexcept {
+    return first < kGranulesOfSlice && used_.test(first) && (first == 0 || !used_.test(first - 1) || last_.test(first - 1));
+}
+
+void MixedRecord::give(std::uint32_t first) noexcept {
+    const std::uint32_t granules = granules_of_block(first);
+    used_.clear(first, granules);
+    in_this_order();
+    last_.clear(first + granules - 1, 1);
+    const std::uint32_t begin = used_.behind_set_before(first);
+    const std::uint32_t end = used_.next_set(first + granules);
+    longest_free_ = std::max(longest_free_, end - begin);
+    if (end - begin >= sought_) {
+        cursor_ = std::min(cursor_, begin);
+    }
+}
+
+const char* MixedRecord::broken_invariant() const noexcept {
+    std::uint32_t ends = 0;
+    std::uint32_t longest = 0;
+    for (std::uint32_t first = 0; first < kGranulesOfSlice;) {
+        const std::uint32_t used = used_.next_set(first);
+        longest = std::max(longest, used - first);
+        if (used - first >= sought_ && used != first && sought_ != 0 && first < cursor_) {
+            return "MX2: room that is sought lies before the cursor";
+        }
+        const std::uint32_t end = used_.next_clear(used);
+        for (std::uint32_t last = used; last < end; ++ends) {
+            last = last_.next_set(last) + 1;
+            if (last > end) {
+                return "MX1: a block has free granules, or no end";
+            }
+        }
+        first = end;
+    }
+    if (ends != last_.count()) {
+        return "MX1: a block ends in free granules";
+    }
+    return longest > longest_free_ ? "MX2: a run of free granules is longer than is known" : nullptr;
+}
+
+MixedRecord* make_mixed_record(const Span* span) noexcept {
+    MixedRecord* record = nullptr;
+    {
+        const os::LockGuard guard(g_lock);
+        if (!g_region.contains(span->start) || !extend_table(slice_of(span))) {
+            return nullptr;
+        }
+        record = g_spare;
+        g_spare = record == nullptr ? nullptr : record->next;
+    }
+    void* const room = record != nullptr ? record : allocate_metadata(sizeof(MixedRecord));
+    return room == nullptr ? nullptr : new (room) MixedRecord;
+}
+
+void set_mixed_record(Span* span, MixedRecord* record) noexcept {
+    entry_of(span) = record;
+    span->local_free = nullptr;
+    span->is_fresh = false;
+    span->state.become_mixed();
+}
+
+void drop_mixed_record(Span* span) noexcept {
+    MixedRecord* const record = mixed_record_of(span);
+    span->state = SpanState::full;
+    span->set_absent(0);
+    entry_of(span) = nullptr;
+    const os::LockGuard guard(g_lock);
+    record->next = g_spare;
+    g_spare = record;
+}
+
+MixedRecord* mixed_record_of(const Span* span) noexcept { return entry_of(span); }
+
+std::size_t bytes_of_block(const Span* span, const void* block, const char* what) noexcept {
+    if (HEAPWRIGHT_LIKELY(!span->state.is_mixed())) {
+        return span->block_bytes;
+    }
+    if (static_cast<std::size_t>(static_cast<const char*>(block) - span->start) % kGranuleBytes != 0) {
+        stop_interior(what, block);
+    }
+    return mixed_record_of(span)->granules_of_block(granule_of(span, block)) * kGranuleBytes;
+}
+
+void put_home_mixed(Span* span, FreeBlock* first, std::uint32_t count) noexcept {
+    MixedRecord* const record = mixed_record_of(span);
+    for (FreeBlock* block = first; count != 0; --count) {
+        FreeBlock* const following = count == 1 ? nullptr : block->next;
+        give_block(span, record, block);
+        in_this_order();
+        span->set_live(span->live() - 1, 0);
+        block = following;
+    }
+    tell_freed(span, record);
+}
+
+void settle_freed(Span* span) noexcept {
+    FreeBlock* block = span->local_free;
+    if (block == nullptr) {
+        return;
+    }
+    MixedRecord* const record = mixed_record_of(span);
+    span->local_free = nullptr;
+    in_this_order();
+    while (block != nullptr) {
+        FreeBlock* const following = block->next;
+        give_block(span, record, block);
+        block = following;
+    }
+    tell_freed(span, record);
+}
+
+void arm_mixed(Span* span) noexcept {
+    const std::uint32_t live = span->live();
+    span->set_live(live, live - std::min(live, kFreedAtOnce));
+}
+
+bool is_dead_mixed(const Span* span) noexcept {
+    const auto length = [&](const FreeBlock* block) {
+        std::uint32_t count = 0;
+        for (; block != nullptr && count <= kGranulesOfSlice && granule_of(span, block) < kGranulesOfSlice; block = block->next) {
+            ++count;
+        }
+        return count;
+    };
+    // As is_dead() in page_return.cpp. Both pair with the releases of who puts blocks there.
+    const std::uint32_t remote = length(reinterpret_cast<const FreeBlock*>(span->remote.load(std::memory_order_acquire) & ~kWantsNotice));
+    const FreeBlock* const own = std::atomic_ref(const_cast<FreeBlock*&>(span->local_free)).load(std::memory_order_acquire);
+    return remote > span->floor && remote + length(own) == mixed_record_of(span)->blocks();
+}
+
+FreeBlock* take_of_mixed(Span* span, std::uint32_t granules) noexcept {
+    MixedRecord* const record = mixed_record_of(span);
+    const std::uint32_t first = record->find(granules);
+    if (first == kGranulesOfSlice) {
+        return nullptr;
+    }
+    ++span->floor;
+    in_this_order();
+    record->take(first, granules);
+    const std::uint32_t page = first / kGranulesOfPage;
+    const std::uint32_t end = (first + granules - 1) / kGranulesOfPage + 1;
+    span->set_absent(span->absent() & ~(((std::uint32_t{1} << (end - page)) - 1) << page));
+    return reinterpret_cast<FreeBlock*>(span->start + std::size_t{first} * kGranuleBytes);
+}
+
+std::size_t return_mixed_pages(Span* span) noexcept {
+    const MixedRecord* const record = mixed_record_of(span);
+    std::size_t given = 0;
+    for (std::uint32_t page = 0; page < kPagesOfMixed; ++page) {
+        const std::uint32_t bit = std::uint32_t{1} << page;
+        if ((span->absent() & bit) == 0 && record->is_free(page * kGranulesOfPage, kGranulesOfPage) &&
+            os::discard(span->start + page * os::kPageBytes, os::kPageBytes)) {
+            span->set_absent(span->absent() | bit);
+            given += os::kPageBytes;
+        }
+    }
+    g_given_back.fetch_add(given, std::memory_order_relaxed);  // a figure
+    return given;
+}
+
+void refuse_mixing() noexcept { g_is_refused.store(true, std::memory_order_relaxed); }  // before the first block of who needs it
+
+bool may_mix() noexcept { return !g_is_refused.load(std::memory_order_relaxed); }  // as above
+
+void reset_mixed_records_after_fork() noexcept { g_lock.reset_after_fork(); }
+
+}  // namespace heapwright::heap
