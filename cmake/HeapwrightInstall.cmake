@@ -3,7 +3,7 @@
 include(CMakePackageConfigHelpers)
 if(HEAPWRIGHT_APPS)
   # For `source` in GDB; the files find each other by their folder.
-  install(FILES tools/gdb/heapwright_gdb.py tools/gdb/heapwright_block.py tools/gdb/heapwright_figures.py tools/gdb/heapwright_hands.py tools/gdb/heapwright_memory.py tools/gdb/heapwright_mesh.py tools/gdb/heapwright_places.py
+  install(FILES tools/gdb/heapwright_gdb.py tools/gdb/heapwright_block.py tools/gdb/heapwright_figures.py tools/gdb/heapwright_hands.py tools/gdb/heapwright_memory.py tools/gdb/heapwright_mesh.py tools/gdb/heapwright_mixed.py tools/gdb/heapwright_places.py
     DESTINATION ${CMAKE_INSTALL_DATADIR}/heapwright/gdb COMPONENT programs)
 endif()
 set(heapwright_package_dir ${CMAKE_INSTALL_LIBDIR}/cmake/heapwright)

@@ -44,6 +44,11 @@ class Workloads(unittest.TestCase):
                 # Active spans and the heap's own are what may be above.
                 self.assertLess(figures["trimmed_kib"], figures["page_floor_kib"] * 1.05 + 1500, f"{name} {stage}: {figures}")
 
+    def test_blocks_of_other_sizes_find_room_where_the_earlier_ones_died(self) -> None:
+        for name, stage, most in (("sessions", "other_mix", 1.2), ("regular_survivors", "larger_came", 2.0), ("lru_cache", "larger_values", 1.65)):
+            figures = stages(name, "0.1", str(LIBRARY))[stage]
+            self.assertLess(figures["trimmed_kib"], figures["live_kib"] * most, f"{name} {stage}: {figures}")
+
     def test_meshed_they_keep_their_data_and_need_less_than_the_pages_of_live_objects(self) -> None:
         os.environ["HEAPWRIGHT_CONF"] = "compaction:mesh"
         self.addCleanup(os.environ.pop, "HEAPWRIGHT_CONF")

@@ -57,11 +57,7 @@ class Record:
     def is_of_blocks(self):
         return self.owner not in (FREE, INTERIOR, LARGE, METADATA) and not self.is_bump
 
-    @property
-    def is_mixed(self):
-        """Whether blocks of any size lie in the span: detail/mixed_record.hpp."""
-        return self.is_of_blocks and STATES[self.state] == "mixed"
-
+    is_mixed = property(lambda self: self.is_of_blocks and STATES[self.state] == "mixed")  # detail/mixed_record.hpp
     is_bump = property(lambda self: self.owner & BUMP == BUMP)
 
 

@@ -138,7 +138,8 @@ private:
     /// Blocks of any size: runs of granules that blocks have, and that none has.
     void count_mixed(std::span<const std::byte> slice, std::uint64_t from, std::uint64_t to) {
         const std::uint64_t table = read_pointer(reinterpret_cast<std::uint64_t>(form_.mixed.table));
-        const std::uint64_t record = table == 0 ? 0 : read_pointer(table + ((from - place_.base) >> form_.slice_log2) * sizeof(std::uint64_t));
+        const std::uint64_t record =
+            table == 0 ? 0 : read_pointer(table + ((from - place_.base) >> form_.slice_log2) * sizeof(std::uint64_t));
         const std::uint64_t granules = (to - from) / std::max(form_.mixed.granule_bytes, 1U);
         Bits used(granules / kBits);
         Bits last(used.size());

@@ -265,6 +265,33 @@ Span* ThreadCache::choose_to_mix() noexcept {
     return span;
 }
 
+/// Room that a thread left behind.
+FreeBlock* ThreadCache::take_of_inherited(SizeClass size_class) noexcept {
+    Span* const span = heap_->claim_mixed(thread());
+    if (span == nullptr) {
+        return nullptr;
+    }
+    add(span);
+    return place_mixed(span) ? take_of_listed(size_class) : nullptr;
+}
+
+/// One more span becomes mixed, if it has a gap that is long enough.
+FreeBlock* ThreadCache::take_of_sparse(SizeClass size_class) noexcept {
+    for (unsigned tries = 0; tries < kMixedAtOnce && size_class < census_.unfit; ++tries) {
+        Span* const span = choose_to_mix();
+        if (span == nullptr) {
+            return nullptr;
+        }
+        const bool is_fit = mix(span, granules_of(size_class));
+        place(span);
+        if (is_fit) {
+            return take_of_listed(size_class);
+        }
+        census_.unfit = tries + 1 == kMixedAtOnce ? size_class : census_.unfit;
+    }
+    return nullptr;
+}
+
 FreeBlock* ThreadCache::take_mixed(SizeClass size_class) noexcept {
     if (!may_mix() || slices_of(size_class) != 1) {
         return nullptr;
@@ -279,29 +306,8 @@ FreeBlock* ThreadCache::take_mixed(SizeClass size_class) noexcept {
     if (census_.is_patient) {
         return nullptr;
     }
-    if (Span* const span = heap_->claim_mixed(thread()); span != nullptr) {
-        add(span);
-        if (place_mixed(span)) {
-            if (FreeBlock* const block = take_of_listed(size_class); block != nullptr) {
-                return block;
-            }
-        }
-    }
-    for (unsigned tries = 0; tries < kMixedAtOnce && size_class < census_.unfit; ++tries) {
-        Span* const span = choose_to_mix();
-        if (span == nullptr) {
-            return nullptr;
-        }
-        if (mix(span, granules_of(size_class))) {
-            place_mixed(span);
-            return take_of_listed(size_class);
-        }
-        place(span);
-        if (tries + 1 == kMixedAtOnce) {
-            census_.unfit = size_class;
-        }
-    }
-    return nullptr;
+    FreeBlock* const block = take_of_inherited(size_class);
+    return block != nullptr ? block : take_of_sparse(size_class);
 }
 
 }  // namespace heapwright::heap

@@ -1,7 +1,6 @@
 // Caches handed from thread to thread, and spans that wait for an owner.
 #include <heapwright/alloc/heap/detail/heap_core.hpp>
 
-#include <algorithm>
 #include <new>
 
 #include <heapwright/alloc/heap/detail/mesher.hpp>
@@ -23,18 +22,6 @@ constinit std::atomic<std::uint64_t> g_heaps{0};
 constinit os::SpinLock g_heaps_lock;
 constinit os::SpinLock g_spare_lock;
 constinit ThreadCache* g_spare = nullptr;
-
-/// Whoever frees so many blocks into an abandoned span adopts it; of a span of few blocks, the first.
-constexpr std::uint32_t kMostBeforeAdoption = 64;
-constexpr std::uint32_t kShareBeforeAdoption = 8;
-/// A class counts as wanted until so many spans of others became mixed.
-constexpr std::uint32_t kLately = 64;
-/// So many spans of a list are looked at.
-constexpr unsigned kLookedAt = 4;
-
-std::uint32_t frees_before_adoption(const Span* span) noexcept {
-    return std::min({span->live(), kMostBeforeAdoption, std::max(span->capacity / kShareBeforeAdoption, 1U)});
-}
 
 ThreadCache* make_cache() noexcept {
     {
@@ -201,40 +188,6 @@ void HeapCore::park(ThreadCache* cache) noexcept {
     parked_ = cache;
 }
 
-void HeapCore::link(Span* span) noexcept {
-    CacheChain::push(all_abandoned_, span);
-    add_abandoned(1);
-    span->next = nullptr;
-    span->previous = nullptr;
-    if (span->is_mixed()) {
-        settle_freed(span);
-    } else {
-        // One with nothing to hand out waits until somebody frees into it.
-        const bool has_room = span->local_free != nullptr || span->has_uncarved() || absent_blocks(span) != 0;
-        span->state = has_room ? SpanState::dense : SpanState::full;
-    }
-    span->set_live(span->live(), span->live() - frees_before_adoption(span));
-    note_put_aside(span);
-    note_stirred();
-    if (Span** const list = abandoned_list_of(span); list != nullptr) {
-        ListChain::push(*list, span);
-    }
-}
-
-/// The list that an abandoned span is in; nullptr: none.
-Span** HeapCore::abandoned_list_of(const Span* span) noexcept {
-    if (span->is_mixed()) {
-        return &abandoned_mixed_;
-    }
-    return span->state == SpanState::dense ? &abandoned_[span->size_class] : nullptr;
-}
-
-void HeapCore::put_abandoned(Span* span) noexcept {
-    const os::LockGuard guard(lock_);
-    link(span);
-    span->owner.store(owner::kAbandoned, std::memory_order_release);  // pairs with the acquire in claim()
-}
-
 void HeapCore::forward_mail(bool stale_only) noexcept {
     ThreadCache* cache = nullptr;
     {
@@ -249,124 +202,6 @@ void HeapCore::forward_mail(bool stale_only) noexcept {
             cache->forward_mail(nullptr);
         }
     }
-}
-
-void HeapCore::sweep_abandoned() noexcept {
-    Span* empty = nullptr;
-    {
-        const os::LockGuard guard(lock_);
-        Span* following = nullptr;
-        for (Span* span = all_abandoned_; span != nullptr; span = following) {
-            following = span->cache_next;
-            if (span->remote.load(std::memory_order_relaxed) <= kWantsNotice) {  // a hint; take_remote() acquires
-                continue;
-            }
-            unlink(span);
-            take_remote(span);
-            if (span->live() != 0) {
-                link(span);
-            } else {
-                span->next = empty;
-                empty = span;
-            }
-        }
-    }
-    while (empty != nullptr) {
-        Span* const span = empty;
-        empty = span->next;
-        give_blocks(span);
-    }
-}
-
-void HeapCore::unlink(Span* span) noexcept {
-    CacheChain::erase(all_abandoned_, span);
-    add_abandoned(~std::uint32_t{0});  // one less
-    if (Span** const list = abandoned_list_of(span); list != nullptr) {
-        ListChain::erase(*list, span);
-    }
-    span->set_live(span->live(), 0);
-    span->next = nullptr;
-    span->previous = nullptr;
-}
-
-Span* HeapCore::claim_any(SizeClass size_class, std::uintptr_t thread) noexcept {
-    if (!has_abandoned()) {
-        return nullptr;
-    }
-    const os::LockGuard guard(lock_);
-    Span* const span = abandoned_[size_class];
-    if (span != nullptr) {
-        is_claimed_[size_class] = true;
-        unlink(span);
-        span->owner.store(thread, std::memory_order_relaxed);  // the lock orders all that the last owner wrote
-    }
-    return span;
-}
-
-Span* HeapCore::claim_mixed(std::uintptr_t thread) noexcept {
-    if (!has_abandoned()) {
-        return nullptr;
-    }
-    const os::LockGuard guard(lock_);
-    Span* const span = abandoned_mixed_;
-    if (span != nullptr) {
-        unlink(span);
-        span->owner.store(thread, std::memory_order_relaxed);  // as in claim_any()
-    }
-    return span;
-}
-
-Span* HeapCore::claim_to_mix(std::uintptr_t thread) noexcept {
-    if (!has_abandoned()) {
-        return nullptr;
-    }
-    const os::LockGuard guard(lock_);
-    if (++claims_to_mix_ == kLately) {
-        claims_to_mix_ = 0;
-        is_claimed_.fill(false);
-    }
-    for (unsigned number = kClassCount; number-- > 1;) {
-        Span* span = is_claimed_[number] || slices_of(static_cast<SizeClass>(number)) != 1 ? nullptr : abandoned_[number];
-        for (unsigned looked_at = 0; span != nullptr && looked_at < kLookedAt; span = span->next, ++looked_at) {
-            if (span->live() * 2 <= span->capacity && !span->is_meshed()) {
-                unlink(span);
-                span->owner.store(thread, std::memory_order_relaxed);  // as in claim_any()
-                return span;
-            }
-        }
-    }
-    return nullptr;
-}
-
-bool HeapCore::put_into_abandoned(Span* span, FreeBlock* block) noexcept {
-    const os::LockGuard guard(lock_);
-    if (span->owner.load(std::memory_order_relaxed) != owner::kAbandoned || span->countdown <= 1) {  // under the lock it stays so
-        return false;
-    }
-    const std::uint32_t floor = span->floor;
-    if (span->is_mixed()) {
-        put_home_mixed(span, block, 1);
-    } else if (span->is_meshed()) {
-        put_home_meshed(span, block, 1);
-    } else {
-        put_home(span, block, block, 1);
-    }
-    span->set_live(span->live(), floor);
-    if (span->state == SpanState::full) {
-        span->state = SpanState::dense;
-        ListChain::push(abandoned_[span->size_class], span);
-    }
-    return true;
-}
-
-bool HeapCore::claim(Span* span, std::uintptr_t thread) noexcept {
-    const os::LockGuard guard(lock_);
-    if (span->owner.load(std::memory_order_acquire) != owner::kAbandoned) {  // pairs with put_abandoned()
-        return false;
-    }
-    unlink(span);
-    span->owner.store(thread, std::memory_order_relaxed);  // only this thread compares for equality
-    return true;
 }
 
 void HeapCore::lock_all() noexcept {

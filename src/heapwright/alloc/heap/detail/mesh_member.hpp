@@ -21,8 +21,8 @@ struct MeshChoice {
         const ThreadCache* const cache = span.cache.load(std::memory_order_relaxed);  // under its lock
         const HeapCore& heap = cache == nullptr ? g_default_core : *cache->heap();
         const bool is_old = span.stamp == 0 || static_cast<std::int32_t>(span.stamp - before) < 0;
-        return span.state != SpanState::active && !span.is_mixed() && span.slices == 1 && span.block_bytes >= kLeastMeshedBytes && span.carved != 0 &&
-               (all || is_old) && heap.wants_meshing();
+        return span.state != SpanState::active && !span.is_mixed() && span.slices == 1 && span.block_bytes >= kLeastMeshedBytes &&
+               span.carved != 0 && (all || is_old) && heap.wants_meshing();
     }
 };
 

@@ -137,7 +137,7 @@ const char* Span::broken_invariant() const noexcept {
     if (is_mixed()) {
         const MixedRecord* const record = mixed_record_of(this);
         return record->blocks() != live() + length_of(local_free, record->blocks()) ? "S1: a mixed span has another number of blocks"
-                                                                                     : record->broken_invariant();
+                                                                                    : record->broken_invariant();
     }
     if (carved > capacity) {
         return "S3: more blocks were carved than fit";

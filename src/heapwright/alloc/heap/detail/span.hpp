@@ -38,7 +38,7 @@ inline constexpr std::uintptr_t kBump = 12;       ///< a chunk of a bump place, 
 [[nodiscard]] constexpr bool is_bump(std::uintptr_t owner) noexcept { return (owner & kBump) == kBump; }
 }  // namespace owner
 
-/// Where a span of blocks stands with its cache.
+/// Where a span of blocks stands with its cache. The last two have no blocks for malloc's lists.
 enum class SpanState : std::uint8_t {
     active,   ///< the one that its class allocates from
     carving,  ///< put aside with slots that never were blocks

@@ -14,6 +14,7 @@
 
 #include <heapwright/alloc/heap/detail/heap_core.hpp>
 #include <heapwright/alloc/heap/detail/mesh_record.hpp>
+#include <heapwright/alloc/heap/detail/mesher.hpp>
 #include <heapwright/alloc/heap/detail/mixed_record.hpp>
 #include <heapwright/alloc/heap/detail/page_return.hpp>
 #include <heapwright/alloc/heap/detail/span_chain.hpp>
@@ -364,7 +365,8 @@ void ThreadCache::shed() noexcept {
     put_actives_aside();
     answer_notices(~0U);
     Span* following = nullptr;
-    for (Span* span = all_; span != nullptr; span = following) {
+    // Meshed spans are in reach of everybody who needs memory already.
+    for (Span* span = may_mesh() ? nullptr : all_; span != nullptr; span = following) {
         following = span->cache_next;
         if (list_of(*span) != nullptr) {
             unlist(span);

@@ -81,7 +81,7 @@ public:
     }
     /// keep() of a block of another thread's span. Requires: the span is not private.
     [[nodiscard]] HEAPWRIGHT_ALWAYS_INLINE bool keep_of_other(Span* span, FreeBlock* block) noexcept {
-        return span->state != SpanState::leaving && keep(span->size_class, block);  // those had better not live again
+        return span->state < SpanState::leaving && keep(span->size_class, block);  // those had better not live again; mixed: of any size
     }
     /// Blocks of the class in its hand. Any thread.
     [[nodiscard]] std::uint32_t kept_blocks(SizeClass size_class) const noexcept {
@@ -220,6 +220,8 @@ private:
     [[nodiscard]] FreeBlock* take_of_listed(SizeClass size_class) noexcept;
     void take_census() noexcept;
     [[nodiscard]] Span* choose_to_mix() noexcept;
+    [[nodiscard]] FreeBlock* take_of_inherited(SizeClass size_class) noexcept;
+    [[nodiscard]] FreeBlock* take_of_sparse(SizeClass size_class) noexcept;
     [[nodiscard]] FreeBlock* take_mixed(SizeClass size_class) noexcept;
 
     /// What was needed since the last census, and what it found too many.

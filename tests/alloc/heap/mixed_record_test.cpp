@@ -1,0 +1,82 @@
+// The bits of a mixed span, against a model.
+#include <heapwright/alloc/heap/detail/mixed_record.hpp>
+
+#include <array>
+#include <cstdint>
+#include <iterator>
+#include <map>
+
+#include <doctest/doctest.h>
+
+#include <tests/support/random.hpp>
+
+namespace heapwright::test {
+namespace {
+
+using heap::kGranulesOfSlice;
+using heap::MixedRecord;
+
+/// What a record should say: blocks by their first granule.
+using Model = std::map<std::uint32_t, std::uint32_t>;
+
+std::uint32_t first_fit(const Model& model, std::uint32_t granules) {
+    std::uint32_t free = 0;
+    for (const auto& [first, count] : model) {
+        if (first - free >= granules) {
+            return free;
+        }
+        free = first + count;
+    }
+    return kGranulesOfSlice - free >= granules ? free : kGranulesOfSlice;
+}
+
+TEST_CASE("a record finds the first room there is, knows each block's length, and joins what is free") {
+    Random random(1);
+    MixedRecord record;
+    record.describe(nullptr, 0, 16);
+    Model model;
+    for (unsigned step = 0; step < 30'000; ++step) {
+        const bool is_filling = step / 2'000 % 2 == 0;
+        if (model.empty() || random.below(100) < (is_filling ? 70 : 30)) {
+            const auto granules = static_cast<std::uint32_t>(random.between(1, random.one_in(10) ? 600 : 40));
+            const std::uint32_t found = record.find(granules);
+            REQUIRE(found == first_fit(model, granules));
+            if (found != kGranulesOfSlice) {
+                REQUIRE(record.is_free(found, granules));
+                record.take(found, granules);
+                model.emplace(found, granules);
+            } else {
+                REQUIRE(record.longest_free() < granules);
+            }
+        } else {
+            const auto chosen = std::next(model.begin(), static_cast<std::ptrdiff_t>(random.below(model.size())));
+            REQUIRE(record.is_block(chosen->first));
+            REQUIRE((chosen->second == 1 || !record.is_block(chosen->first + 1)));
+            REQUIRE(record.granules_of_block(chosen->first) == chosen->second);
+            record.give(chosen->first);
+            model.erase(chosen);
+        }
+        const char* const broken = record.broken_invariant();
+        REQUIRE_MESSAGE(broken == nullptr, broken);
+        REQUIRE(record.blocks() == model.size());
+    }
+}
+
+TEST_CASE("a record is made of the blocks of a span that live") {
+    std::array<std::uint64_t, 4> live{};
+    live[0] = 0b1001;  // of 200 blocks of 48 bytes
+    live[3] = std::uint64_t{1} << 7;
+    MixedRecord record;
+    record.describe(live.data(), 200, 48);
+    CHECK(record.blocks() == 3);
+    CHECK(record.used_granules() == 9);
+    CHECK((record.is_block(0) && record.is_block(9) && record.is_block(199 * 3)));
+    CHECK_FALSE((record.is_block(1) || record.is_block(3) || record.is_block(8)));
+    CHECK(record.find(6) == 3);
+    CHECK(record.find(7) == 12);
+    CHECK(record.longest_free() == kGranulesOfSlice - 200 * 3);
+    CHECK(record.broken_invariant() == nullptr);
+}
+
+}  // namespace
+}  // namespace heapwright::test
