@@ -47,10 +47,6 @@ def is_on_the_way(block, first):
     return False
 
 
-def on_its_way_or_live(heap, block):
-    return next((meaning for first, meaning in lists_on_the_way(heap) if is_on_the_way(block, first)), "live")
-
-
 def state_of_block(heap, span, block):
     """Live, or which list holds it; blocks of a damaged list are not believed."""
     if block >= span.start + span.carved * span.block_bytes:
@@ -73,7 +69,7 @@ def state_of_block(heap, span, block):
             if not span.start <= first < span.start + span.carved * span.block_bytes or steps > span.capacity:
                 return f"not known: a list of its span is damaged at {first:#x}; look for a write into a free block"
             first = read_word(first)
-    return on_its_way_or_live(heap, block)
+    return next((meaning for first, meaning in lists_on_the_way(heap) if is_on_the_way(block, first)), "live")
 
 
 def about_mixed(heap, span, address):
@@ -82,7 +78,8 @@ def about_mixed(heap, span, address):
         yield f"{address:#x} lies in no block of its mixed span"
     else:
         yield f"{address:#x} lies in a block of {found[1]} bytes from {found[0]:#x}, at {address - found[0]}"
-        yield next((meaning for first, meaning in lists_of(span) if is_on_the_way(found[0], first)), None) or on_its_way_or_live(heap, found[0])
+        lists = [*lists_of(span), *lists_on_the_way(heap)]
+        yield next((meaning for first, meaning in lists if is_on_the_way(found[0], first)), "live")
     yield "span " + told(span, thread_names())
 
 

@@ -3,6 +3,7 @@
 #include <utility>
 
 #include <heapwright/alloc/heap/detail/heap_core.hpp>
+#include <heapwright/alloc/heap/detail/mesher.hpp>
 #include <heapwright/alloc/heap/detail/regions.hpp>
 #include <heapwright/alloc/heap/detail/span_chain.hpp>
 #include <heapwright/alloc/heap/detail/thread_cache.hpp>
@@ -63,6 +64,33 @@ void ThreadCache::discard() noexcept {
         heap_->give_blocks(span);
     }
     forget();
+}
+
+void ThreadCache::shed() noexcept {
+    const os::LockGuard guard(visit_lock_);
+    put_actives_aside();
+    answer_notices(~0U);
+    Span* following = nullptr;
+    // Meshed spans are in reach of everybody who needs memory already.
+    for (Span* span = may_mesh() ? nullptr : all_; span != nullptr; span = following) {
+        following = span->cache_next;
+        if (list_of(*span) != nullptr) {
+            unlist(span);
+            drop(span);
+            heap_->put_abandoned(span);
+        }
+    }
+}
+
+bool ThreadCache::adopt(Span* span) noexcept {
+    if (!heap_->claim(span, thread())) {
+        return false;
+    }
+    const os::LockGuard guard(visit_lock_);
+    add(span);
+    take_remote(span);
+    place(span);
+    return true;
 }
 
 void ThreadCache::add(Span* span) noexcept {

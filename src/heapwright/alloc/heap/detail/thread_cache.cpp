@@ -14,7 +14,6 @@
 
 #include <heapwright/alloc/heap/detail/heap_core.hpp>
 #include <heapwright/alloc/heap/detail/mesh_record.hpp>
-#include <heapwright/alloc/heap/detail/mesher.hpp>
 #include <heapwright/alloc/heap/detail/mixed_record.hpp>
 #include <heapwright/alloc/heap/detail/page_return.hpp>
 #include <heapwright/alloc/heap/detail/span_chain.hpp>
@@ -358,33 +357,6 @@ void ThreadCache::put_actives_aside() noexcept {
             place(span);
         }
     }
-}
-
-void ThreadCache::shed() noexcept {
-    const os::LockGuard guard(visit_lock_);
-    put_actives_aside();
-    answer_notices(~0U);
-    Span* following = nullptr;
-    // Meshed spans are in reach of everybody who needs memory already.
-    for (Span* span = may_mesh() ? nullptr : all_; span != nullptr; span = following) {
-        following = span->cache_next;
-        if (list_of(*span) != nullptr) {
-            unlist(span);
-            drop(span);
-            heap_->put_abandoned(span);
-        }
-    }
-}
-
-bool ThreadCache::adopt(Span* span) noexcept {
-    if (!heap_->claim(span, thread())) {
-        return false;
-    }
-    const os::LockGuard guard(visit_lock_);
-    add(span);
-    take_remote(span);
-    place(span);
-    return true;
 }
 
 /// Takes home what other threads freed into spans that were put aside. The first blocks of such a span may be in no cache of
