@@ -145,6 +145,59 @@ TEST_CASE("a thread that allocates none of a size keeps none, and one that does 
     CHECK(is_sound());
 }
 
+TEST_CASE("however many sizes a thread frees, it keeps no more than some hundred blocks of others") {
+    std::vector<std::vector<void*>> blocks;
+    for (std::size_t bytes = 16; bytes <= 1024; bytes += 16) {
+        blocks.emplace_back();
+        for (int i = 0; i < 300; ++i) {
+            blocks.back().push_back(filled(bytes));
+        }
+    }
+    std::thread([&] {
+        std::vector<void*> own;
+        for (std::size_t bytes = 16; bytes <= 1024; bytes += 16) {
+            for (int i = 0; i < 40; ++i) {
+                own.push_back(filled(bytes));  // of each size it is one that allocates
+            }
+        }
+        for (int round = 0; round < 3; ++round) {
+            for (std::vector<void*>& of_size : blocks) {
+                for (int i = 0; i < 100; ++i) {
+                    default_heap::release(of_size.back());
+                    of_size.pop_back();
+                }
+                own.push_back(filled(16 * (1 + static_cast<std::size_t>(&of_size - blocks.data()))));
+            }
+            CHECK(is_sound());  // TC3 has the bound
+        }
+        release_all(own);
+    }).join();
+    for (const std::vector<void*>& of_size : blocks) {
+        release_all(of_size);
+    }
+    static_cast<void>(default_heap::trim());
+    CHECK(is_sound());
+}
+
+TEST_CASE("where memory is limited, what is kept at hand is given up before a request is refused") {
+    Heap heap({.limit_bytes = std::size_t{512} << 10});
+    for (const std::size_t wanted : {std::size_t{200} << 10, std::size_t{40} << 10}) {
+        CAPTURE(wanted);
+        std::vector<void*> blocks;
+        for (int i = 0; i < 5; ++i) {
+            blocks.push_back(heap.allocate(std::size_t{60} << 10));
+            REQUIRE(blocks.back() != nullptr);
+        }
+        for (void* const block : blocks) {
+            heap.release(block);
+        }
+        void* const block = heap.allocate(wanted);
+        CHECK(block != nullptr);
+        heap.release(block);
+        CHECK(heap.broken_invariant() == nullptr);
+    }
+}
+
 TEST_CASE("while a thread moves its blocks, others keep none of them") {
     std::vector<void*> blocks = filled_blocks(320);
     for (std::size_t index = 0; index < blocks.size(); ++index) {

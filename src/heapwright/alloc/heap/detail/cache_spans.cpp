@@ -29,11 +29,12 @@ void ThreadCache::forget() noexcept {
         hand.first = nullptr;
         hand.count.store(0, std::memory_order_relaxed);  // nobody's now
         hand.most = 0;
-        hand.is_handed_out = false;
+        hand.handed_out = 0;
     }
     mixed_.fill(nullptr);
     mixed_filled_.fill(0);
     census_ = {};
+    kept_ = 0;
     spans_most_ = 0;
     const os::LockGuard guard(lock_);  // as in attach()
     heap_ = nullptr;
@@ -148,7 +149,9 @@ const char* ThreadCache::broken_invariant() const noexcept {
             return broken;
         }
     }
+    std::uint32_t kept = 0;
     for (unsigned number = 0; number < kClassCount; ++number) {
+        kept += hands_[number].handed_out + kept_blocks(static_cast<SizeClass>(number));
         const auto of_class = [number](const FreeBlock* first) {
             std::uint32_t count = 0;
             for (const FreeBlock* block = first; block != nullptr; block = block->next, ++count) {
@@ -162,6 +165,9 @@ const char* ThreadCache::broken_invariant() const noexcept {
             of_class(active_[number]->free) == ~std::uint32_t{0}) {
             return "TC3: a block at hand is of another class, or not counted";
         }
+    }
+    if (kept != kept_ || kept > kKeptMost) {
+        return "TC3: what is kept of all classes is not what was counted, or too much";
     }
     for (const Lists& lists : lists_) {
         for (const auto& [head, state] : {std::pair(lists.carving, SpanState::carving), std::pair(lists.dense, SpanState::dense),

@@ -7,6 +7,7 @@
 #include <heapwright/alloc/heap/detail/regions.hpp>
 #include <heapwright/alloc/heap/detail/thread_cache.hpp>
 #include <heapwright/alloc/heap/detail/thread_state.hpp>
+#include <heapwright/alloc/heap/detail/visitor.hpp>
 
 namespace heapwright::heap {
 
@@ -46,10 +47,13 @@ FreeBlock* ThreadCache::hand_out_kept(SizeClass size_class) noexcept {
         return take_kept(size_class);
     }
     FreeBlock* const block = hand.first;
+    const std::uint8_t count = hand.count.load(std::memory_order_relaxed);  // only this thread writes it
     hand.first = nullptr;
-    hand.count.store(0, std::memory_order_relaxed);       // only this thread writes it
-    std::atomic_signal_fence(std::memory_order_acq_rel);  // a child of fork loses the blocks rather than have them twice
-    hand.is_handed_out = true;
+    hand.count.store(0, std::memory_order_relaxed);  // as above
+    hand.handed_out = static_cast<std::uint8_t>(count - 1);
+    --kept_;
+    // A child of fork loses the blocks rather than have them twice, and knows that the list may hold some.
+    std::atomic_signal_fence(std::memory_order_acq_rel);
     active->free = block->next;
     return block;
 }
@@ -71,10 +75,15 @@ bool ThreadCache::take_home_full(Span* span, FreeBlock* block) noexcept {
 /// Requires: visit_lock() held.
 void ThreadCache::send_home(FreeBlock* block) noexcept {
     Span* const span = record_of_first(find_span(block));
-    if (span->cache.load(std::memory_order_relaxed) == this) {  // only this thread makes it so
+    ThreadCache* const cache = span->cache.load(std::memory_order_relaxed);  // only this thread makes it its own
+    if (cache == this) {
         take_home_locked(span, block, block, 1);
-    } else {
-        push_remote(span, block, block);
+        return;
+    }
+    // Whoever looks at the clock as well may take a turn of it, and need the lock that is held.
+    static_cast<void>(push_remote_quietly(span, block, block));
+    if (cache == nullptr) {
+        note_stirred();  // nobody but the clock comes by
     }
 }
 
@@ -90,7 +99,7 @@ void ThreadCache::empty_hands() noexcept {
         }
         hand.count.store(0, std::memory_order_relaxed);  // this thread's own, or nobody's
         Span* const active = active_[number];
-        if (hand.is_handed_out && active != &g_no_blocks) {
+        if (hand.handed_out != 0 && active != &g_no_blocks) {
             FreeBlock** link = &active->free;
             while (FreeBlock* const block = *link) {
                 if (record_of_first(find_span(block)) == active) {
@@ -102,8 +111,16 @@ void ThreadCache::empty_hands() noexcept {
                 }
             }
         }
-        hand.is_handed_out = false;
+        hand.handed_out = 0;
     }
+    kept_ = 0;
+}
+
+bool ThreadCache::give_up_kept() noexcept {
+    const os::LockGuard guard(visit_lock_);
+    const bool any = kept_ != 0;
+    empty_hands();
+    return any;
 }
 
 }  // namespace heapwright::heap

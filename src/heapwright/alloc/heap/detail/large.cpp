@@ -12,6 +12,7 @@
 #include <heapwright/alloc/heap/detail/heap_core.hpp>
 #include <heapwright/alloc/heap/detail/probes.hpp>
 #include <heapwright/alloc/heap/detail/regions.hpp>
+#include <heapwright/alloc/heap/detail/thread_state.hpp>
 #include <heapwright/os/pages.hpp>
 #include <heapwright/os/syscall.hpp>
 
@@ -37,6 +38,12 @@ constinit std::atomic<std::uint32_t> g_moves{0};
 /// More than pointers may differ by, or than slices are counted.
 bool is_too_large(std::size_t bytes) noexcept { return bytes > PTRDIFF_MAX || (bytes >> kSliceLog2) >= (std::size_t{1} << 31); }
 std::uint32_t pages_of(std::size_t bytes) noexcept { return static_cast<std::uint32_t>((bytes + os::kPageBytes - 1) / os::kPageBytes); }
+
+/// Where no memory is left: whether this thread kept blocks at hand, which it does no more.
+HEAPWRIGHT_COLD bool gave_up_kept(HeapCore& heap) noexcept {
+    ThreadCache* const cache = heap.is_private() ? cache_of_thread(heap) : t_state.cache;
+    return cache != nullptr && cache->give_up_kept();
+}
 
 /// The heap of a large block: those of Heap objects are listed with a cache, those of the default heap with none.
 HeapCore& heap_of(const Span* span) noexcept {
@@ -82,7 +89,10 @@ void* allocate_large(HeapCore& heap, std::size_t bytes, std::uint32_t alignment_
     if (heap.is_private() && home == nullptr) {
         return nullptr;
     }
-    Span* const span = heap.take(slices_for(bytes), alignment_slices, is_zero);
+    Span* span = heap.take(slices_for(bytes), alignment_slices, is_zero);
+    if (span == nullptr && gave_up_kept(heap)) {
+        span = heap.take(slices_for(bytes), alignment_slices, is_zero);
+    }
     if (span == nullptr) {
         return nullptr;
     }

@@ -69,6 +69,8 @@ void ThreadCache::set_active(SizeClass size_class, Span* span) noexcept {
 FreeBlock* ThreadCache::refill(SizeClass size_class, bool may_borrow, bool& is_zero) noexcept {
     is_zero = false;
     Hand& hand = hands_[size_class];
+    kept_ -= hand.handed_out;  // malloc's list is empty
+    hand.handed_out = 0;
     if (hand.first != nullptr) {
         return hand_out_kept(size_class);
     }
@@ -81,6 +83,9 @@ FreeBlock* ThreadCache::refill(SizeClass size_class, bool may_borrow, bool& is_z
     Span* const active = active_[size_class];
     if (active != &g_no_blocks && (active->free != nullptr || hand_out_freed(active))) {
         return pop(active);
+    }
+    if (hand.first != nullptr) {  // it came by mail
+        return hand_out_kept(size_class);
     }
     if (active == &g_no_blocks && may_borrow) {
         if (const SizeClass lender = lender_of(size_class); lender != size_class) {
@@ -99,6 +104,7 @@ FreeBlock* ThreadCache::refill(SizeClass size_class, bool may_borrow, bool& is_z
             return block;
         }
         span = take_new(size_class);
+        span = span == nullptr ? take_of_hands(size_class) : span;
         if (span == nullptr) {
             return nullptr;
         }
@@ -108,6 +114,20 @@ FreeBlock* ThreadCache::refill(SizeClass size_class, bool may_borrow, bool& is_z
     }
     is_zero = bring_blocks(span);
     return pop(span);
+}
+
+/// There is no memory for a new span, but blocks that are kept may hold one. Requires: visit_lock() held, and malloc's list is empty.
+HEAPWRIGHT_COLD Span* ThreadCache::take_of_hands(SizeClass size_class) noexcept {
+    if (kept_ == 0) {
+        return nullptr;
+    }
+    empty_hands();
+    Span* const active = active_[size_class];
+    if (active != &g_no_blocks && (active->free != nullptr || hand_out_freed(active))) {
+        return active;
+    }
+    Span* const partial = take_partial(size_class);
+    return partial != nullptr ? partial : take_new(size_class);
 }
 
 void ThreadCache::replace_active(Span* active, Span* span) noexcept {

@@ -70,9 +70,10 @@ public:
     [[nodiscard]] HEAPWRIGHT_ALWAYS_INLINE bool keep(SizeClass size_class, FreeBlock* block) noexcept {
         Hand& hand = hands_[size_class];
         const std::uint8_t count = hand.count.load(std::memory_order_relaxed);  // only this thread writes it
-        if (count >= hand.most) {
+        if (count >= hand.most || kept_ >= kKeptMost) {
             return false;
         }
+        ++kept_;
         block->next = hand.first;
         std::atomic_signal_fence(std::memory_order_acq_rel);  // a child of fork loses the block rather than have it twice
         hand.first = block;
@@ -102,6 +103,8 @@ public:
     void forward_stale_mail() noexcept;
     /// The countdown of a span ran out. Returns whether memory may have become free.
     bool on_countdown(Span* span) noexcept;
+    /// Sends home the blocks that are kept at hand. Returns whether there were any.
+    bool give_up_kept() noexcept;
     /// Puts aside the spans that malloc takes from, gives back those that are empty, and leaves those that have room to whoever needs it:
     /// this thread may sleep from now on.
     void shed() noexcept;
@@ -171,13 +174,16 @@ private:
         FreeBlock* first = nullptr;
         std::atomic<std::uint8_t> count{0};  // changed by the thread alone, and looked at by statistics: no order is needed
         std::uint8_t most = 0;               // 0 until malloc finds nothing
-        bool is_handed_out = false;          // what malloc takes from may hold such blocks
+        std::uint8_t handed_out = 0;         // so many may still be in the list that malloc takes from
     };
+    /// Of all classes, in hands and in lists: each may keep a page, and a thread that sleeps keeps them.
+    static constexpr std::uint32_t kKeptMost = 512;
     [[nodiscard]] HEAPWRIGHT_ALWAYS_INLINE FreeBlock* take_kept(SizeClass size_class) noexcept {
         Hand& hand = hands_[size_class];
         FreeBlock* const block = hand.first;
         if (block != nullptr) {
             hand.first = block->next;
+            --kept_;
             const std::uint8_t count = hand.count.load(std::memory_order_relaxed);              // only this thread writes it
             hand.count.store(static_cast<std::uint8_t>(count - 1), std::memory_order_relaxed);  // as above
         }
@@ -187,6 +193,7 @@ private:
     void open_hand(SizeClass size_class) noexcept;
     void send_home(FreeBlock* block) noexcept;
     void empty_hands() noexcept;
+    [[nodiscard]] Span* take_of_hands(SizeClass size_class) noexcept;
 
     void set_active(SizeClass size_class, Span* span) noexcept;
     void forget() noexcept;
@@ -243,6 +250,7 @@ private:
     std::array<Span*, kClassCount> mixed_{};  // by the largest class that fits into the longest gap
     std::array<std::uint64_t, (kClassCount + 63) / 64> mixed_filled_{};
     Census census_;
+    std::uint32_t kept_ = 0;  // the sum of what the hands count, and of what they handed out
 
     std::atomic<std::uint32_t> openings_{0};       // of the mailbox; compared only, nothing is read through it
     std::atomic<std::uint32_t> openings_seen_{0};  // when forward_stale_mail() looked last, as above

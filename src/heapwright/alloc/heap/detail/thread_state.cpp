@@ -22,15 +22,22 @@ void on_exit(void* /*unused*/) { leave_thread(); }
 
 }  // namespace
 
-void push_remote(Span* span, FreeBlock* first, FreeBlock* last) noexcept {
+bool push_remote_quietly(Span* span, FreeBlock* first, FreeBlock* last) noexcept {
     std::uintptr_t before = span->remote.load(std::memory_order_relaxed);  // the exchange looks again
     do {
         last->next = reinterpret_cast<FreeBlock*>(before & ~kWantsNotice);
         // Release pairs with the acquire in take_remote(). The span cannot go away before: these blocks count as live.
     } while (!span->remote.compare_exchange_weak(before, reinterpret_cast<std::uintptr_t>(first), std::memory_order_release,
                                                  std::memory_order_relaxed));
-    if ((before & kWantsNotice) != 0) {
+    const bool wants_notice = (before & kWantsNotice) != 0;
+    if (wants_notice) {
         ThreadCache::notify(span);
+    }
+    return wants_notice;
+}
+
+void push_remote(Span* span, FreeBlock* first, FreeBlock* last) noexcept {
+    if (push_remote_quietly(span, first, last)) {
         note_freed_in_spans();
     }
 }

@@ -42,6 +42,8 @@ private:
 
 /// Pushes a list of blocks to a span that another thread owns, or nobody.
 void push_remote(Span* span, FreeBlock* first, FreeBlock* last) noexcept;
+/// The same for callers that hold a lock of the heap: the clock is not looked at. Returns whether it should be.
+bool push_remote_quietly(Span* span, FreeBlock* first, FreeBlock* last) noexcept;
 
 struct ThreadState {
     constexpr ThreadState() noexcept { direct.fill(&g_no_blocks); }
