@@ -116,6 +116,20 @@ void ThreadCache::empty_hands() noexcept {
     kept_ = 0;
 }
 
+/// There is no memory for a new span, but blocks that are kept may hold one. Requires: visit_lock() held, and malloc's list is empty.
+HEAPWRIGHT_COLD Span* ThreadCache::take_of_hands(SizeClass size_class) noexcept {
+    if (kept_ == 0) {
+        return nullptr;
+    }
+    empty_hands();
+    Span* const active = active_[size_class];
+    if (active != &g_no_blocks && (active->free != nullptr || hand_out_freed(active))) {
+        return active;
+    }
+    Span* const partial = take_partial(size_class);
+    return partial != nullptr ? partial : take_new(size_class);
+}
+
 bool ThreadCache::give_up_kept() noexcept {
     const os::LockGuard guard(visit_lock_);
     const bool any = kept_ != 0;
