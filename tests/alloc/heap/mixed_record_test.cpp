@@ -2,9 +2,12 @@
 #include <heapwright/alloc/heap/detail/mixed_record.hpp>
 
 #include <array>
+#include <atomic>
+#include <bit>
 #include <cstdint>
 #include <iterator>
 #include <map>
+#include <thread>
 
 #include <doctest/doctest.h>
 
@@ -76,6 +79,27 @@ TEST_CASE("a record is made of the blocks of a span that live") {
     CHECK(record.find(7) == 12);
     CHECK(record.longest_free() == kGranulesOfSlice - 200 * 3);
     CHECK(record.broken_invariant() == nullptr);
+}
+
+TEST_CASE("whoever looks between two instructions, as a child of fork does, finds a count of live blocks that once was right") {
+    heap::Span span;
+    span.set_live(100, 0);
+    std::atomic<bool> is_over{false};
+    std::thread owner([&] {
+        for (std::uint32_t step = 0; !is_over; ++step) {
+            span.set_live(100, step % 2 == 0 ? 68 : 0);
+        }
+    });
+    using Both [[gnu::may_alias]] = std::uint64_t;
+    unsigned wrong = 0;
+    for (unsigned look = 0; look < 200'000; ++look) {
+        const auto seen = std::bit_cast<std::array<std::uint32_t, 2>>(
+            std::uint64_t{__atomic_load_n(reinterpret_cast<const Both*>(&span.countdown), __ATOMIC_RELAXED)});
+        wrong += seen[0] + seen[1] == 100 ? 0U : 1U;
+    }
+    is_over = true;
+    owner.join();
+    CHECK(wrong == 0);
 }
 
 }  // namespace

@@ -111,6 +111,21 @@ TEST_CASE("a second free into a mixed span, and a free inside of a block, stop t
     CHECK(said(inside, "free"));
 }
 
+TEST_CASE("a mixed span in which blocks live is not empty, whatever its count says") {
+    ChangedMix mix;
+    const auto found = std::find_if(mix.larger.begin(), mix.larger.end(), [](const Held& one) { return is_in_mixed(one.block); });
+    REQUIRE(found != mix.larger.end());
+    heap::Span* const span = heap::find_span(found->block);
+    heap::settle_freed(span);
+    const std::uint32_t live = span->live();
+    REQUIRE(live == heap::mixed_record_of(span)->blocks());
+    span->set_live(0, 0);
+    CHECK_FALSE(heap::is_empty_mixed(span));
+    CHECK(span->live() == live);
+    heap::arm_mixed(span);
+    check_heap();
+}
+
 TEST_CASE("pages of mixed spans in which nothing lives go back, and come again with their blocks") {
     ChangedMix mix;
     std::vector<Held> kept;

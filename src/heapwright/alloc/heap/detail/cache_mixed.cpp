@@ -151,7 +151,7 @@ bool ThreadCache::place_mixed(Span* span) noexcept {
         take_remote(span);
     }
     settle_freed(span);
-    if (span->live() == 0) {
+    if (is_empty_mixed(span)) {
         release(span);
         return false;
     }

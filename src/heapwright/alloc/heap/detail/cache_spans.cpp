@@ -4,6 +4,7 @@
 
 #include <heapwright/alloc/heap/detail/heap_core.hpp>
 #include <heapwright/alloc/heap/detail/mesher.hpp>
+#include <heapwright/alloc/heap/detail/mixed_record.hpp>
 #include <heapwright/alloc/heap/detail/regions.hpp>
 #include <heapwright/alloc/heap/detail/span_chain.hpp>
 #include <heapwright/alloc/heap/detail/thread_cache.hpp>
@@ -49,7 +50,7 @@ void ThreadCache::detach() noexcept {
         drop(span);
         take_back_unused(span);
         take_remote(span);
-        if (span->live() == 0) {
+        if (span->is_mixed() ? is_empty_mixed(span) : span->live() == 0) {
             heap_->give_blocks(span);
         } else {
             heap_->put_abandoned(span);

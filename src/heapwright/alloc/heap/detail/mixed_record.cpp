@@ -1,7 +1,8 @@
 // Bits of granules, and the records that spans have while they are mixed; a table leads from a slice to its record.
 //
-// A child of fork may find each step half done: the end of a block that was never handed out, or was freed, is still used; or the
-// count of blocks is too high. Both lose memory, and none is handed out twice.
+// A child of fork may find each step half done: the end of a block that was never handed out, or was freed, is still used; the span's
+// count of live blocks is too high; or it is without blocks whose bits are still set, because they were being freed. All three
+// lose memory, none is handed out twice, and no span goes back while a block in it lives: is_empty_mixed() asks the bits.
 #include <heapwright/alloc/heap/detail/mixed_record.hpp>
 
 #include <algorithm>
@@ -306,6 +307,16 @@ void settle_freed(Span* span) noexcept {
         block = following;
     }
     tell_freed(span, record);
+}
+
+bool is_empty_mixed(Span* span) noexcept {
+    if (span->live() != 0) {
+        return false;
+    }
+    settle_freed(span);
+    const std::uint32_t blocks = mixed_record_of(span)->blocks();
+    span->set_live(blocks, 0);
+    return blocks == 0;
 }
 
 void arm_mixed(Span* span) noexcept {

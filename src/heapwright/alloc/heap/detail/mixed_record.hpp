@@ -130,6 +130,9 @@ void drop_mixed_record(Span* span) noexcept;
 void put_home_mixed(Span* span, FreeBlock* first, std::uint32_t count) noexcept;
 /// What its owner freed since is room from now on. Stops the program where a block is none.
 void settle_freed(Span* span) noexcept;
+/// Whether no block lives in it. Where the count says so and the bits do not, as in a child of fork, the count is what they say from
+/// now on.
+[[nodiscard]] bool is_empty_mixed(Span* span) noexcept;
 /// The next settling is due when so many blocks were freed, or all.
 void arm_mixed(Span* span) noexcept;
 /// A block of so many granules, or nullptr.

@@ -1,7 +1,9 @@
 // The record of a span: what a heap knows of a run of slices. One record a slice, in a flat table.
 #pragma once
 
+#include <array>
 #include <atomic>
+#include <bit>
 #include <cstddef>
 #include <cstdint>
 
@@ -114,9 +116,12 @@ struct alignas(2 * kCacheLineBytes) Span {
     [[nodiscard]] bool is_meshed() const noexcept { return slices == 1 && (pages & kMeshedBit) != 0; }
     void set_meshed() noexcept { pages |= kMeshedBit; }
     static constexpr std::uint32_t kMeshedBit = std::uint32_t{1} << 31;
+    /// In one store: a child of fork, which may find the thread between any two, never finds fewer than live.
     void set_live(std::uint32_t blocks, std::uint32_t next_floor) noexcept {
-        floor = next_floor;
-        countdown = blocks - next_floor;
+        using Both [[gnu::may_alias]] = std::uint64_t;
+        static_assert(offsetof(Span, countdown) % sizeof(Both) == 0 && offsetof(Span, floor) == offsetof(Span, countdown) + 4);
+        const auto both = std::bit_cast<std::uint64_t>(std::array{blocks - next_floor, next_floor});
+        __atomic_store_n(reinterpret_cast<Both*>(&countdown), both, __ATOMIC_RELAXED);  // atomic only so that it is one store
     }
     /// The name of the first invariant that does not hold, or nullptr. Requires: the caller owns the span of blocks.
     [[nodiscard]] const char* broken_invariant() const noexcept;
