@@ -126,6 +126,34 @@ TEST_CASE("a mixed span in which blocks live is not empty, whatever its count sa
     check_heap();
 }
 
+TEST_CASE("a malloc that a mixed span serves takes more than one block, and who needs blocks at multiples of their size gets none of them") {
+    ChangedMix mix;
+    const heap::SizeClass size_class = heap::class_of(512);
+    const heap::ThreadCache& cache = *heap::find_span(mix.larger.back().block)->cache.load();
+    std::vector<Held> more;
+    unsigned found_some = 0;
+    for (unsigned i = 0; i < 2'000; ++i) {
+        more.push_back(OfProcess::make(512, static_cast<unsigned char>(i)));
+        found_some += is_in_mixed(more.back().block) && cache.kept_blocks(size_class) != 0 ? 1U : 0U;
+        if (i > 800 && i % 16 == 3) {  // whose span serves the others, too
+            check_heap();
+            auto* const aligned = static_cast<unsigned char*>(default_heap::allocate_aligned(512, 512));
+            REQUIRE(reinterpret_cast<std::uintptr_t>(aligned) % 512 == 0);
+            std::memset(aligned, 1, 512);
+            more.push_back({.block = aligned, .bytes = 512, .mark = 1});
+        }
+        if (i % 3 == 0) {
+            std::swap(more[more.size() / 2], more.back());
+            OfProcess::release(more.back());
+            more.pop_back();
+        }
+    }
+    CHECK(found_some > 20);
+    CHECK((are_intact(more) && are_intact(mix.left) && are_intact(mix.larger)));
+    check_heap();
+    release_all(more);
+}
+
 TEST_CASE("pages of mixed spans in which nothing lives go back, and come again with their blocks") {
     ChangedMix mix;
     std::vector<Held> kept;

@@ -30,8 +30,11 @@ unused_blocks(const Span& active) noexcept {
         if (span != nullptr && span->owner.load(std::memory_order_relaxed) == owner::kInterior) {  // a hint, as all here
             span -= span->head_distance;
         }
-        if (span == nullptr || span->size_class != active.size_class ||
-            static_cast<std::size_t>(reinterpret_cast<const char*>(block) - span->start) >= std::size_t{span->carved} * span->block_bytes) {
+        const bool is_mixed = span != nullptr && span->is_mixed();  // so blocks of the class may lie in it
+        if (span == nullptr || (!is_mixed && span->size_class != active.size_class)) {
+            break;
+        }
+        if (!is_mixed && static_cast<std::size_t>(reinterpret_cast<const char*>(block) - span->start) >= std::size_t{span->carved} * span->block_bytes) {
             break;
         }
         ++count;

@@ -15,6 +15,7 @@
 #include <heapwright/alloc/heap/detail/heap_core.hpp>
 #include <heapwright/alloc/heap/detail/mixed_record.hpp>
 #include <heapwright/alloc/heap/detail/page_return.hpp>
+#include <heapwright/alloc/heap/detail/regions.hpp>
 #include <heapwright/alloc/heap/detail/span_chain.hpp>
 #include <heapwright/alloc/heap/detail/thread_cache.hpp>
 #include <heapwright/alloc/heap/detail/visitor.hpp>
@@ -37,6 +38,9 @@ constexpr std::uint32_t kCensusShare = 64;
 constexpr std::uint32_t kSparseShare = 3;
 /// So many spans of a list are looked at.
 constexpr unsigned kLookedAt = 8;
+/// Blocks that are taken from a mixed span at once, and their bytes.
+constexpr std::size_t kKeptAtOnce = 16;
+constexpr std::size_t kKeptBytesAtOnce = 4096;
 /// So many spans at most become mixed in one malloc.
 constexpr unsigned kMixedAtOnce = 2;
 
@@ -187,6 +191,31 @@ unsigned ThreadCache::filled_bin(unsigned bin) const noexcept {
     return kClassCount;
 }
 
+/// More of a class's blocks at hand, so that not each malloc has to search. In their span they are as any that live.
+void ThreadCache::keep_some(Span* mixed, SizeClass size_class) noexcept {
+    const std::uint32_t granules = granules_of(size_class);
+    for (std::size_t kept = 1; kept < std::min(kKeptAtOnce, kKeptBytesAtOnce / bytes_of(size_class)) && may_keep(size_class); ++kept) {
+        FreeBlock* const block = take_of_mixed(mixed, granules);
+        if (block == nullptr) {
+            return;
+        }
+        static_cast<void>(keep(size_class, block));  // there is room for it
+    }
+}
+
+/// A block of a span of its class, for who needs it at a multiple of more than 16: what lies at hand of mixed spans goes home.
+FreeBlock* ThreadCache::take_of_class(SizeClass size_class, bool& is_zero) noexcept {
+    while (true) {
+        Span* const active = active_[size_class];
+        FreeBlock* const block = active->free != nullptr ? pop(active) : refill(size_class, false, is_zero);
+        if (HEAPWRIGHT_LIKELY(block == nullptr || !record_of_first(find_span(block))->is_mixed())) {
+            return block;
+        }
+        const os::LockGuard guard(visit_lock_);
+        send_home(block);
+    }
+}
+
 FreeBlock* ThreadCache::take_of_listed(SizeClass size_class) noexcept {
     const std::uint32_t granules = granules_of(size_class);
     const unsigned least = std::max<unsigned>(size_class, 1);
@@ -198,6 +227,7 @@ FreeBlock* ThreadCache::take_of_listed(SizeClass size_class) noexcept {
             block = take_of_mixed(span, granules);
         }
         if (block != nullptr) {
+            keep_some(span, size_class);
             return block;
         }
         unlist_mixed(span);  // its gaps are shorter than was known

@@ -156,7 +156,9 @@ const char* ThreadCache::broken_invariant() const noexcept {
         const auto of_class = [number](const FreeBlock* first) {
             std::uint32_t count = 0;
             for (const FreeBlock* block = first; block != nullptr; block = block->next, ++count) {
-                if (record_of_first(find_span(block))->size_class != number) {
+                const Span* const span = record_of_first(find_span(block));
+                const std::size_t bytes = (bytes_of(static_cast<SizeClass>(number)) + kGranuleBytes - 1) / kGranuleBytes * kGranuleBytes;
+                if (span->is_mixed() ? bytes_of_block(span, block, "look at") != bytes : span->size_class != number) {
                     return ~std::uint32_t{0};
                 }
             }

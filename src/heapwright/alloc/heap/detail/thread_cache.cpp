@@ -89,7 +89,7 @@ FreeBlock* ThreadCache::refill(SizeClass size_class, bool may_borrow, bool& is_z
     }
     if (active == &g_no_blocks && may_borrow) {
         if (const SizeClass lender = lender_of(size_class); lender != size_class) {
-            return take(lender, false, is_zero);
+            return active_[lender]->free != nullptr ? pop(active_[lender]) : refill(lender, false, is_zero);
         }
     }
     const os::LockGuard guard(visit_lock_);

@@ -28,7 +28,8 @@ extern constinit std::array<bool, kDirectSteps> g_planned_steps;
 ///   TC1  every span of the cache is in its list of all spans, and names the cache
 ///   TC2  spans in state dense or airy are in the list of their class and state, mixed ones in that of their longest gap; no others are
 ///        in one
-///   TC3  blocks that are kept at hand are of their class, and as many as counted; so are all that malloc takes from
+///   TC3  blocks that are kept at hand are of their class, or as long and in a mixed span, and as many as counted; so are all that
+///        malloc takes from
 ///
 /// Thread safety: the owning thread, except where a member says otherwise.
 class ThreadCache {
@@ -54,6 +55,9 @@ public:
     /// A block of the class: at hand, or by refill(). `is_zero` is written only there.
     [[nodiscard]] HEAPWRIGHT_ALWAYS_INLINE FreeBlock* take(SizeClass size_class, bool may_borrow, bool& is_zero) noexcept {
         Span* const span = active_[size_class];
+        if (HEAPWRIGHT_UNLIKELY(!may_borrow)) {
+            return take_of_class(size_class, is_zero);
+        }
         return HEAPWRIGHT_LIKELY(span->free != nullptr) ? pop(span) : refill(size_class, may_borrow, is_zero);
     }
 
@@ -70,7 +74,7 @@ public:
     [[nodiscard]] HEAPWRIGHT_ALWAYS_INLINE bool keep(SizeClass size_class, FreeBlock* block) noexcept {
         Hand& hand = hands_[size_class];
         const std::uint8_t count = hand.count.load(std::memory_order_relaxed);  // only this thread writes it
-        if (count >= hand.most || kept_ >= kKeptMost) {
+        if (!may_keep(size_class)) {
             return false;
         }
         ++kept_;
@@ -83,6 +87,11 @@ public:
     /// keep() of a block of another thread's span. Requires: the span is not private.
     [[nodiscard]] HEAPWRIGHT_ALWAYS_INLINE bool keep_of_other(Span* span, FreeBlock* block) noexcept {
         return span->state < SpanState::leaving && keep(span->size_class, block);  // those had better not live again; mixed: of any size
+    }
+    /// Whether keep() would keep a block.
+    [[nodiscard]] HEAPWRIGHT_ALWAYS_INLINE bool may_keep(SizeClass size_class) const noexcept {
+        const Hand& hand = hands_[size_class];
+        return hand.count.load(std::memory_order_relaxed) < hand.most && kept_ < kKeptMost;  // only this thread writes it
     }
     /// Blocks of the class in its hand. Any thread.
     [[nodiscard]] std::uint32_t kept_blocks(SizeClass size_class) const noexcept {
@@ -225,6 +234,8 @@ private:
     std::size_t visit_mixed(Span* span, bool is_alone) noexcept;
     [[nodiscard]] unsigned filled_bin(unsigned bin) const noexcept;
     [[nodiscard]] FreeBlock* take_of_listed(SizeClass size_class) noexcept;
+    [[nodiscard]] FreeBlock* take_of_class(SizeClass size_class, bool& is_zero) noexcept;
+    void keep_some(Span* mixed, SizeClass size_class) noexcept;
     void take_census() noexcept;
     [[nodiscard]] Span* choose_to_mix() noexcept;
     [[nodiscard]] FreeBlock* take_of_inherited(SizeClass size_class) noexcept;
