@@ -154,6 +154,44 @@ TEST_CASE("a malloc that a mixed span serves takes more than one block, and who 
     release_all(more);
 }
 
+TEST_CASE("of long blocks a mixed span settles few frees at once, of short ones more") {
+    ChangedMix mix;
+    std::vector<Held> long_ones = make_many(1'500, 4096);
+    heap::Span* span = nullptr;
+    for (Held& one : mix.left) {  // room for long blocks, too
+        OfProcess::release(one);
+    }
+    mix.left.clear();
+    for (Held& one : mix.larger) {
+        if (is_in_mixed(one.block)) {
+            span = heap::find_span(one.block);
+            break;
+        }
+    }
+    REQUIRE(span != nullptr);
+    heap::settle_freed(span);
+    heap::arm_mixed(span);
+    const heap::MixedRecord* const record = heap::mixed_record_of(span);
+    const std::size_t mean = record->used_granules() * heap::kGranuleBytes / span->live();
+    CHECK(record->taken_granules() == record->used_granules());
+    CHECK(span->countdown * mean <= 8192 + mean);
+    CHECK(span->countdown >= 1);
+    const std::uint32_t due = span->countdown;
+    unsigned freed = 0;
+    for (std::size_t i = 0; i < mix.larger.size() && freed < due; ++i) {
+        if (heap::find_span(mix.larger[i].block) == span) {
+            OfProcess::release(mix.larger[i]);
+            std::swap(mix.larger[i--], mix.larger.back());
+            mix.larger.pop_back();
+            ++freed;
+        }
+    }
+    CHECK(freed == due);
+    CHECK(span->local_free == nullptr);  // room again, long before all of it was freed
+    check_heap();
+    release_all(long_ones);
+}
+
 TEST_CASE("pages of mixed spans in which nothing lives go back, and come again with their blocks") {
     ChangedMix mix;
     std::vector<Held> kept;

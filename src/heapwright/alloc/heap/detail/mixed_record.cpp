@@ -23,8 +23,9 @@ constinit std::atomic<MixedRecord**> g_mixed_table{nullptr};
 namespace {
 
 constexpr std::uint32_t kGranulesOfPage = os::kPageBytes / kGranuleBytes;
-/// An owner's frees are settled when there are so many.
+/// An owner's frees are settled when there are so many, or about so many bytes: what is not settled is no room yet.
 constexpr std::uint32_t kFreedAtOnce = 32;
+constexpr std::uint32_t kFreedBytesAtOnce = 8192;
 /// The clock is told when so much of a span was freed.
 constexpr std::uint32_t kToldShare = 8;
 constexpr std::uint32_t kPagesOfMixed = kSliceBytes / os::kPageBytes;
@@ -195,6 +196,7 @@ void MixedRecord::take(std::uint32_t first, std::uint32_t granules) noexcept {
     last_.set(first + granules - 1, 1);
     in_this_order();
     used_.set(first, granules);
+    taken_ += granules;
 }
 
 bool MixedRecord::is_block(std::uint32_t first) const noexcept {
@@ -203,6 +205,7 @@ bool MixedRecord::is_block(std::uint32_t first) const noexcept {
 
 void MixedRecord::give(std::uint32_t first) noexcept {
     const std::uint32_t granules = granules_of_block(first);
+    taken_ -= std::min(granules, taken_);
     used_.clear(first, granules);
     in_this_order();
     last_.clear(first + granules - 1, 1);
@@ -234,6 +237,9 @@ const char* MixedRecord::broken_invariant() const noexcept {
     }
     if (ends != last_.count()) {
         return "MX1: a block ends in free granules";
+    }
+    if (taken_ != used_.count()) {
+        return "MX1: blocks have another number of granules than is known";
     }
     return longest > longest_free_ ? "MX2: a run of free granules is longer than is known" : nullptr;
 }
@@ -321,7 +327,10 @@ bool is_empty_mixed(Span* span) noexcept {
 
 void arm_mixed(Span* span) noexcept {
     const std::uint32_t live = span->live();
-    span->set_live(live, live - std::min(live, kFreedAtOnce));
+    // A block may be longer than the others: then so many of the others are awaited.
+    const std::uint32_t mean = std::max(mixed_record_of(span)->taken_granules() / std::max(live, 1U), 1U);
+    const std::uint32_t many = std::clamp(kFreedBytesAtOnce / (mean * static_cast<std::uint32_t>(kGranuleBytes)), 1U, kFreedAtOnce);
+    span->set_live(live, live - std::min(live, many));
 }
 
 bool is_dead_mixed(const Span* span) noexcept {

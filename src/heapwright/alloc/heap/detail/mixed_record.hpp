@@ -77,6 +77,8 @@ public:
     [[nodiscard]] std::uint32_t longest_free() const noexcept { return longest_free_; }
     /// Those that blocks have.
     [[nodiscard]] std::uint32_t used_granules() const noexcept { return used_.count(); }
+    /// The same at once; in a child of fork about as many.
+    [[nodiscard]] std::uint32_t taken_granules() const noexcept { return taken_; }
     /// Blocks that live; counted anew. Cost: O(granules / 64).
     [[nodiscard]] std::uint32_t blocks() const noexcept { return last_.count(); }
     /// The name of the first invariant that does not hold, or nullptr.
@@ -98,6 +100,7 @@ private:
     std::uint32_t longest_free_ = kGranulesOfSlice;
     std::uint32_t cursor_ = 0;
     std::uint32_t sought_ = 0;
+    std::uint32_t taken_ = 0;
 };
 
 // These records are no standard layout; both compilers give them plain offsets all the same.
@@ -133,7 +136,7 @@ void settle_freed(Span* span) noexcept;
 /// Whether no block lives in it. Where the count says so and the bits do not, as in a child of fork, the count is what they say from
 /// now on.
 [[nodiscard]] bool is_empty_mixed(Span* span) noexcept;
-/// The next settling is due when so many blocks were freed, or all.
+/// The next settling is due when so many blocks, or bytes, were freed, or all.
 void arm_mixed(Span* span) noexcept;
 /// A block of so many granules, or nullptr.
 [[nodiscard]] FreeBlock* take_of_mixed(Span* span, std::uint32_t granules) noexcept;
