@@ -192,6 +192,27 @@ TEST_CASE("of long blocks a mixed span settles few frees at once, of short ones 
     release_all(long_ones);
 }
 
+TEST_CASE("sparse spans without a gap that is long enough are not tried again before others") {
+    // In the last sixteen spans every other block is left, in the others one of sixteen.
+    std::vector<Held> made = make_many(45'000, 256);
+    std::vector<Held> left;
+    const std::size_t begin = made.size() - 4'000;
+    for (std::size_t i = 0; i < made.size(); ++i) {
+        if (i % (i < begin ? 16 : 2) == 0) {
+            left.push_back(made[i]);
+        } else {
+            OfProcess::release(made[i]);
+        }
+    }
+    std::vector<Held> larger = make_many(12'000, 512);
+    CHECK(count_mixed(larger) > 1'000);
+    CHECK((are_intact(left) && are_intact(larger)));
+    check_heap();
+    release_all(larger);
+    release_all(left);
+    static_cast<void>(default_heap::trim());
+}
+
 TEST_CASE("pages of mixed spans in which nothing lives go back, and come again with their blocks") {
     ChangedMix mix;
     std::vector<Held> kept;

@@ -41,8 +41,10 @@ constexpr unsigned kLookedAt = 8;
 /// Blocks that are taken from a mixed span at once, and their bytes.
 constexpr std::size_t kKeptAtOnce = 16;
 constexpr std::size_t kKeptBytesAtOnce = 4096;
-/// So many spans at most become mixed in one malloc.
-constexpr unsigned kMixedAtOnce = 2;
+/// So many spans are tried in one malloc, of which at most one becomes mixed.
+constexpr unsigned kTriedAtOnce = 4;
+/// One that has no gap for what was asked for goes so many steps back in its list, so that others are tried before it is again.
+constexpr unsigned kStepsBack = 64;
 
 constexpr std::uint32_t kMostWords = (kGranulesOfSlice + 63) / 64;
 using BlockBits = std::array<std::uint64_t, kMostWords>;
@@ -307,17 +309,20 @@ FreeBlock* ThreadCache::take_of_inherited(SizeClass size_class) noexcept {
 
 /// One more span becomes mixed, if it has a gap that is long enough.
 FreeBlock* ThreadCache::take_of_sparse(SizeClass size_class) noexcept {
-    for (unsigned tries = 0; tries < kMixedAtOnce && size_class < census_.unfit; ++tries) {
+    for (unsigned tries = 0; tries < kTriedAtOnce && size_class < census_.unfit; ++tries) {
         Span* const span = choose_to_mix();
         if (span == nullptr) {
             return nullptr;
         }
         const bool is_fit = mix(span, granules_of(size_class));
-        place(span);
+        const bool is_listed = place(span) && list_of(*span) != nullptr;
         if (is_fit) {
             return take_of_listed(size_class);
         }
-        census_.unfit = tries + 1 == kMixedAtOnce ? size_class : census_.unfit;
+        if (is_listed) {
+            ListChain::move_back(*list_of(*span), span, kStepsBack);
+        }
+        census_.unfit = tries + 1 == kTriedAtOnce ? size_class : census_.unfit;
     }
     return nullptr;
 }

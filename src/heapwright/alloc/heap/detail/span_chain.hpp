@@ -17,6 +17,25 @@ struct SpanChain {
         head = span;
     }
 
+    /// Behind the span that is so many steps behind it, or the last. Requires: the span is in the list.
+    static void move_back(Span*& head, Span* span, unsigned steps) noexcept {
+        Span* before = span;
+        for (; steps != 0 && before->*Next != nullptr; --steps) {
+            before = before->*Next;
+        }
+        if (before == span) {
+            return;
+        }
+        erase(head, span);
+        Span* const behind = before->*Next;
+        before->*Next = span;
+        span->*Previous = before;
+        span->*Next = behind;
+        if (behind != nullptr) {
+            behind->*Previous = span;
+        }
+    }
+
     /// Requires: the span is in the list. Its own links still say what they said.
     static void erase(Span*& head, Span* span) noexcept {
         Span* const before = span->*Previous;
