@@ -105,6 +105,7 @@ void release_small(Span* span, FreeBlock* block) noexcept {
             return;
         }
         if (heap::g_default_core.put_into_abandoned(span, block)) {
+            heap::note_freed_in_spans();
             return;
         }
         static_cast<void>(cache->adopt(span));  // by us or by somebody: look again

@@ -27,6 +27,14 @@ std::uint32_t frees_before_adoption(const Span* span) noexcept {
     return std::min({span->live(), kMostBeforeAdoption, std::max(span->capacity / kShareBeforeAdoption, 1U)});
 }
 
+/// Something was freed into an ordinary span since it was seen last: told once, where so much is free that pages may be.
+void tell_freed(Span* span) noexcept {
+    if (span->stamp == 0 && span->live() * 2 <= span->capacity) {
+        note_put_aside(span);
+        note_stirred();
+    }
+}
+
 }  // namespace
 
 void HeapCore::link(Span* span) noexcept {
@@ -162,6 +170,7 @@ bool HeapCore::put_into_abandoned(Span* span, FreeBlock* block) noexcept {
         put_home_meshed(span, block, 1);
     } else {
         put_home(span, block, block, 1);
+        tell_freed(span);
     }
     span->set_live(span->live(), floor);
     if (span->state == SpanState::full) {

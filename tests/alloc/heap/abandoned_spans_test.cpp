@@ -1,0 +1,61 @@
+// Spans that nobody owns: what is freed into them is seen, and only who finds room in them takes them.
+#include <algorithm>
+#include <cstdint>
+#include <thread>
+#include <vector>
+
+#include <doctest/doctest.h>
+
+#include <heapwright/alloc/heap/default_heap.hpp>
+#include <heapwright/alloc/heap/detail/clock.hpp>
+#include <heapwright/alloc/heap/detail/heap_core.hpp>
+#include <heapwright/alloc/heap/detail/regions.hpp>
+#include <heapwright/alloc/heap/detail/visitor.hpp>
+
+#include <tests/alloc/heap/mixed_blocks.hpp>
+
+namespace heapwright::test {
+namespace {
+
+/// As the clock does it, without its delay: what was told is taken note of, then the round comes to its end. Requires: turn_lock().
+void turn_until_round_ends() {
+    constexpr unsigned kTurns = 8;  // more than a round that was put off waits
+    for (unsigned i = 0; i < kTurns; ++i) {
+        heap::visit_by_clock(heap::g_turn.fetch_add(1) + 1, 0, 60'000'000'000);
+    }
+    CHECK(!heap::is_round_under_way());
+}
+
+bool is_of_nobody(const Held& one) { return heap::find_span(one.block)->cache.load() == nullptr; }
+
+TEST_CASE("the clock finds what is freed into spans without a thread after it has seen them") {
+    std::vector<Held> left;
+    std::thread([&] { left = thin_out(make_many(48'000, 256), 16); }).join();
+    std::vector<Held> kept;
+    {
+        const os::LockGuard guard(heap::turn_lock());  // the clock's own turns do nothing meanwhile
+        turn_until_round_ends();
+        const std::uint64_t before = default_heap::statistics().absent_bytes;
+        // All of a span but the first: whoever frees the last would adopt it.
+        const heap::Span* span = nullptr;
+        for (const Held& one : left) {
+            if (heap::find_span(one.block) != span) {
+                span = heap::find_span(one.block);
+                kept.push_back(one);
+            } else {
+                OfProcess::release(one);
+            }
+        }
+        REQUIRE(kept.size() > 150);
+        CHECK(std::all_of(kept.begin(), kept.end(), is_of_nobody));
+        turn_until_round_ends();
+        CHECK(default_heap::statistics().absent_bytes > before + 8 * kMiB);
+    }
+    CHECK(are_intact(kept));
+    release_all(kept);
+    static_cast<void>(default_heap::trim());
+    check_heap();
+}
+
+}  // namespace
+}  // namespace heapwright::test
