@@ -1,6 +1,7 @@
 // Spans that nobody owns: what is freed into them is seen, and only who finds room in them takes them.
 #include <algorithm>
 #include <cstdint>
+#include <iterator>
 #include <thread>
 #include <vector>
 
@@ -53,6 +54,37 @@ TEST_CASE("the clock finds what is freed into spans without a thread after it ha
     }
     CHECK(are_intact(kept));
     release_all(kept);
+    static_cast<void>(default_heap::trim());
+    check_heap();
+}
+
+TEST_CASE("who finds no room in mixed spans of nobody leaves them to others") {
+    std::vector<Held> left;
+    std::vector<Held> larger;
+    std::thread([&] {
+        left = thin_out(make_many(60'000, 256), 16);
+        larger = make_many(8'000, 512);
+    }).join();
+    std::vector<Held> mixed;
+    std::copy_if(left.begin(), left.end(), std::back_inserter(mixed), [](const Held& one) { return is_in_mixed(one.block); });
+    REQUIRE(mixed.size() > 1'000);
+    REQUIRE(std::all_of(mixed.begin(), mixed.end(), is_of_nobody));
+    std::vector<Held> long_ones;
+    bool are_left = false;
+    std::thread([&] {
+        long_ones = make_many(800, 8192);  // one block of 256 lies in each page
+        are_left = std::all_of(mixed.begin(), mixed.end(), is_of_nobody);
+    }).join();
+    CHECK(are_left);
+    std::vector<Held> small;
+    std::thread([&] { small = make_many(20'000, 400); }).join();
+    CHECK(count_mixed(small) > 4'000);
+    check_heap();
+    for (std::vector<Held>* const held : {&long_ones, &small, &left, &larger}) {
+        CHECK(are_intact(*held));
+        release_all(*held);
+        check_heap();
+    }
     static_cast<void>(default_heap::trim());
     check_heap();
 }

@@ -3,6 +3,7 @@
 // Who frees into such a span now and then leaves it to those who need room; who frees many of its blocks adopts it. Until then its
 // countdown tells how many are left.
 #include <algorithm>
+#include <bit>
 
 #include <heapwright/alloc/heap/detail/heap_core.hpp>
 #include <heapwright/alloc/heap/detail/mesh_record.hpp>
@@ -39,7 +40,6 @@ void tell_freed(Span* span) noexcept {
 
 void HeapCore::link(Span* span) noexcept {
     CacheChain::push(all_abandoned_, span);
-    add_abandoned(1);
     span->next = nullptr;
     span->previous = nullptr;
     if (span->is_mixed()) {
@@ -52,17 +52,41 @@ void HeapCore::link(Span* span) noexcept {
     span->set_live(span->live(), span->live() - frees_before_adoption(span));
     note_put_aside(span);
     note_stirred();
-    if (Span** const list = abandoned_list_of(span); list != nullptr) {
-        ListChain::push(*list, span);
+    offer(span);
+}
+
+/// Puts a span into the list for those who need its room, if it has some.
+void HeapCore::offer(Span* span) noexcept {
+    if (span->is_mixed()) {
+        MixedRecord* const record = mixed_record_of(span);
+        record->bin = static_cast<SizeClass>(std::bit_width(record->longest_free()));
+        ListChain::push(abandoned_mixed_[record->bin], span);
+        offered_mixed_.set(record->bin, true);
+    } else if (span->state == SpanState::dense) {
+        ListChain::push(abandoned_[span->size_class], span);
+        offered_.set(span->size_class, true);
     }
 }
 
-/// The list that an abandoned span is in; nullptr: none.
-Span** HeapCore::abandoned_list_of(const Span* span) noexcept {
+/// Takes it out of that list.
+void HeapCore::withdraw(Span* span) noexcept {
     if (span->is_mixed()) {
-        return &abandoned_mixed_;
+        const SizeClass bin = mixed_record_of(span)->bin;
+        ListChain::erase(abandoned_mixed_[bin], span);
+        offered_mixed_.set(bin, abandoned_mixed_[bin] != nullptr);
+    } else if (span->state == SpanState::dense) {
+        ListChain::erase(abandoned_[span->size_class], span);
+        offered_.set(span->size_class, abandoned_[span->size_class] != nullptr);
     }
-    return span->state == SpanState::dense ? &abandoned_[span->size_class] : nullptr;
+}
+
+/// Its longest gap became longer, or is known better.
+void HeapCore::offer_anew(Span* span) noexcept {
+    const MixedRecord* const record = mixed_record_of(span);
+    if (record->bin != static_cast<SizeClass>(std::bit_width(record->longest_free()))) {
+        withdraw(span);
+        offer(span);
+    }
 }
 
 void HeapCore::put_abandoned(Span* span) noexcept {
@@ -100,17 +124,14 @@ void HeapCore::sweep_abandoned() noexcept {
 
 void HeapCore::unlink(Span* span) noexcept {
     CacheChain::erase(all_abandoned_, span);
-    add_abandoned(~std::uint32_t{0});  // one less
-    if (Span** const list = abandoned_list_of(span); list != nullptr) {
-        ListChain::erase(*list, span);
-    }
+    withdraw(span);
     span->set_live(span->live(), 0);
     span->next = nullptr;
     span->previous = nullptr;
 }
 
 Span* HeapCore::claim_any(SizeClass size_class, std::uintptr_t thread) noexcept {
-    if (!has_abandoned()) {
+    if (!offered_.has(size_class)) {
         return nullptr;
     }
     const os::LockGuard guard(lock_);
@@ -123,21 +144,30 @@ Span* HeapCore::claim_any(SizeClass size_class, std::uintptr_t thread) noexcept 
     return span;
 }
 
-Span* HeapCore::claim_mixed(std::uintptr_t thread) noexcept {
-    if (!has_abandoned()) {
+Span* HeapCore::claim_mixed(std::uint32_t granules, std::uintptr_t thread) noexcept {
+    const auto least = static_cast<unsigned>(std::bit_width(granules));
+    if (!offered_mixed_.has_from(least)) {
         return nullptr;
     }
     const os::LockGuard guard(lock_);
-    Span* const span = abandoned_mixed_;
-    if (span != nullptr) {
-        unlink(span);
-        span->owner.store(thread, std::memory_order_relaxed);  // as in claim_any()
+    for (unsigned bin = least; bin < kGapBins; ++bin) {
+        Span* following = nullptr;
+        unsigned looked_at = 0;
+        for (Span* span = abandoned_mixed_[bin]; span != nullptr && looked_at < kLookedAt; span = following, ++looked_at) {
+            following = span->next;
+            if (mixed_record_of(span)->find(granules) != kGranulesOfSlice) {
+                unlink(span);
+                span->owner.store(thread, std::memory_order_relaxed);  // as in claim_any()
+                return span;
+            }
+            offer_anew(span);
+        }
     }
-    return span;
+    return nullptr;
 }
 
 Span* HeapCore::claim_to_mix(std::uintptr_t thread) noexcept {
-    if (!has_abandoned()) {
+    if (!offered_.has_from(0)) {
         return nullptr;
     }
     const os::LockGuard guard(lock_);
@@ -166,6 +196,7 @@ bool HeapCore::put_into_abandoned(Span* span, FreeBlock* block) noexcept {
     const std::uint32_t floor = span->floor;
     if (span->is_mixed()) {
         put_home_mixed(span, block, 1);
+        offer_anew(span);
     } else if (span->is_meshed()) {
         put_home_meshed(span, block, 1);
     } else {
@@ -175,7 +206,7 @@ bool HeapCore::put_into_abandoned(Span* span, FreeBlock* block) noexcept {
     span->set_live(span->live(), floor);
     if (span->state == SpanState::full) {
         span->state = SpanState::dense;
-        ListChain::push(abandoned_[span->size_class], span);
+        offer(span);
     }
     return true;
 }

@@ -299,7 +299,7 @@ Span* ThreadCache::choose_to_mix() noexcept {
 
 /// Room that a thread left behind.
 FreeBlock* ThreadCache::take_of_inherited(SizeClass size_class) noexcept {
-    Span* const span = heap_->claim_mixed(thread());
+    Span* const span = heap_->claim_mixed(granules_of(size_class), thread());
     if (span == nullptr) {
         return nullptr;
     }

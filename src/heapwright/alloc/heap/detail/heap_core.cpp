@@ -1,6 +1,7 @@
 // Caches handed from thread to thread, and spans that wait for an owner.
 #include <heapwright/alloc/heap/detail/heap_core.hpp>
 
+#include <bit>
 #include <new>
 
 #include <heapwright/alloc/heap/detail/mesher.hpp>
@@ -281,6 +282,9 @@ const char* HeapCore::broken_invariant() noexcept {
     const os::LockGuard visiting(visitor_lock());
     const os::LockGuard guard(lock_);
     for (unsigned number = 0; number < kClassCount; ++number) {
+        if (offered_.has(number) != (abandoned_[number] != nullptr)) {
+            return "HC1: a list of abandoned spans is filled, and not known to be";
+        }
         for (const Span* span = abandoned_[number]; span != nullptr; span = span->next) {
             const bool is_abandoned = span->owner.load(std::memory_order_relaxed) == owner::kAbandoned;  // under the lock
             if (!is_abandoned || span->state != SpanState::dense || span->size_class != number) {
@@ -288,9 +292,15 @@ const char* HeapCore::broken_invariant() noexcept {
             }
         }
     }
-    for (const Span* span = abandoned_mixed_; span != nullptr; span = span->next) {
-        if (span->owner.load(std::memory_order_relaxed) != owner::kAbandoned || !span->is_mixed()) {  // under the lock
-            return "HC1: the list of abandoned mixed spans holds another";
+    for (unsigned bin = 0; bin < kGapBins; ++bin) {
+        if (offered_mixed_.has(bin) != (abandoned_mixed_[bin] != nullptr)) {
+            return "HC1: a list of abandoned mixed spans is filled, and not known to be";
+        }
+        for (const Span* span = abandoned_mixed_[bin]; span != nullptr; span = span->next) {
+            const bool is_abandoned = span->owner.load(std::memory_order_relaxed) == owner::kAbandoned;  // under the lock
+            if (!is_abandoned || !span->is_mixed() || static_cast<unsigned>(std::bit_width(mixed_record_of(span)->longest_free())) != bin) {
+                return "HC1: a list of abandoned mixed spans holds another";
+            }
         }
     }
     for (const ThreadCache* cache = caches_; cache != nullptr; cache = cache->next) {

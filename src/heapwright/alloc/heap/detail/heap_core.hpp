@@ -3,9 +3,11 @@
 
 #include <array>
 #include <atomic>
+#include <bit>
 #include <cstddef>
 #include <cstdint>
 
+#include <heapwright/alloc/heap/detail/mixed_record.hpp>
 #include <heapwright/alloc/heap/detail/thread_cache.hpp>
 #include <heapwright/alloc/heap/statistics.hpp>
 
@@ -17,9 +19,39 @@ enum class Compaction : std::uint8_t { as_process, off, mesh };
 /// In spans of Heap objects.
 extern constinit std::atomic<std::size_t> g_private_span_bytes;
 
+/// Which of some lists hold something. It changes under the lock of the lists; others look whether it is worth taking that: a hint.
+template <unsigned kLists>
+class FilledLists {
+public:
+    [[nodiscard]] bool has(unsigned list) const noexcept {
+        return (words_[list / kBits].load(std::memory_order_relaxed) >> (list % kBits) & 1) != 0;  // a hint
+    }
+    /// Whether one of them is `list`, or comes behind it.
+    [[nodiscard]] bool has_from(unsigned list) const noexcept {
+        std::uint64_t found = 0;
+        for (unsigned word = list / kBits; word < kWords; ++word) {
+            const std::uint64_t wanted = word == list / kBits ? ~std::uint64_t{0} << (list % kBits) : ~std::uint64_t{0};
+            found |= words_[word].load(std::memory_order_relaxed) & wanted;  // as above
+        }
+        return found != 0;
+    }
+    /// Requires: the lock.
+    void set(unsigned list, bool is_filled) noexcept {
+        const std::uint64_t bit = std::uint64_t{1} << (list % kBits);
+        const std::uint64_t others = words_[list / kBits].load(std::memory_order_relaxed) & ~bit;  // the lock orders
+        words_[list / kBits].store(others | (is_filled ? bit : 0), std::memory_order_relaxed);     // as above
+    }
+
+private:
+    static constexpr unsigned kBits = 64;
+    static constexpr unsigned kWords = (kLists + kBits - 1) / kBits;
+    std::array<std::atomic<std::uint64_t>, kWords> words_{};
+};
+
 /// One heap.
 ///
-///   HC1  every span in a list of abandoned spans is abandoned, in state dense, and of the list's class; or mixed, in the list of those
+///   HC1  every span in a list of abandoned spans is abandoned, in state dense, and of the list's class; or mixed, in the list of the
+///        longest gap that it may have; which lists hold one is known
 ///
 /// Thread safety: any thread.
 class HeapCore {
@@ -67,8 +99,9 @@ public:
     void put_abandoned(Span* span) noexcept;
     /// Makes `thread` the owner of an abandoned span of the class that has room; nullptr when there is none.
     [[nodiscard]] Span* claim_any(SizeClass size_class, std::uintptr_t thread) noexcept;
-    /// The same of one that is mixed, and of a sparse one that has blocks of a class of which none was claimed lately.
-    [[nodiscard]] Span* claim_mixed(std::uintptr_t thread) noexcept;
+    /// The same of one that is mixed and has a gap of so many granules, and of a sparse one that has blocks of a class of which none was
+    /// claimed lately.
+    [[nodiscard]] Span* claim_mixed(std::uint32_t granules, std::uintptr_t thread) noexcept;
     [[nodiscard]] Span* claim_to_mix(std::uintptr_t thread) noexcept;
     /// Frees a block into a span that nobody owns. Returns false where somebody does, or where so many blocks were freed into it that
     /// the caller had better adopt it.
@@ -136,21 +169,23 @@ private:
             g_private_span_bytes.fetch_add(bytes, std::memory_order_relaxed);  // a figure
         }
     }
-    [[nodiscard]] bool has_abandoned() const noexcept { return abandoned_spans_.load(std::memory_order_relaxed) != 0; }  // a hint
-    void add_abandoned(std::uint32_t spans) noexcept {
-        abandoned_spans_.store(abandoned_spans_.load(std::memory_order_relaxed) + spans, std::memory_order_relaxed);  // under the lock
-    }
     void link(Span* span) noexcept;
     void unlink(Span* span) noexcept;
-    [[nodiscard]] Span** abandoned_list_of(const Span* span) noexcept;
+    void offer(Span* span) noexcept;
+    void withdraw(Span* span) noexcept;
+    void offer_anew(Span* span) noexcept;
+
+    /// Lists of mixed spans by the bits of their longest gap's length in granules.
+    static constexpr unsigned kGapBins = std::bit_width(kGranulesOfSlice) + 1;
 
     os::SpinLock lock_;
     std::array<Span*, kClassCount> abandoned_{};  // with free blocks, or slots to carve
-    Span* abandoned_mixed_ = nullptr;
+    FilledLists<kClassCount> offered_;            // of those
+    std::array<Span*, kGapBins> abandoned_mixed_{};
+    FilledLists<kGapBins> offered_mixed_;         // of those
     std::array<bool, kClassCount> is_claimed_{};  // spans of the class, lately
     std::uint32_t claims_to_mix_ = 0;             // since that began
     Span* all_abandoned_ = nullptr;
-    std::atomic<std::uint32_t> abandoned_spans_{0};  // in that list; changes under the lock, others look whether it is worth taking it
     ThreadCache* caches_ = nullptr;
     ThreadCache* parked_ = nullptr;
     ThreadCache* large_ = nullptr;
