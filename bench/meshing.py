@@ -28,7 +28,7 @@ def main() -> None:
     chosen = options.parse_args()
     with tempfile.TemporaryDirectory() as folder:
         program = str(Path(folder) / "mesh_bound")
-        subprocess.run(["g++", *FLAGS, str(ROOT / "bench/defrag/mesh_bound.cpp"), *LIBRARIES, "-o", program], check=True)
+        subprocess.run(["g++", *FLAGS, str(ROOT / "bench/mesh_bound.cpp"), *LIBRARIES, "-o", program], check=True)
         done = subprocess.run([program, "512" if chosen.quick else str(chosen.pieces)], check=True, capture_output=True, text=True)
     rows = [json.loads(line) for line in done.stdout.splitlines()]
     print(table(rows, COLUMNS))

@@ -126,7 +126,8 @@ TEST_CASE("a mixed span in which blocks live is not empty, whatever its count sa
     check_heap();
 }
 
-TEST_CASE("a malloc that a mixed span serves takes more than one block, and who needs blocks at multiples of their size gets none of them") {
+TEST_CASE(
+    "a malloc that a mixed span serves takes more than one block, and who needs blocks at multiples of their size gets none of them") {
     ChangedMix mix;
     const heap::SizeClass size_class = heap::class_of(512);
     const heap::ThreadCache& cache = *heap::find_span(mix.larger.back().block)->cache.load();

@@ -34,7 +34,8 @@ unused_blocks(const Span& active) noexcept {
         if (span == nullptr || (!is_mixed && span->size_class != active.size_class)) {
             break;
         }
-        if (!is_mixed && static_cast<std::size_t>(reinterpret_cast<const char*>(block) - span->start) >= std::size_t{span->carved} * span->block_bytes) {
+        if (!is_mixed &&
+            static_cast<std::size_t>(reinterpret_cast<const char*>(block) - span->start) >= std::size_t{span->carved} * span->block_bytes) {
             break;
         }
         ++count;
