@@ -39,10 +39,11 @@ constinit std::atomic<std::uint32_t> g_moves{0};
 bool is_too_large(std::size_t bytes) noexcept { return bytes > PTRDIFF_MAX || (bytes >> kSliceLog2) >= (std::size_t{1} << 31); }
 std::uint32_t pages_of(std::size_t bytes) noexcept { return static_cast<std::uint32_t>((bytes + os::kPageBytes - 1) / os::kPageBytes); }
 
-/// Where no memory is left: whether this thread kept blocks at hand, which it does no more.
-HEAPWRIGHT_COLD bool gave_up_kept(HeapCore& heap) noexcept {
+/// Where no memory is left, but what this thread keeps at hand may hold some.
+HEAPWRIGHT_COLD HEAPWRIGHT_NOINLINE Span* take_from_kept(HeapCore& heap, std::uint32_t slices, std::uint32_t alignment_slices,
+                                                         bool& is_zero) noexcept {
     ThreadCache* const cache = heap.is_private() ? cache_of_thread(heap) : t_state.cache;
-    return cache != nullptr && cache->give_up_kept();
+    return cache != nullptr && cache->give_up_kept() ? heap.take(slices, alignment_slices, is_zero) : nullptr;
 }
 
 /// The heap of a large block: those of Heap objects are listed with a cache, those of the default heap with none.
@@ -90,11 +91,11 @@ void* allocate_large(HeapCore& heap, std::size_t bytes, std::uint32_t alignment_
         return nullptr;
     }
     Span* span = heap.take(slices_for(bytes), alignment_slices, is_zero);
-    if (span == nullptr && gave_up_kept(heap)) {
-        span = heap.take(slices_for(bytes), alignment_slices, is_zero);
-    }
-    if (span == nullptr) {
-        return nullptr;
+    if (HEAPWRIGHT_UNLIKELY(span == nullptr)) {
+        span = take_from_kept(heap, slices_for(bytes), alignment_slices, is_zero);
+        if (span == nullptr) {
+            return nullptr;
+        }
     }
     span->pages = pages_of(bytes);
     span->cache.store(nullptr, std::memory_order_relaxed);        // nobody holds the block yet
