@@ -13,6 +13,7 @@
 #include <bit>
 
 #include <heapwright/alloc/heap/detail/heap_core.hpp>
+#include <heapwright/alloc/heap/detail/mesher.hpp>
 #include <heapwright/alloc/heap/detail/mixed_record.hpp>
 #include <heapwright/alloc/heap/detail/page_return.hpp>
 #include <heapwright/alloc/heap/detail/regions.hpp>
@@ -333,6 +334,9 @@ FreeBlock* ThreadCache::take_mixed(SizeClass size_class) noexcept {
     }
     if (FreeBlock* const block = take_of_listed(size_class); block != nullptr) {
         return block;
+    }
+    if (may_mesh()) {
+        return nullptr;  // sparse spans are better shared: that leaves less, and mixed ones are not
     }
     if (census_.fresh >= std::max(kLeastBetweenCensuses, spans_.load(std::memory_order_relaxed) / kShareBetweenCensuses)) {  // a figure
         census_.is_patient = false;
