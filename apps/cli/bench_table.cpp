@@ -8,6 +8,7 @@
 #include "sizes.hpp"
 #include <nlohmann/json.hpp>
 
+#include <heapwright/study/paired/median.hpp>
 #include <heapwright/study/report/table.hpp>
 #include <heapwright/study/report/units.hpp>
 
@@ -15,15 +16,6 @@ namespace heapwright::cli {
 namespace {
 
 using study::PairedChange;
-
-double median(std::vector<double> values) {
-    if (values.empty()) {
-        return 0;
-    }
-    std::ranges::sort(values);
-    const std::size_t middle = values.size() / 2;
-    return values.size() % 2 != 0 ? values[middle] : (values[middle - 1] + values[middle]) / 2;
-}
 
 std::string value_text(BenchFigure::Unit unit, double value) {
     const auto whole = static_cast<std::uint64_t>(std::llround(std::max(value, 0.0)));
@@ -37,21 +29,17 @@ std::string value_text(BenchFigure::Unit unit, double value) {
     return text;
 }
 
-/// Chance is no explanation: either p is at most half of the error rate.
-bool is_shown(const PairedChange& change) { return std::min(change.p_less, change.p_greater) <= study::kErrorRate / 2; }
-
 std::optional<std::size_t> baseline_of(const BenchTable& table) {
     const auto found = std::ranges::find_if(table.rows, [](const BenchRow& row) { return row.failure.empty(); });
     return found == table.rows.end() ? std::nullopt : std::optional{static_cast<std::size_t>(found - table.rows.begin())};
 }
 
 PairedChange change_of(const BenchRow& baseline, const BenchRow& row, std::size_t figure) {
-    const std::size_t pairs = std::min(baseline.values[figure].size(), row.values[figure].size());
-    return study::compare_pairs(std::span{baseline.values[figure]}.first(pairs), std::span{row.values[figure]}.first(pairs));
+    return study::compare_rounds(baseline.values[figure], row.values[figure]);
 }
 
 std::string cell(const BenchTable& table, std::size_t baseline, std::size_t row, std::size_t figure) {
-    std::string text = value_text(table.figures[figure].unit, median(table.rows[row].values[figure]));
+    std::string text = value_text(table.figures[figure].unit, study::median(table.rows[row].values[figure]));
     if (row == baseline) {
         return text;
     }
@@ -86,7 +74,7 @@ std::optional<std::size_t> best_of(const BenchTable& table, std::size_t baseline
             continue;
         }
         const PairedChange change = change_of(table.rows[baseline], table.rows[row], figure);
-        const bool is_less = !best || median(table.rows[row].values[figure]) < median(table.rows[*best].values[figure]);
+        const bool is_less = !best || study::median(table.rows[row].values[figure]) < study::median(table.rows[*best].values[figure]);
         best = is_shown(change) && change.ratio < 1 && is_less ? row : best;
     }
     return best;
@@ -139,9 +127,12 @@ std::string bench_json(const BenchTable& table) {
         }
         for (std::size_t figure = 0; told.failure.empty() && figure < table.figures.size(); ++figure) {
             const PairedChange change = change_of(table.rows[*baseline], told, figure);
-            one["figures"][table.figures[figure].key] = {
-                {"median", median(told.values[figure])}, {"runs", told.values[figure]}, {"ratio", change.ratio}, {"p_less", change.p_less},
-                {"p_greater", change.p_greater},         {"shown", is_shown(change)}};
+            one["figures"][table.figures[figure].key] = {{"median", study::median(told.values[figure])},
+                                                         {"runs", told.values[figure]},
+                                                         {"ratio", change.ratio},
+                                                         {"p_less", change.p_less},
+                                                         {"p_greater", change.p_greater},
+                                                         {"shown", is_shown(change)}};
         }
         json["allocators"].push_back(std::move(one));
     }

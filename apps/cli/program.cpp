@@ -149,4 +149,12 @@ std::string shell_word(const std::string& word) {
     return quoted + "'";
 }
 
+std::string command_line(const std::vector<std::string>& words) {
+    std::string line;
+    for (const std::string& word : words) {
+        line += (line.empty() ? "" : " ") + shell_word(word);
+    }
+    return line;
+}
+
 }  // namespace heapwright::cli

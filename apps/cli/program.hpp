@@ -39,5 +39,7 @@ struct Lookup {
 
 /// A word of a command line as the user would type it: in quotes where it needs them.
 [[nodiscard]] std::string shell_word(const std::string& word);
+/// All of them.
+[[nodiscard]] std::string command_line(const std::vector<std::string>& words);
 
 }  // namespace heapwright::cli

@@ -116,9 +116,7 @@ int Tune::prepare() {
     }
     request_.program = *found.program;
     request_.arguments.assign(command_.words.begin() + 1, command_.words.end());
-    for (const std::string& word : command_.words) {
-        tuning_.command += (tuning_.command.empty() ? "" : " ") + shell_word(word);
-    }
+    tuning_.command = command_line(command_.words);
     folder_ = command_.output.empty() ? "heapwright-" + fs::path{request_.program.path}.filename().string() : command_.output;
     std::error_code failed;
     fs::create_directories(folder_, failed);
@@ -241,10 +239,7 @@ int Tune::prove() {
         return 0;
     }
     line_.rename("replaying through the installed allocators");
-    std::vector<study::TrialSpec> specs;
-    for (const std::string& name : study::installed_allocators()) {
-        specs.push_back(study::parse_trial(name));
-    }
+    std::vector<study::TrialSpec> specs = study::installed_trials();
     for (const char* const own : kOwnSettings) {
         if (study::TrialSpec spec = study::parse_trial(own); spec.problem.empty()) {
             specs.push_back(std::move(spec));

@@ -14,12 +14,6 @@ using study::PairedChange;
 
 constexpr double kScreenedTime = 0.05;   // a few runs show no smaller loss of time; memory they do
 constexpr double kLaterIsBetter = 0.01;  // what comes later in the list is the more complicated change
-constexpr double kShown = study::kErrorRate / 2;
-
-PairedChange compared(const std::vector<double>& plain, const std::vector<double>& other) {
-    const std::size_t pairs = std::min({plain.size(), other.size(), study::kMostPairs});
-    return study::compare_pairs(std::span{plain}.first(pairs), std::span{other}.first(pairs));
-}
 
 double shown_logarithm(const PairedChange& change) { return is_shown(change) ? std::log(change.ratio) : 0; }
 
@@ -93,11 +87,9 @@ double Change::score() const { return shown_logarithm(cpu) + shown_logarithm(pea
 bool Change::harmless() const { return !hurts(cpu) && !hurts(wall) && !hurts(peak) && !hurts(idle); }
 
 Change change_of(const Variant& plain, const Variant& other) {
-    return {compared(plain.cpu_s(), other.cpu_s()), compared(plain.wall_s(), other.wall_s()),
-            compared(plain.peak_bytes(), other.peak_bytes()), compared(plain.idle_bytes(), other.idle_bytes())};
+    return {study::compare_rounds(plain.cpu_s(), other.cpu_s()), study::compare_rounds(plain.wall_s(), other.wall_s()),
+            study::compare_rounds(plain.peak_bytes(), other.peak_bytes()), study::compare_rounds(plain.idle_bytes(), other.idle_bytes())};
 }
-
-bool is_shown(const PairedChange& change) { return std::min(change.p_less, change.p_greater) <= kShown; }
 
 std::vector<std::size_t> promising(const std::vector<Variant>& variants) {
     std::vector<Rank> ranks;

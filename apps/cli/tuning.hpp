@@ -45,9 +45,6 @@ struct Change {
 /// The runs of one round are a pair. Rounds that only one of the two saw are left out.
 [[nodiscard]] Change change_of(const Variant& plain, const Variant& other);
 
-/// Whether chance is no explanation: the 99 % interval leaves out "no change".
-[[nodiscard]] bool is_shown(const study::PairedChange& change);
-
 /// What a change may cost in any figure and still be recommended, and the least that it has to win.
 inline constexpr double kTolerableHarm = 0.02;
 inline constexpr double kLeastWin = 0.02;

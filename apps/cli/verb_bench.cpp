@@ -68,12 +68,6 @@ struct BenchCommand {
     std::vector<std::string> words;
 };
 
-std::string all_installed() {
-    const std::vector<std::string> names = study::installed_allocators();
-    return std::accumulate(names.begin(), names.end(), std::string{},
-                           [](std::string list, const std::string& name) { return std::move(list) + (list.empty() ? "" : ",") + name; });
-}
-
 std::uint64_t machine_bytes() {
     return static_cast<std::uint64_t>(sysconf(_SC_PHYS_PAGES)) * static_cast<std::uint64_t>(sysconf(_SC_PAGESIZE));
 }
@@ -180,9 +174,7 @@ int Bench::prepare_program() {
     }
     request_.program = *found.program;
     request_.arguments.assign(command_.words.begin() + 1, command_.words.end());
-    for (const std::string& word : command_.words) {
-        table_.title += (table_.title.empty() ? "" : " ") + shell_word(word);
-    }
+    table_.title = command_line(command_.words);
     const auto input = keep_standard_input(folder_.path());
     if (!input) {
         return complain(Status::usage,
@@ -197,7 +189,7 @@ int Bench::prepare_program() {
 }
 
 int Bench::add_allocators() {
-    for (const study::TrialSpec& spec : study::parse_trials(command_.with.empty() ? all_installed() : command_.with)) {
+    for (const study::TrialSpec& spec : command_.with.empty() ? study::installed_trials() : study::parse_trials(command_.with)) {
         table_.rows.push_back({.label = spec.label, .apply = study::how_to_apply(spec), .values = {}, .failure = spec.problem});
         if (!spec.problem.empty()) {
             continue;

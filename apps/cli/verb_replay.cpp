@@ -25,14 +25,6 @@ struct ReplayCommand {
     study::ReplayOptions options;
 };
 
-std::string all_installed() {
-    std::string list;
-    for (const std::string& name : study::installed_allocators()) {
-        list += (list.empty() ? "" : ",") + name;
-    }
-    return list;
-}
-
 // Tries the one suggestion of `heapwright advise` that bears this name.
 int replay_experiment(const ReplayCommand& command) {
     int status = 0;
@@ -60,7 +52,7 @@ int replay_command(const ReplayCommand& command) {
     if (!command.experiment.empty()) {
         return replay_experiment(command);
     }
-    const auto specs = study::parse_trials(command.with.empty() ? all_installed() : command.with);
+    const auto specs = command.with.empty() ? study::installed_trials() : study::parse_trials(command.with);
     bool any_can_run = false;
     for (const study::TrialSpec& spec : specs) {
         if (!spec.problem.empty()) {

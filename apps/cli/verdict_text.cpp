@@ -7,6 +7,7 @@
 #include "sizes.hpp"
 #include "tuning.hpp"
 
+#include <heapwright/study/paired/median.hpp>
 #include <heapwright/study/report/summary.hpp>
 #include <heapwright/study/report/table.hpp>
 #include <heapwright/study/report/units.hpp>
@@ -21,15 +22,6 @@ using study::Terminal;
 constexpr std::size_t kOtherSuggestions = 4;
 
 std::uint64_t whole(double value) { return static_cast<std::uint64_t>(std::llround(std::max(value, 0.0))); }
-
-double median(std::vector<double> values) {
-    if (values.empty()) {
-        return 0;
-    }
-    const auto middle = values.begin() + static_cast<std::ptrdiff_t>(values.size() / 2);
-    std::ranges::nth_element(values, middle);
-    return *middle;
-}
 
 std::string rule_sentence(const Change& change) {
     return "change: Hodges-Lehmann estimate of the ratios of " + std::to_string(change.cpu.pairs) +
@@ -74,7 +66,7 @@ std::string runs_table(const std::vector<Variant>& variants, const char* title, 
         std::vector<std::string> cells{variant.label};
         const Change change = change_of(variants.front(), variant);
         for (const Figure& figure : figures) {
-            cells.push_back(figure.text(median((variant.*figure.values)())) +
+            cells.push_back(figure.text(study::median((variant.*figure.values)())) +
                             (i == 0 ? "" : " " + signed_percent((change.*figure.change).ratio)));
         }
         if (!variant.all_well()) {
@@ -96,7 +88,7 @@ std::string finals_table(const Tuning& tuning, const Terminal& terminal) {
         std::vector<std::string> ranges{""};
         for (const Figure& figure : figures) {
             const std::vector<double> values = (variant.*figure.values)();
-            medians.push_back(figure.text(median(values)));
+            medians.push_back(figure.text(study::median(values)));
             ranges.push_back(values.empty() ? "-"
                                             : figure.text(*std::ranges::min_element(values)) + " to " +
                                                   figure.text(*std::ranges::max_element(values)));

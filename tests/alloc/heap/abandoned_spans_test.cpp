@@ -31,7 +31,7 @@ bool is_of_nobody(const Held& one) { return heap::find_span(one.block)->cache.lo
 
 TEST_CASE("the clock finds what is freed into spans without a thread after it has seen them") {
     std::vector<Held> left;
-    std::thread([&] { left = thin_out(make_many(48'000, 256), 16); }).join();
+    std::thread([&] { left = keep_one_of(16, make_many(48'000, 256)); }).join();
     std::vector<Held> kept;
     {
         const os::LockGuard guard(heap::turn_lock());  // the clock's own turns do nothing meanwhile
@@ -44,7 +44,7 @@ TEST_CASE("the clock finds what is freed into spans without a thread after it ha
                 span = heap::find_span(one.block);
                 kept.push_back(one);
             } else {
-                OfProcess::release(one);
+                release(one);
             }
         }
         REQUIRE(kept.size() > 150);
@@ -59,12 +59,7 @@ TEST_CASE("the clock finds what is freed into spans without a thread after it ha
 }
 
 TEST_CASE("who finds no room in mixed spans of nobody leaves them to others") {
-    std::vector<Held> left;
-    std::vector<Held> larger;
-    std::thread([&] {
-        left = thin_out(make_many(60'000, 256), 16);
-        larger = make_many(8'000, 512);
-    }).join();
+    auto [left, larger] = mix_of_ended_thread();
     std::vector<Held> mixed;
     std::copy_if(left.begin(), left.end(), std::back_inserter(mixed), [](const Held& one) { return is_in_mixed(one.block); });
     REQUIRE(mixed.size() > 1'000);

@@ -23,6 +23,7 @@
 #include <heapwright/alloc/heap/detail/visitor.hpp>
 #include <heapwright/os/pages.hpp>
 
+#include <tests/alloc/heap/fork_child.hpp>
 #include <tests/support/random.hpp>
 
 namespace heapwright::test {
@@ -254,16 +255,8 @@ TEST_CASE("children have every byte, also where no handler of fork runs") {
         Mesher mesher;
         for (std::size_t child = 0; child < 20; ++child) {
             const bool is_raw = child % 2 == 0;
-            const pid_t made = is_raw ? static_cast<pid_t>(::syscall(SYS_clone, SIGCHLD, nullptr, nullptr, nullptr, nullptr)) : [] {
-                default_heap::before_fork();
-                const pid_t forked = ::fork();
-                if (forked == 0) {
-                    default_heap::after_fork_in_child();
-                } else {
-                    default_heap::after_fork_in_parent();
-                }
-                return forked;
-            }();
+            const pid_t made =
+                is_raw ? static_cast<pid_t>(::syscall(SYS_clone, SIGCHLD, nullptr, nullptr, nullptr, nullptr)) : fork_with_heap();
             REQUIRE(made >= 0);
             if (made == 0) {
                 bool is_good = are_intact(left);

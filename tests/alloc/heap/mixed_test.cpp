@@ -21,7 +21,7 @@ namespace {
 TEST_CASE("larger blocks find room between those that are left of a size that nobody asks for any more") {
     static_cast<void>(default_heap::trim());
     const std::size_t before = heap::g_default_core.span_bytes();
-    std::vector<Held> left = thin_out(make_many(60'000, 256), 16);
+    std::vector<Held> left = keep_one_of(16, make_many(60'000, 256));
     const std::size_t sparse = heap::g_default_core.span_bytes();
     std::vector<Held> larger = make_many(22'000, 512);  // seven fit where sixteen blocks lay
     const std::size_t after = heap::g_default_core.span_bytes();
@@ -45,7 +45,7 @@ TEST_CASE("without sparse spans, or for a thread that needs little, nothing is m
     release_all(larger);
     release_all(full);
     std::thread([] {
-        std::vector<Held> left = thin_out(make_many(2'000, 256), 16);
+        std::vector<Held> left = keep_one_of(16, make_many(2'000, 256));
         std::vector<Held> few = make_many(500, 512);
         CHECK(count_mixed(few) == 0);
         release_all(few);
@@ -134,7 +134,7 @@ TEST_CASE(
     std::vector<Held> more;
     unsigned found_some = 0;
     for (unsigned i = 0; i < 2'000; ++i) {
-        more.push_back(OfProcess::make(512, static_cast<unsigned char>(i)));
+        more.push_back(make(512, static_cast<unsigned char>(i)));
         found_some += is_in_mixed(more.back().block) && cache.kept_blocks(size_class) != 0 ? 1U : 0U;
         if (i > 800 && i % 16 == 3) {  // whose span serves the others, too
             check_heap();
@@ -145,7 +145,7 @@ TEST_CASE(
         }
         if (i % 3 == 0) {
             std::swap(more[more.size() / 2], more.back());
-            OfProcess::release(more.back());
+            release(more.back());
             more.pop_back();
         }
     }
@@ -160,7 +160,7 @@ TEST_CASE("of long blocks a mixed span settles few frees at once, of short ones 
     std::vector<Held> long_ones = make_many(1'500, 4096);
     heap::Span* span = nullptr;
     for (Held& one : mix.left) {  // room for long blocks, too
-        OfProcess::release(one);
+        release(one);
     }
     mix.left.clear();
     for (Held& one : mix.larger) {
@@ -181,7 +181,7 @@ TEST_CASE("of long blocks a mixed span settles few frees at once, of short ones 
     unsigned freed = 0;
     for (std::size_t i = 0; i < mix.larger.size() && freed < due; ++i) {
         if (heap::find_span(mix.larger[i].block) == span) {
-            OfProcess::release(mix.larger[i]);
+            release(mix.larger[i]);
             std::swap(mix.larger[i--], mix.larger.back());
             mix.larger.pop_back();
             ++freed;
@@ -202,7 +202,7 @@ TEST_CASE("sparse spans without a gap that is long enough are not tried again be
         if (i % (i < begin ? 16 : 2) == 0) {
             left.push_back(made[i]);
         } else {
-            OfProcess::release(made[i]);
+            release(made[i]);
         }
     }
     std::vector<Held> larger = make_many(12'000, 512);

@@ -4,13 +4,13 @@
 #include <thread>
 #include <vector>
 
-#include <sys/wait.h>
-#include <unistd.h>
+#include <doctest/doctest.h>
 
 #include <heapwright/alloc/heap/default_heap.hpp>
 #include <heapwright/alloc/heap/heap.hpp>
 #include <heapwright/base/platform.hpp>
 
+#include <tests/alloc/heap/fork_child.hpp>
 #include <tests/alloc/heap/mixed_blocks.hpp>
 #include <tests/support/random.hpp>
 
@@ -18,13 +18,8 @@ namespace heapwright::test {
 namespace {
 
 TEST_CASE("other threads free into mixed spans, and what a thread leaves behind is room for the next") {
-    std::vector<Held> left;
-    std::vector<Held> larger;
-    std::thread([&] {
-        left = thin_out(make_many(60'000, 256), 16);
-        larger = make_many(8'000, 512);
-        REQUIRE(count_mixed(larger) > 4'000);
-    }).join();
+    auto [left, larger] = mix_of_ended_thread();
+    REQUIRE(count_mixed(larger) > 4'000);
     CHECK((are_intact(left) && are_intact(larger)));
     const std::size_t spans = heap::g_default_core.span_bytes();
     std::vector<Held> more;
@@ -44,7 +39,7 @@ TEST_CASE("a thread that now and then frees what others left behind does not kee
     std::vector<Held> made;
     std::thread([&] { made = make_many(40'000, 256); }).join();
     for (std::size_t i = 0; i < made.size(); i += 64) {  // four of each span
-        OfProcess::release(made[i]);
+        release(made[i]);
         made[i] = {};
     }
     std::size_t ours = 0;
@@ -71,19 +66,19 @@ TEST_CASE("threads ask for sizes that change, and hand blocks to each other") {
             const std::size_t least = std::size_t{32} << (phase * 2 % 5);
             for (unsigned step = 0; step < 9'000; ++step) {
                 const std::size_t bytes = random.between(least, least * 2);
-                auto* const held = new Held(OfProcess::make(bytes, static_cast<unsigned char>(step)));
+                auto* const held = new Held(make(bytes, static_cast<unsigned char>(step)));
                 mixed += is_in_mixed(held->block) ? 1U : 0U;
                 Held* const before = slots[random.below(kSlots)].exchange(held);
                 if (before != nullptr) {
                     bad += is_intact(*before) && default_heap::usable_bytes(before->block) >= before->bytes ? 0U : 1U;
-                    OfProcess::release(*before);
+                    release(*before);
                     delete before;
                 }
             }
             for (unsigned i = 0; i < kSlots / kThreads; ++i) {  // most go, so that spans are sparse
                 if (Held* const before = slots[random.below(kSlots)].exchange(nullptr); before != nullptr) {
                     bad += is_intact(*before) ? 0U : 1U;
-                    OfProcess::release(*before);
+                    release(*before);
                     delete before;
                 }
             }
@@ -103,7 +98,7 @@ TEST_CASE("threads ask for sizes that change, and hand blocks to each other") {
     for (auto& slot : slots) {
         if (const Held* const held = slot.load(); held != nullptr) {
             CHECK(is_intact(*held));
-            OfProcess::release(*held);
+            release(*held);
             delete held;
         }
     }
@@ -165,25 +160,16 @@ TEST_CASE("a child of fork goes on with the mixed spans of its parent's threads"
     }
     ChangedMix mix;
     for (unsigned round = 0; round < 20; ++round) {
-        default_heap::before_fork();
-        const pid_t child = ::fork();
-        if (child != 0) {
-            default_heap::after_fork_in_parent();
-            int status = -1;
-            REQUIRE(::waitpid(child, &status, 0) == child);
-            REQUIRE(status == 0);
-            continue;
-        }
-        default_heap::after_fork_in_child();
-        // Nothing of doctest here: its own memory is not ours to test.
-        const bool survived = are_intact(mix.left) && are_intact(mix.larger);
-        std::vector<Held> more = make_many(20'000, 512);
-        release_all(mix.left);
-        const bool is_good = survived && are_intact(more) && are_intact(mix.larger);
-        release_all(mix.larger);
-        release_all(more);
-        static_cast<void>(default_heap::trim());
-        ::_exit(is_good ? 0 : 1);
+        REQUIRE(is_well_in_child([&] {
+            const bool survived = are_intact(mix.left) && are_intact(mix.larger);
+            std::vector<Held> more = make_many(20'000, 512);
+            release_all(mix.left);
+            const bool is_good = survived && are_intact(more) && are_intact(mix.larger);
+            release_all(mix.larger);
+            release_all(more);
+            static_cast<void>(default_heap::trim());
+            return is_good;
+        }));
     }
     is_over = true;
     other.join();

@@ -11,8 +11,6 @@
 #include <vector>
 
 #include <sys/mman.h>
-#include <sys/wait.h>
-#include <unistd.h>
 
 #include <doctest/doctest.h>
 
@@ -22,55 +20,12 @@
 #include <heapwright/alloc/heap/heap.hpp>
 #include <heapwright/os/pages.hpp>
 
+#include <tests/alloc/heap/fork_child.hpp>
+#include <tests/alloc/heap/held_blocks.hpp>
 #include <tests/support/random.hpp>
 
 namespace heapwright::test {
 namespace {
-
-constexpr std::size_t kMiB = std::size_t{1} << 20;
-
-struct Held {
-    unsigned char* block = nullptr;
-    std::size_t bytes = 0;
-    unsigned char mark = 0;
-};
-
-Held make(std::size_t bytes, unsigned char mark) {
-    auto* const block = static_cast<unsigned char*>(default_heap::allocate(bytes));
-    std::memset(block, mark, bytes);
-    return {.block = block, .bytes = bytes, .mark = mark};
-}
-
-bool is_intact(const Held& held) {
-    return std::all_of(held.block, held.block + held.bytes, [&](unsigned char byte) { return byte == held.mark; });
-}
-
-std::vector<Held> make_many(std::size_t count, std::size_t bytes) {
-    std::vector<Held> made;
-    for (std::size_t i = 0; i < count; ++i) {
-        made.push_back(make(bytes, static_cast<unsigned char>(i)));
-    }
-    return made;
-}
-
-/// Keeps runs of `kept` blocks, each followed by so many that it frees.
-std::vector<Held> thin_out(const std::vector<Held>& made, std::size_t kept, std::size_t freed) {
-    std::vector<Held> left;
-    for (std::size_t i = 0; i < made.size(); ++i) {
-        if (i % (kept + freed) < kept) {
-            left.push_back(made[i]);
-        } else {
-            default_heap::release(made[i].block);
-        }
-    }
-    return left;
-}
-
-void release_all(const std::vector<Held>& held) {
-    for (const Held& one : held) {
-        default_heap::release(one.block);
-    }
-}
 
 /// Pages of the first region's slices that have memory.
 std::size_t resident_bytes() {
@@ -82,11 +37,6 @@ std::size_t resident_bytes() {
     REQUIRE(::mincore(base + from, to - from, pages.data()) == 0);
     return static_cast<std::size_t>(std::count_if(pages.begin(), pages.end(), [](unsigned char page) { return (page & 1) != 0; })) *
            os::kPageBytes;
-}
-
-void check_heap() {
-    const char* const broken = heap::g_default_core.broken_invariant();
-    CHECK_MESSAGE(broken == nullptr, broken);
 }
 
 /// Waits at most a minute: for what the clock does by itself.
@@ -142,16 +92,16 @@ TEST_CASE("trim gives whole free pages back from spans that are in use, and thei
         const std::size_t before = resident_bytes();
         const std::size_t count = 8 * kMiB / bytes;
         const std::size_t run = std::max<std::size_t>(8192 / bytes, 1);
-        const std::vector<Held> left = thin_out(make_many(count, bytes), run, 3 * run);
+        std::vector<Held> left = thin_out(make_many(count, bytes), run, 3 * run);
         const std::size_t given = default_heap::trim();
         CHECK(given > 3 * kMiB);
         CHECK(resident_bytes() < before + 5 * kMiB);
-        CHECK(std::all_of(left.begin(), left.end(), is_intact));
+        CHECK(are_intact(left));
         check_heap();
-        const std::vector<Held> again = make_many(count * 3 / 4, bytes);
+        std::vector<Held> again = make_many(count * 3 / 4, bytes);
         CHECK(resident_bytes() < before + 10 * kMiB);
-        CHECK(std::all_of(left.begin(), left.end(), is_intact));
-        CHECK(std::all_of(again.begin(), again.end(), is_intact));
+        CHECK(are_intact(left));
+        CHECK(are_intact(again));
         check_heap();
         release_all(again);
         release_all(left);
@@ -169,9 +119,9 @@ TEST_CASE("pages of a thread that sleeps go back at another's trim, and it goes 
         if (step == 0) {
             left = thin_out(make_many(80'000, 200), 40, 120);
         } else if (step == 1) {
-            is_good = std::all_of(left.begin(), left.end(), is_intact);
+            is_good = are_intact(left);
             again = make_many(60'000, 200);
-            is_good = is_good && std::all_of(left.begin(), left.end(), is_intact) && std::all_of(again.begin(), again.end(), is_intact);
+            is_good = is_good && are_intact(left) && are_intact(again);
         } else {
             release_all(left);
             release_all(again);
@@ -217,11 +167,11 @@ TEST_CASE("what others freed of a thread that sleeps goes back, too") {
     static_cast<void>(default_heap::trim());
     check_heap();
     CHECK(resident_bytes() < before + 6 * kMiB);
-    CHECK(std::all_of(rest.begin(), rest.end(), is_intact));
-    const std::vector<Held> kept = rest;
+    CHECK(are_intact(rest));
+    std::vector<Held> kept = rest;
     sleeper.next();
-    CHECK(std::all_of(rest.begin(), rest.end(), is_intact));
-    CHECK(std::all_of(kept.begin(), kept.end(), is_intact));
+    CHECK(are_intact(rest));
+    CHECK(are_intact(kept));
     release_all(kept);
     release_all(rest);
     static_cast<void>(default_heap::trim());
@@ -262,7 +212,7 @@ TEST_CASE("the clock gives back what is free in spans of a thread that sleeps") 
     const std::size_t before = resident_bytes();
     sleeper.next();
     CHECK(comes_true([&] { return resident_bytes() < before + 20 * kMiB; }));
-    CHECK(std::all_of(left.begin(), left.end(), is_intact));
+    CHECK(are_intact(left));
     sleeper.next();
     static_cast<void>(default_heap::trim());
     check_heap();
@@ -274,10 +224,10 @@ TEST_CASE("spans without a thread give their pages back") {
     const std::size_t before = resident_bytes();
     static_cast<void>(default_heap::trim());
     CHECK(resident_bytes() + 7 * kMiB < before);
-    CHECK(std::all_of(left.begin(), left.end(), is_intact));
-    const std::vector<Held> again = make_many(60'000, 200);
-    CHECK(std::all_of(left.begin(), left.end(), is_intact));
-    CHECK(std::all_of(again.begin(), again.end(), is_intact));
+    CHECK(are_intact(left));
+    std::vector<Held> again = make_many(60'000, 200);
+    CHECK(are_intact(left));
+    CHECK(are_intact(again));
     release_all(left);
     release_all(again);
     static_cast<void>(default_heap::trim());
@@ -334,7 +284,7 @@ TEST_CASE("threads keep their blocks while others visit their spans all the time
 
 #if !HEAPWRIGHT_UNDER_TSAN  // it refuses a child of fork that starts threads
 TEST_CASE("a child of fork that is born during a visit has whole lists") {
-    const std::vector<Held> left = thin_out(make_many(40'000, 200), 40, 120);
+    std::vector<Held> left = thin_out(make_many(40'000, 200), 40, 120);
     std::atomic<bool> is_over{false};
     std::thread visitor([&] {
         while (!is_over) {
@@ -346,23 +296,12 @@ TEST_CASE("a child of fork that is born during a visit has whole lists") {
         // Spans fill and empty, so that there is something to be visited.
         release_all(churned);
         churned = thin_out(make_many(4'000, 200), 20, 60);
-        default_heap::before_fork();
-        const pid_t child = ::fork();
-        if (child != 0) {
-            default_heap::after_fork_in_parent();
-            int status = -1;
-            REQUIRE(::waitpid(child, &status, 0) == child);
-            REQUIRE(status == 0);
-            continue;
-        }
-        default_heap::after_fork_in_child();
-        // Nothing of doctest here: its own memory is not ours to test.
-        const bool survived = std::all_of(left.begin(), left.end(), is_intact) && std::all_of(churned.begin(), churned.end(), is_intact);
-        const std::vector<Held> again = make_many(20'000, 200);
-        static_cast<void>(default_heap::trim());
-        const bool is_good = survived && std::all_of(left.begin(), left.end(), is_intact) &&
-                             std::all_of(again.begin(), again.end(), is_intact) && heap::g_default_core.broken_invariant() == nullptr;
-        ::_exit(is_good ? 0 : 1);
+        REQUIRE(is_well_in_child([&] {
+            const bool survived = are_intact(left) && are_intact(churned);
+            const std::vector<Held> again = make_many(20'000, 200);
+            static_cast<void>(default_heap::trim());
+            return survived && are_intact(left) && are_intact(again) && heap::g_default_core.broken_invariant() == nullptr;
+        }));
     }
     is_over = true;
     visitor.join();

@@ -9,14 +9,12 @@
 #include <thread>
 #include <vector>
 
-#include <sys/wait.h>
-#include <unistd.h>
-
 #include <doctest/doctest.h>
 
 #include <heapwright/alloc/heap/default_heap.hpp>
 #include <heapwright/alloc/heap/detail/planned.hpp>
 
+#include <tests/alloc/heap/fork_child.hpp>
 #include <tests/alloc/heap/test_plan.hpp>
 #include <tests/support/random.hpp>
 
@@ -295,26 +293,18 @@ TEST_CASE("a child of fork goes on in every place, and empties what threads of i
         }
     }).join();
     for (unsigned round = 0; round < 20; ++round) {
-        default_heap::before_fork();
-        const pid_t child = fork();
-        if (child != 0) {
-            default_heap::after_fork_in_parent();
-            int status = 0;
-            REQUIRE(waitpid(child, &status, 0) == child);
-            CHECK(status == 0);
-            continue;
-        }
-        default_heap::after_fork_in_child();
-        for (void* const block : blocks) {
-            default_heap::release(block);
-        }
-        for (unsigned i = 0; i < 1000; ++i) {
-            for (const PlaceId place : {plan().bump, plan().other_bump, plan().pool, plan().heap}) {
-                default_heap::release(placement::allocate_at(place, 100 + i));
+        CHECK(is_well_in_child([&] {
+            for (void* const block : blocks) {
+                default_heap::release(block);
             }
-        }
-        default_heap::trim();
-        _exit(plan().look("other bump").chunks == 0 && broken_place() == nullptr ? 0 : 1);
+            for (unsigned i = 0; i < 1000; ++i) {
+                for (const PlaceId place : {plan().bump, plan().other_bump, plan().pool, plan().heap}) {
+                    default_heap::release(placement::allocate_at(place, 100 + i));
+                }
+            }
+            default_heap::trim();
+            return plan().look("other bump").chunks == 0 && broken_place() == nullptr;
+        }));
     }
     is_over = true;
     busy.join();

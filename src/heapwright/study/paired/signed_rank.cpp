@@ -126,4 +126,9 @@ PairedChange compare_pairs(std::span<const double> plain, std::span<const double
     return change;
 }
 
+PairedChange compare_rounds(std::span<const double> plain, std::span<const double> changed) {
+    const std::size_t pairs = std::min({plain.size(), changed.size(), kMostPairs});
+    return compare_pairs(plain.first(pairs), changed.first(pairs));
+}
+
 }  // namespace heapwright::study

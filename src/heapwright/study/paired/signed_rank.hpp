@@ -45,6 +45,14 @@ inline constexpr std::size_t kMostPairs = 200;
 /// Cost:     O(pairs^3); 25 pairs take some microseconds.
 [[nodiscard]] PairedChange compare_pairs(std::span<const double> plain, std::span<const double> changed);
 
+/// The same of rounds, some of which only one of the two may have seen: what is beyond the shorter one, or kMostPairs, is left out.
+[[nodiscard]] PairedChange compare_rounds(std::span<const double> plain, std::span<const double> changed);
+
+/// Whether chance is no explanation: the 99 % interval leaves out "no change".
+[[nodiscard]] constexpr bool is_shown(const PairedChange& change) noexcept {
+    return (change.p_less < change.p_greater ? change.p_less : change.p_greater) <= kErrorRate / 2;
+}
+
 /// P(W <= w) of the sum W of the ranks of positive differences, if each sign is a toss of a coin. `doubled_ranks` are twice
 /// the ranks, so that the mean rank of two equal differences is whole.
 [[nodiscard]] double signed_rank_tail(std::span<const std::size_t> doubled_ranks, std::size_t doubled_sum);

@@ -3,18 +3,11 @@
 #include <algorithm>
 #include <cmath>
 
+#include <heapwright/study/paired/median.hpp>
+
 namespace heapwright::study {
 
 namespace {
-
-double median_of(std::vector<double> values) {
-    if (values.empty()) {
-        return 0;
-    }
-    std::sort(values.begin(), values.end());
-    const std::size_t middle = values.size() / 2;
-    return values.size() % 2 == 1 ? values[middle] : (values[middle - 1] + values[middle]) / 2;
-}
 
 /// How often a's value stands above b's, ties half.
 double wins(const std::vector<double>& a, const std::vector<double>& b) {
@@ -98,8 +91,7 @@ Spread TrialSummary::spread(Metric metric) const {
     if (all.empty()) {
         return {};
     }
-    return {
-        .median = median_of(all), .least = *std::min_element(all.begin(), all.end()), .most = *std::max_element(all.begin(), all.end())};
+    return {.median = median(all), .least = *std::min_element(all.begin(), all.end()), .most = *std::max_element(all.begin(), all.end())};
 }
 
 std::size_t TrialSummary::good_runs() const {
@@ -132,8 +124,8 @@ Difference compare(const std::vector<double>& baseline, const std::vector<double
     if (baseline.empty() || other.empty()) {
         return difference;
     }
-    const double base = median_of(baseline);
-    const double value = median_of(other);
+    const double base = median(baseline);
+    const double value = median(other);
     difference.by = value - base;
     difference.ratio = base > 0 ? value / base : value > 0 ? INFINITY : 1;
     difference.p = mann_whitney_p(baseline, other);

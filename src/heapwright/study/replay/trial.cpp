@@ -243,6 +243,14 @@ std::vector<std::string> installed_allocators() {
     return names;
 }
 
+std::vector<TrialSpec> installed_trials() {
+    std::vector<TrialSpec> specs;
+    for (const std::string& name : installed_allocators()) {
+        specs.push_back(parse_trial(name));
+    }
+    return specs;
+}
+
 std::string how_to_apply(const TrialSpec& spec) {
     std::string line;
     for (const auto& [name, value] : spec.environment) {

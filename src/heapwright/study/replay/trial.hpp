@@ -34,6 +34,9 @@ struct TrialSpec {
 /// The allocators that are installed here, glibc first; then libheapwright.so where it lies beside this program.
 [[nodiscard]] std::vector<std::string> installed_allocators();
 
+/// A trial of each of them.
+[[nodiscard]] std::vector<TrialSpec> installed_trials();
+
 /// What to put before a command to run it this way: "MALLOC_ARENA_MAX=2", "LD_PRELOAD=/usr/lib/.../libmimalloc.so.2".
 [[nodiscard]] std::string how_to_apply(const TrialSpec& spec);
 
