@@ -56,6 +56,23 @@ doctor::SpanFigures figures_of_self() {
     return doctor::examine_heapwright(memory, *mappings, *heap);
 }
 
+std::vector<void*> written_blocks(Heap& heap, std::size_t count, std::size_t bytes) {
+    std::vector<void*> blocks(count);
+    for (void*& block : blocks) {
+        block = heap.allocate(bytes);
+        std::memset(block, 1, bytes);
+    }
+    return blocks;
+}
+
+void release_but_one_of(std::size_t share, Heap& heap, const std::vector<void*>& blocks) {
+    for (std::size_t block = 0; block < blocks.size(); ++block) {
+        if (block % share != 0) {
+            heap.release(blocks[block]);
+        }
+    }
+}
+
 }  // namespace
 
 TEST_CASE("the parts of this process are its RSS, however often it is examined") {
@@ -97,21 +114,13 @@ TEST_CASE("what a heap of heapwright's holds is found by its descriptor") {
     owned.release(owned.allocate(200));
     const doctor::SpanFigures before = figures_of_self();
     CHECK(before.broken_invariant() == nullptr);
-    std::vector<void*> blocks;
-    for (int block = 0; block < 20'000; ++block) {
-        blocks.push_back(owned.allocate(200));
-        std::memset(blocks.back(), 1, 200);
-    }
+    const std::vector<void*> blocks = written_blocks(owned, 20'000, 200);
     const doctor::SpanFigures full = figures_of_self();
     CHECK(full.broken_invariant() == nullptr);
     CHECK(full.live_blocks - before.live_blocks == 20'000);
     CHECK(full.live_bytes - before.live_bytes >= 20'000 * 200);
     CHECK(full.live_bytes - before.live_bytes <= 20'000 * 224);
-    for (std::size_t block = 0; block < blocks.size(); ++block) {
-        if (block % 10 != 0) {
-            owned.release(blocks[block]);
-        }
-    }
+    release_but_one_of(10, owned, blocks);
     const doctor::SpanFigures holes = figures_of_self();
     CHECK(holes.broken_invariant() == nullptr);
     CHECK(holes.live_blocks - before.live_blocks == 2'000);
@@ -124,22 +133,10 @@ TEST_CASE("what a heap of heapwright's holds is found by its descriptor") {
 
 TEST_CASE("blocks of any size in heapwright's mixed spans are counted one by one") {
     Heap owned;
-    std::vector<void*> blocks;
-    for (int block = 0; block < 30'000; ++block) {
-        blocks.push_back(owned.allocate(256));
-        std::memset(blocks.back(), 1, 256);
-    }
-    for (std::size_t block = 0; block < blocks.size(); ++block) {
-        if (block % 16 != 0) {
-            owned.release(blocks[block]);
-        }
-    }
+    const std::vector<void*> blocks = written_blocks(owned, 30'000, 256);
+    release_but_one_of(16, owned, blocks);
     const doctor::SpanFigures sparse = figures_of_self();
-    std::vector<void*> larger;
-    for (int block = 0; block < 10'000; ++block) {
-        larger.push_back(owned.allocate(512));
-        std::memset(larger.back(), 2, 512);
-    }
+    const std::vector<void*> larger = written_blocks(owned, 10'000, 512);
     const doctor::SpanFigures mixed = figures_of_self();
     CHECK(mixed.broken_invariant() == nullptr);
     CHECK(mixed.live_blocks - sparse.live_blocks == 10'000);
