@@ -1,9 +1,12 @@
 // heapwright replay: the recorded events through real allocators and settings, each run in a fresh process.
+#include <cstdint>
 #include <memory>
 #include <string>
+#include <vector>
 
 #include <unistd.h>
 
+#include "bounds_text.hpp"
 #include "comparison_text.hpp"
 #include "progress.hpp"
 #include "proving.hpp"
@@ -13,6 +16,7 @@
 #include "verbs.hpp"
 
 #include <heapwright/study/replay/replay.hpp>
+#include <heapwright/study/report/units.hpp>
 
 namespace heapwright::cli {
 namespace {
@@ -21,6 +25,8 @@ struct ReplayCommand {
     std::string trace;
     std::string with;
     std::string experiment;
+    bool bounds = false;
+    std::vector<double> at_s;
     bool json = false;
     study::ReplayOptions options;
 };
@@ -48,7 +54,41 @@ int replay_experiment(const ReplayCommand& command) {
     return status != 0 ? status : delivered;
 }
 
+// Without any allocator: what the recorded blocks themselves would need.
+int replay_bounds(const ReplayCommand& command) {
+    study::AnalysisOptions options{.symbolize = false, .key_moments = 0, .bounds = study::BoundsMoments{}};
+    if (!command.at_s.empty()) {
+        options.bounds->evenly = 0;
+    }
+    for (const double seconds : command.at_s) {
+        options.bounds->times_ns.push_back(static_cast<std::uint64_t>(seconds * 1e9));
+    }
+    int status = 0;
+    const auto findings = analyse_trace(command.trace, options, status);
+    if (!findings) {
+        return status;
+    }
+    if (findings->health.sample_interval_bytes != 0) {
+        return complain(Status::usage, "'" + command.trace +
+                                           "' is a sample, and the blocks between are not in it, so nobody knows what shares their pages; "
+                                           "record without --sample");
+    }
+    if (findings->totals.events == 0) {
+        return complain(Status::usage, "'" + command.trace + "' holds no allocation, so there is nothing to compute");
+    }
+    for (const std::uint64_t time_ns : options.bounds->times_ns) {
+        if (time_ns > findings->totals.duration_ns) {
+            return complain(Status::usage, "--at " + study::duration_text(time_ns) + " is after the end of the recording, which lasts " +
+                                               study::duration_text(findings->totals.duration_ns));
+        }
+    }
+    return deliver("", command.json ? bounds_json(findings->bounds) : bounds_text(findings->bounds, study::detect_terminal(STDOUT_FILENO)));
+}
+
 int replay_command(const ReplayCommand& command) {
+    if (command.bounds || !command.at_s.empty()) {
+        return replay_bounds(command);
+    }
     if (!command.experiment.empty()) {
         return replay_experiment(command);
     }
@@ -83,6 +123,11 @@ void add_replay(CLI::App& app, int& status) {
                      "Trials, separated by commas: glibc, glibc:arena_max=2, mimalloc, jemalloc, tcmalloc, tbbmalloc, "
                      "/path/to/any.so; the first is the baseline (default: every allocator that is installed)");
     verb->add_option("--experiment", command->experiment, "Instead, the experiment of one suggestion of 'heapwright advise'");
+    verb->add_flag("--bounds", command->bounds,
+                   "Instead, with how much memory the recorded blocks could have done: where they lay, with pages shared, moved");
+    verb->add_option("--at", command->at_s, "Seconds since the first event, separated by commas: the bounds of these moments")
+        ->delimiter(',')
+        ->check(CLI::NonNegativeNumber);
     verb->add_option("--runs", command->options.runs, "Runs of each trial, in turns; fewer than 3 prove nothing")
         ->check(CLI::Range(1, 100))
         ->capture_default_str();

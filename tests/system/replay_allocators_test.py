@@ -65,6 +65,42 @@ class Allocators(Recorded):
         self.assertGreater(metric(trial, "system calls"), 0)
 
 
+class Bounds(Recorded):
+    """With how much memory the recorded blocks could have done: --bounds."""
+
+    def test_at_every_moment_moving_needs_least_and_staying_most(self) -> None:
+        trace = self.plant("arenas")
+        rows = ask("replay", trace, "--bounds")["bounds"]
+        self.assertEqual(sorted(row["label"] for row in rows), [""] * 8 + ["end", "peak"])
+        self.assertEqual([row["time_ns"] for row in rows], sorted(row["time_ns"] for row in rows))
+        for row in rows:
+            self.assertLessEqual(row["moved_bytes"], row["mesh_bound_bytes"])
+            self.assertLessEqual(row["mesh_bound_bytes"], row["meshed_bytes"])
+            self.assertLessEqual(row["meshed_bytes"], row["page_floor_bytes"])
+        peak = next(row for row in rows if row["label"] == "peak")
+        self.assertGreaterEqual(peak["page_floor_bytes"], peak["live_bytes"])
+        self.assertEqual(peak["live_bytes"], max(row["live_bytes"] for row in rows))
+        text = run("replay", trace, "--bounds").stdout
+        self.assertIn("page floor", text)
+        self.assertIn("peak", text)
+
+    def test_moments_that_were_asked_for(self) -> None:
+        trace = self.plant("sizes")
+        last = max(row["time_ns"] for row in ask("replay", trace, "--bounds")["bounds"])
+        wanted = [last / 4, last / 2]
+        rows = ask("replay", trace, "--at", ",".join(f"{time * 1e-9:.9f}" for time in wanted))["bounds"]
+        asked = [row["time_ns"] for row in rows if not row["label"]]
+        self.assertEqual(len(asked), 2)
+        for time, got in zip(wanted, asked):
+            self.assertAlmostEqual(got, time, delta=1000)
+
+    def test_what_cannot_be_computed_is_said(self) -> None:
+        late = run("replay", self.plant("sizes"), "--at", "5000", status=2)
+        self.assertRegex(late.stderr, r"^heapwright: --at .* is after the end of the recording, which lasts ")
+        sampled = run("replay", self.plant("sizes", options=("--sample", "65536")), "--bounds", status=2)
+        self.assertRegex(sampled.stderr, r"^heapwright: '.*' is a sample, .* record without --sample")
+
+
 class Failures(Recorded):
     def library(self, source: str) -> str:
         path = self.folder / "broken.so"

@@ -2,7 +2,10 @@
 #pragma once
 
 #include <cstddef>
+#include <cstdint>
+#include <optional>
 #include <string>
+#include <vector>
 
 #include <heapwright/base/error.hpp>
 #include <heapwright/study/analysis/findings.hpp>
@@ -10,11 +13,18 @@
 
 namespace heapwright::study {
 
+/// At which moments Findings::bounds are computed, besides those of the peak and the end.
+struct BoundsMoments {
+    std::size_t evenly = 8;               ///< so many, evenly spaced
+    std::vector<std::uint64_t> times_ns;  ///< and these, since the first event
+};
+
 struct AnalysisOptions {
-    bool symbolize = true;         ///< false: frames are addresses and modules, and no file but the trace is opened
-    bool debuginfod = false;       ///< debug information may be fetched from $DEBUGINFOD_URLS
-    std::size_t key_moments = 24;  ///< heap maps besides those of the peak and the end, evenly spaced in time
-    unsigned depth = 32;           ///< frames a site keeps, innermost first
+    bool symbolize = true;                               ///< false: frames are addresses and modules, and no file but the trace is opened
+    bool debuginfod = false;                             ///< debug information may be fetched from $DEBUGINFOD_URLS
+    std::size_t key_moments = 24;                        ///< heap maps besides those of the peak and the end, evenly spaced in time
+    std::optional<BoundsMoments> bounds = std::nullopt;  ///< costs a walk over all live blocks for each moment
+    unsigned depth = 32;                                 ///< frames a site keeps, innermost first
 };
 
 /// One pass over a trace.

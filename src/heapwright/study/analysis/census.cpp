@@ -2,8 +2,10 @@
 #include <heapwright/study/analysis/census.hpp>
 
 #include <algorithm>
+#include <cmath>
 #include <string>
 
+#include <heapwright/study/analysis/bounds.hpp>
 #include <heapwright/study/analysis/call_family.hpp>
 #include <heapwright/study/timeline/wide.hpp>
 
@@ -49,6 +51,7 @@ Census::Census(const Facts& facts, const AnalysisOptions& options)
       map_history_(is_glibc(facts)),
       now_(facts.outline.first_tick) {
     threads_.describe(facts.threads);
+    choose_bounds();
     set_next_stop();
 }
 
@@ -300,10 +303,35 @@ void Census::set_next_stop() {
         const Tick span = facts_.outline.last_tick - facts_.outline.first_tick;
         next_map_ = facts_.outline.first_tick + multiply_divide(span, drawn + 1, options_.key_moments + 1);
     }
-    next_stop_ = std::min(next_map_, moments_.next_tick());
+    next_bounds_ = bounds_next_ < bounds_ticks_.size() ? bounds_ticks_[bounds_next_] : kNever;
+    next_stop_ = std::min({next_map_, next_bounds_, moments_.next_tick()});
 }
 
-/// Something is due before the event at `tick`: a point of the timeline, or a picture of the heap.
+void Census::choose_bounds() {
+    if (!options_.bounds || !facts_.has_events()) {
+        return;
+    }
+    const Tick first = facts_.outline.first_tick;
+    const Tick span = facts_.outline.last_tick - first;
+    for (std::size_t i = 1; i <= options_.bounds->evenly; ++i) {
+        bounds_ticks_.push_back(first + multiply_divide(span, i, options_.bounds->evenly + 1));
+    }
+    for (const std::uint64_t time_ns : options_.bounds->times_ns) {
+        const double ticks = static_cast<double>(time_ns) / facts_.clock.ns_per_tick();
+        if (ticks <= static_cast<double>(span)) {
+            bounds_ticks_.push_back(first + static_cast<Tick>(std::llround(ticks)));
+        }
+    }
+    std::ranges::sort(bounds_ticks_);
+}
+
+void Census::measure_bounds_of(const Snapshot& moment, Tick tick, const char* label) {
+    bounds_.push_back(measure_bounds(moment, usable_));
+    bounds_.back().label = label;
+    bounds_.back().time_ns = facts_.clock.ns_at(tick);
+}
+
+/// Something is due before the event at `tick`: a point of the timeline, a picture of the heap, or its bounds.
 void Census::stop_slow(Tick tick) {
     while (next_stop_ != kNever && tick >= next_stop_) {
         moments_.advance(std::min(tick, next_stop_), totals_, pages_);
@@ -311,6 +339,10 @@ void Census::stop_slow(Tick tick) {
             key_maps_.push_back(draw_map(pages_, kKeyMomentCells));
             key_maps_.back().time_ns = facts_.clock.ns_at(next_map_);
             key_maps_.back().label = seconds_text(key_maps_.back().time_ns);
+        }
+        if (tick >= next_bounds_ && next_bounds_ <= next_stop_) {
+            measure_bounds_of(take_present(), next_bounds_, "");
+            ++bounds_next_;
         }
         set_next_stop();
     }

@@ -74,6 +74,8 @@ private:
     [[nodiscard]] bool has_room_slow(std::uint64_t address, std::uint64_t bytes);
     void stop_slow(trace::Tick tick);
     void set_next_stop();
+    void choose_bounds();
+    void measure_bounds_of(const Snapshot& moment, trace::Tick tick, const char* label);
     // Memory is fetched in three steps, since what each needs stands in what the one before it fetches.
     static constexpr std::size_t kFetchFar = 28;
     static constexpr std::size_t kFetchNear = 16;
@@ -88,7 +90,7 @@ private:
     void fetch_last(const trace::Event& event, const Fetching& fetching) const;
 
     [[nodiscard]] Snapshot take_peak();
-    [[nodiscard]] Snapshot take_end() const;
+    [[nodiscard]] Snapshot take_present() const;
     [[nodiscard]] std::vector<Amount> attribute(const Snapshot& moment, bool is_peak);
     [[nodiscard]] Fragmentation fragmentation_of(const Snapshot& moment, const LiveTotals& totals, const TouchedShares& touched,
                                                  trace::Tick tick, std::uint64_t resident) const;
@@ -120,12 +122,16 @@ private:
     MomentLog moments_;
     MapHistory map_history_;
     std::vector<HeapMap> key_maps_;
+    std::vector<trace::Tick> bounds_ticks_;  // ascending
+    std::size_t bounds_next_ = 0;            // of them
+    std::vector<MemoryBounds> bounds_;
     std::vector<ThreadState*> resizing_;  // those whose resize holds a live block
 
     Totals counts_;  // counters in the Scale's units, except those of events themselves
     trace::Tick now_ = 0;
-    trace::Tick next_stop_ = 0;  // the next moment or key map
+    trace::Tick next_stop_ = 0;  // the next moment, key map or bounds
     trace::Tick next_map_ = 0;
+    trace::Tick next_bounds_ = 0;
 };
 
 }  // namespace heapwright::study

@@ -46,9 +46,13 @@ Snapshot Census::take_peak() {
     return moment;
 }
 
-Snapshot Census::take_end() const {
+Snapshot Census::take_present() const {
     Snapshot moment;
-    live_.for_each([&](const BlockRecord& block) { moment.add(LiveBlock(block)); });
+    const auto add = [&moment](const BlockRecord& block) { moment.add(LiveBlock(block)); };
+    live_.for_each(add);
+    for (const ThreadState* const thread : resizing_) {
+        add(thread->resize.block);
+    }
     moment.sort();
     return moment;
 }
@@ -125,7 +129,7 @@ void Census::finish(Findings& findings) {
     findings.timeline = moments_.finish(totals_, pages_, scale_, facts_.clock, facts_.samples);
     finish_totals(findings);
 
-    Snapshot end = take_end();
+    Snapshot end = take_present();
     Snapshot peak = take_peak();
     live_.clear();
     const auto peak_map = map_history_.nearest_to_peak(peak_.tick());
@@ -149,6 +153,12 @@ void Census::finish(Findings& findings) {
     }
     std::ranges::move(key_maps_, std::back_inserter(findings.maps));
 
+    if (options_.bounds) {
+        measure_bounds_of(peak, peak_.tick(), "peak");
+        measure_bounds_of(end, now_, "end");
+        std::ranges::stable_sort(bounds_, {}, &MemoryBounds::time_ns);
+        findings.bounds = std::move(bounds_);
+    }
     findings.sizes = sizes_.finish(peak, end);
     findings.threads = threads_.finish(scale_);
     lifetimes_.finish(findings);

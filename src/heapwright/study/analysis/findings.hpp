@@ -150,6 +150,18 @@ struct Fragmentation {
     std::array<std::uint64_t, 11> occupancy{};  ///< pages by share of live bytes: [0] (0,10 %), ... [9] [90,100 %), [10] full
 };
 
+/// With how much memory the live blocks of one moment could do. Blocks count whole, touched or not.
+struct MemoryBounds {
+    std::string label;  ///< "peak", "end", or empty: one of those that were asked for
+    std::uint64_t time_ns = 0;
+    std::uint64_t live_blocks = 0;
+    std::uint64_t live_requested = 0;
+    std::uint64_t page_floor_bytes = 0;  ///< OS pages with a live byte: what is left where blocks and pages stay
+    std::uint64_t meshed_bytes = 0;      ///< where pages share memory whose blocks do not collide, as far as a search finds
+    std::uint64_t mesh_bound_bytes = 0;  ///< no search finds less
+    std::uint64_t moved_bytes = 0;       ///< where blocks move until they lie side by side
+};
+
 /// A stack whose temporary, leaked ... numbers are worth showing is found by sorting `sites`; totals stand here.
 struct Totals {
     std::uint64_t events = 0;
@@ -200,6 +212,7 @@ struct Findings {
     std::vector<HeapMap> maps;  ///< peak, end, then key moments in time order
     Fragmentation at_peak;
     Fragmentation at_end;
+    std::vector<MemoryBounds> bounds;                         ///< in time order; empty unless they were asked for
     std::array<std::uint64_t, kLifetimeBuckets> lifetimes{};  ///< blocks
     std::array<std::uint64_t, kLifetimeBuckets> lifetime_bytes{};
     /// Blocks by lifetime bucket (row) and size bucket (column).
