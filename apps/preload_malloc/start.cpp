@@ -133,6 +133,7 @@ HEAPWRIGHT_NOINLINE void configure() noexcept {
     served_heap::set_clock(settings.purge_delay_ms * kNsOfMs, settings.background, settings.give_back);
     served_heap::set_limit(settings.limit_bytes);
 #if !defined(HEAPWRIGHT_PRELOAD_HARDENED)
+    default_heap::set_mixing(settings.mixed_spans);
     if (settings.is_meshing) {
         static_cast<void>(default_heap::begin_meshing());  // which says what is missing
     }

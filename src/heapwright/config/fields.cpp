@@ -131,6 +131,8 @@ constexpr Field kHeapFields[] = {
      0, 64 * kTib},
     {"compaction", FieldKind::word, in<kHeap, &HeapConfig::compaction>, R"("off" or "mesh")",
      "whether pages whose blocks lie at different places may share memory", kMalloc, 0, UINT64_MAX, kCompactions},
+    {"mixed_spans", FieldKind::flag, in<kHeap, &HeapConfig::mixed_spans>, kFlag,
+     "whether spans of a size that is no longer asked for become room for blocks of any size", kMalloc},
 };
 
 constexpr Field kMonitorFields[] = {

@@ -140,6 +140,7 @@ struct HeapConfig {
     bool statistics_at_exit = false;
     std::uint64_t reserve_bytes = 0;  ///< whole GiB; 0: chosen by the machine's memory
     HeapCompaction compaction = HeapCompaction::off;
+    bool mixed_spans = true;  ///< sparse spans become room for blocks of any size
     friend bool operator==(const HeapConfig&, const HeapConfig&) noexcept = default;
 };
 

@@ -10,7 +10,9 @@
 #include <heapwright/alloc/heap/default_heap.hpp>
 #include <heapwright/alloc/heap/detail/clock.hpp>
 #include <heapwright/alloc/heap/detail/heap_core.hpp>
+#include <heapwright/alloc/heap/detail/mixed_record.hpp>
 #include <heapwright/alloc/heap/detail/regions.hpp>
+#include <heapwright/alloc/heap/detail/thread_state.hpp>
 #include <heapwright/alloc/heap/detail/visitor.hpp>
 
 #include <tests/alloc/heap/mixed_blocks.hpp>
@@ -56,6 +58,62 @@ TEST_CASE("the clock finds what is freed into spans without a thread after it ha
     release_all(kept);
     static_cast<void>(default_heap::trim());
     check_heap();
+}
+
+TEST_CASE("a mixed span of nobody does not go back while blocks live in it, whatever its count says, as in a child of fork") {
+    std::vector<Held> left;
+    std::vector<Held> larger;
+    std::thread([&] {
+        left = thin_out(make_many(60'000, 256), 1, 15);
+        larger = make_many(8'000, 512);
+    }).join();
+    const auto found = std::find_if(larger.begin(), larger.end(), [](const Held& one) { return is_in_mixed(one.block); });
+    REQUIRE(found != larger.end());
+    heap::Span* const span = heap::find_span(found->block);
+    REQUIRE(is_of_nobody(*found));
+    const std::uint32_t blocks = heap::mixed_record_of(span)->blocks();
+    REQUIRE(blocks > 2);
+    {
+        const os::LockGuard guard(heap::turn_lock());  // the clock's own turns do nothing meanwhile
+        span->set_live(1, 0);
+        heap::push_remote(span, reinterpret_cast<heap::FreeBlock*>(found->block), reinterpret_cast<heap::FreeBlock*>(found->block));
+        larger.erase(found);
+        heap::g_default_core.sweep_abandoned();
+        CHECK(span->is_mixed());
+        CHECK(span->live() == blocks - 1);
+    }
+    CHECK((are_intact(left) && are_intact(larger)));
+    check_heap();
+    release_all(left);
+    release_all(larger);
+    static_cast<void>(default_heap::trim());
+    check_heap();
+}
+
+TEST_CASE("a sweep of many spans takes home what was freed into each of them, and gives back those that are empty") {
+    std::vector<Held> made;
+    std::thread([&] { made = make_many(20'000, 256); }).join();
+    const std::size_t before = heap::g_default_core.span_bytes();
+    const os::LockGuard guard(heap::turn_lock());  // as above
+    const heap::Span* span = nullptr;
+    std::vector<Held> kept;
+    unsigned spans = 0;
+    for (const Held& one : made) {
+        auto* const block = reinterpret_cast<heap::FreeBlock*>(one.block);
+        spans += heap::find_span(one.block) != span ? 1U : 0U;
+        span = heap::find_span(one.block);
+        if (spans % 2 == 0) {
+            kept.push_back(one);
+        } else {
+            heap::push_remote(heap::find_span(one.block), block, block);
+        }
+    }
+    REQUIRE(spans > 70);
+    heap::g_default_core.sweep_abandoned();
+    CHECK(before - heap::g_default_core.span_bytes() >= (spans / 2 - 1) * heap::kSliceBytes);
+    CHECK(are_intact(kept));
+    check_heap();
+    release_all(kept);
 }
 
 TEST_CASE("who finds no room in mixed spans of nobody leaves them to others") {

@@ -65,6 +65,22 @@ TEST_CASE("a record finds the first room there is, knows each block's length, an
     }
 }
 
+TEST_CASE("a record knows which pages have no block in them") {
+    MixedRecord record;
+    record.describe(nullptr, 0, 16);
+    CHECK(record.free_pages() == 0xFFFF);
+    record.take(0, 1);
+    record.take(255, 2);         // the last of the first page, and the first of the second
+    record.take(5 * 256 - 1, 1);  // the last of the fifth
+    record.take(15 * 256, 256);   // the last page
+    CHECK(record.free_pages() == 0x7FEC);
+    record.give(255);
+    CHECK(record.free_pages() == 0x7FEE);
+    record.give(15 * 256);
+    record.give(0);
+    CHECK(record.free_pages() == 0xFFEF);
+}
+
 TEST_CASE("a record is made of the blocks of a span that live") {
     std::array<std::uint64_t, 4> live{};
     live[0] = 0b1001;  // of 200 blocks of 48 bytes

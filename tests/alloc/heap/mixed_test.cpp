@@ -54,6 +54,17 @@ TEST_CASE("without sparse spans, or for a thread that needs little, nothing is m
     static_cast<void>(default_heap::trim());
 }
 
+TEST_CASE("a process that keeps sizes apart mixes nothing") {
+    default_heap::set_mixing(false);
+    {
+        const ChangedMix mix;
+        CHECK(count_mixed(mix.larger) == 0);
+    }
+    default_heap::set_mixing(true);
+    const ChangedMix mix;
+    CHECK(count_mixed(mix.larger) > 1'000);
+}
+
 TEST_CASE("a block in a mixed span has its size, grows, is zeroed and lies at multiples of 16") {
     ChangedMix mix;
     REQUIRE(count_mixed(mix.larger) > 1'000);

@@ -42,6 +42,7 @@ TEST_CASE("an empty text leaves the defaults") {
     CHECK(settings.limit_bytes == 0);
     CHECK(!settings.statistics_at_exit);
     CHECK(settings.reserve_gib == 0);
+    CHECK(settings.mixed_spans);
     CHECK(complaints.empty());
 }
 
@@ -109,6 +110,9 @@ TEST_CASE("huge pages have three words, addresses come in whole GiB") {
     CHECK(read("compaction:mesh").settings.is_meshing);
     CHECK(!read("compaction:mesh,compaction:off").settings.is_meshing);
     CHECK(read("compaction:yes").complaints.find("write off or mesh") != std::string::npos);
+    CHECK(!read("mixed_spans:no").settings.mixed_spans);
+    CHECK(read("mixed_spans:no,mixed_spans:yes").settings.mixed_spans);
+    CHECK(read("mixedspans:no").complaints.find("did you mean 'mixed_spans'?") != std::string::npos);
     CHECK(read("reserve:2TiB").settings.reserve_gib == 2048);
     CHECK(read("reserve:100MiB").complaints.find("write whole GiB") != std::string::npos);
     CHECK(read("reserve:65537GiB").settings.reserve_gib == 0);

@@ -8,6 +8,8 @@
 
 #include <doctest/doctest.h>
 
+#include <heapwright/alloc/heap/default_heap.hpp>
+#include <heapwright/alloc/heap/detail/mixed_record.hpp>
 #include <heapwright/config/schema.hpp>
 #include <heapwright/own/gc/make.hpp>
 #include <heapwright/own/gc/root.hpp>
@@ -233,6 +235,17 @@ TEST_CASE("[heap] the limit reaches the heap behind malloc, and the monitor star
     default_heap::release(large);
 }
 
+TEST_CASE("[heap] whether spans hold blocks of any size is set for the heap behind malloc") {
+    MemoryConfig config;
+    config.heap.mixed_spans = false;
+    Monitor monitor;
+    REQUIRE(apply(config, monitor));
+    CHECK_FALSE(heap::may_mix());
+    config.heap.mixed_spans = true;
+    REQUIRE(apply(config, monitor));
+    CHECK(heap::may_mix());
+}
+
 TEST_CASE("each kind of failure that the seeds name is returned by something") {
     // AllocationFailed
     FailingSource source(1);
@@ -301,6 +314,7 @@ TEST_CASE("each key has a test of its effect") {
                                         "fragmentation.defragmentation_step",
                                         "gc.growth",
                                         "gc.pause",
+                                        "heap.mixed_spans",
                                         "gc.limit"};
     const std::set<std::string> by_running_programs = {
         // tests/system/run_test.py

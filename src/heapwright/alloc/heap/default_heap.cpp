@@ -324,6 +324,8 @@ std::size_t trim() noexcept {
     return in_spans + shared + heap::purge_regions(0, true);
 }
 
+void set_mixing(bool may_mix) noexcept { heap::set_mixing(may_mix); }
+
 void set_clock(std::uint64_t delay_ns, bool may_start_thread, bool is_on) noexcept {
     heap::set_clock({.delay_ns = delay_ns, .may_start_thread = may_start_thread, .is_on = is_on});
 }

@@ -128,6 +128,10 @@ void set_clock(std::uint64_t delay_ns, bool may_start_thread, bool is_on) noexce
 /// Returns:  false, after a line on stderr that says what is missing, where the process may not use userfaultfd, or not enough of it.
 bool begin_meshing() noexcept;
 
+/// Whether sparse spans become room for blocks of any size from now on, in Heap objects, too: so it is unless told otherwise. Those that
+/// are so already stay so.
+void set_mixing(bool may_mix) noexcept;
+
 /// At most so many bytes in spans; 0 for no limit. What would exceed it is refused.
 void set_limit(std::size_t bytes) noexcept;
 

@@ -19,7 +19,7 @@ namespace {
 
 using namespace std::string_view_literals;
 
-enum class Key : std::uint8_t { purge_delay, background, give_back, huge_pages, limit, statistics_at_exit, compaction, reserve };
+enum class Key : std::uint8_t { purge_delay, background, give_back, huge_pages, limit, statistics_at_exit, compaction, mixed_spans, reserve };
 
 struct Known {
     Key key;
@@ -38,6 +38,7 @@ constexpr Known kKnown[] = {
     {.key = Key::limit, .name = "limit", .expected = "a size, as in 512MiB, 4GiB or 0 for none"},
     {.key = Key::statistics_at_exit, .name = "statistics_at_exit", .expected = kFlag},
     {.key = Key::compaction, .name = "compaction", .expected = "off or mesh"},
+    {.key = Key::mixed_spans, .name = "mixed_spans", .expected = kFlag},
     {.key = Key::reserve, .name = "reserve", .expected = "whole GiB up to 65536GiB, as in 64GiB, or 0"},
 };
 constexpr std::size_t kSettingsLettersMax = 4096;
@@ -138,6 +139,7 @@ bool set(HeapSettings& settings, Key key, std::string_view value) noexcept {
         case Key::limit: return read_quantity(value, kSizeUnits, settings.limit_bytes);
         case Key::statistics_at_exit: return read_flag(value, settings.statistics_at_exit);
         case Key::compaction: return read_compaction(value, settings.is_meshing);
+        case Key::mixed_spans: return read_flag(value, settings.mixed_spans);
         case Key::reserve: return read_reserve(value, settings.reserve_gib);
     }
     return false;
@@ -226,6 +228,7 @@ void take_over(const HeapConfig& config, HeapSettings& settings) noexcept {
     settings.limit_bytes = config.limit_bytes;
     settings.statistics_at_exit = config.statistics_at_exit;
     settings.is_meshing = config.compaction == HeapCompaction::mesh;
+    settings.mixed_spans = config.mixed_spans;
     settings.reserve_gib = static_cast<std::uint32_t>(config.reserve_bytes / kGib);
 }
 

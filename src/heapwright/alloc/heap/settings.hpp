@@ -25,6 +25,7 @@ struct HeapSettings {
     std::uint64_t limit_bytes = 0;                 ///< `limit:4GiB`, more is refused; 0: no limit
     bool statistics_at_exit = false;               ///< `statistics_at_exit:yes`, on stderr
     bool is_meshing = false;                       ///< `compaction:mesh`, or `off`: spans may share memory (detail/mesher.hpp)
+    bool mixed_spans = true;                       ///< `mixed_spans:no`, no span ever holds blocks of two sizes
     std::uint32_t reserve_gib = 0;                 ///< `reserve:64GiB`, addresses set aside; 0: chosen by the machine's memory
 };
 

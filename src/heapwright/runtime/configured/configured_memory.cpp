@@ -83,6 +83,7 @@ MovableHeapOptions movable_heap_options(const FragmentationConfig& config) noexc
 Result<void> apply(const MemoryConfig& config, Monitor& monitor) noexcept {
     default_heap::set_clock(config.heap.purge_delay_ns, config.heap.background, config.heap.give_back);
     default_heap::set_limit(static_cast<std::size_t>(config.heap.limit_bytes));
+    default_heap::set_mixing(config.heap.mixed_spans);
     if (config.heap.compaction == HeapCompaction::mesh) {
         static_cast<void>(default_heap::begin_meshing());  // it says itself what is missing
     }

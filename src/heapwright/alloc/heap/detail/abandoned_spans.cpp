@@ -23,6 +23,8 @@ constexpr std::uint32_t kShareBeforeAdoption = 8;
 constexpr std::uint32_t kLately = 64;
 /// So many spans of a list are looked at.
 constexpr unsigned kLookedAt = 4;
+/// Who goes through all of them looks at so many before others may have the lock.
+constexpr unsigned kSweptAtOnce = 32;
 
 std::uint32_t frees_before_adoption(const Span* span) noexcept {
     return std::min({span->live(), kMostBeforeAdoption, std::max(span->capacity / kShareBeforeAdoption, 1U)});
@@ -95,34 +97,49 @@ void HeapCore::put_abandoned(Span* span) noexcept {
     span->owner.store(owner::kAbandoned, std::memory_order_release);  // pairs with the acquire in claim()
 }
 
-void HeapCore::sweep_abandoned() noexcept {
+/// Takes home what was freed into the next few. Returns those that are empty, in a list, and taken out of all others.
+Span* HeapCore::sweep_some() noexcept {
+    const os::LockGuard guard(lock_);
     Span* empty = nullptr;
-    {
-        const os::LockGuard guard(lock_);
-        Span* following = nullptr;
-        for (Span* span = all_abandoned_; span != nullptr; span = following) {
-            following = span->cache_next;
-            if (span->remote.load(std::memory_order_relaxed) <= kWantsNotice) {  // a hint; take_remote() acquires
-                continue;
-            }
-            unlink(span);
-            take_remote(span);
-            if (span->live() != 0) {
-                link(span);
-            } else {
-                span->next = empty;
-                empty = span;
-            }
+    for (unsigned swept = 0; sweep_at_ != nullptr && swept < kSweptAtOnce; ++swept) {
+        Span* const span = sweep_at_;
+        sweep_at_ = span->cache_next;
+        if (span->remote.load(std::memory_order_relaxed) <= kWantsNotice) {  // a hint; take_remote() acquires
+            continue;
+        }
+        unlink(span);
+        take_remote(span);
+        if (span->is_mixed() ? is_empty_mixed(span) : span->live() == 0) {
+            span->next = empty;
+            empty = span;
+        } else {
+            link(span);  // before the place where the sweep is
         }
     }
-    while (empty != nullptr) {
-        Span* const span = empty;
-        empty = span->next;
-        give_blocks(span);
+    return empty;
+}
+
+void HeapCore::sweep_abandoned() noexcept {
+    const auto is_at_end = [this] {
+        const os::LockGuard guard(lock_);
+        return sweep_at_ == nullptr;
+    };
+    {
+        const os::LockGuard guard(lock_);
+        sweep_at_ = all_abandoned_;
+    }
+    while (!is_at_end()) {
+        Span* empty = sweep_some();
+        while (empty != nullptr) {
+            Span* const span = empty;
+            empty = span->next;
+            give_blocks(span);
+        }
     }
 }
 
 void HeapCore::unlink(Span* span) noexcept {
+    sweep_at_ = sweep_at_ == span ? span->cache_next : sweep_at_;
     CacheChain::erase(all_abandoned_, span);
     withdraw(span);
     span->set_live(span->live(), 0);

@@ -121,7 +121,8 @@ public:
 
     /// Sends on what lies in mailboxes; `stale_only`: in those that their threads did not open since the last time.
     void forward_mail(bool stale_only) noexcept;
-    /// Looks at abandoned spans that threads freed into: gives empty ones back, offers the others.
+    /// Looks at abandoned spans that threads freed into: gives empty ones back, offers the others. One thread at a time; in between,
+    /// others may have the lock.
     void sweep_abandoned() noexcept;
 
     /// Around fork.
@@ -174,6 +175,7 @@ private:
     void offer(Span* span) noexcept;
     void withdraw(Span* span) noexcept;
     void offer_anew(Span* span) noexcept;
+    [[nodiscard]] Span* sweep_some() noexcept;
 
     /// Lists of mixed spans by the bits of their longest gap's length in granules.
     static constexpr unsigned kGapBins = std::bit_width(kGranulesOfSlice) + 1;
@@ -186,6 +188,7 @@ private:
     std::array<bool, kClassCount> is_claimed_{};  // spans of the class, lately
     std::uint32_t claims_to_mix_ = 0;             // since that began
     Span* all_abandoned_ = nullptr;
+    Span* sweep_at_ = nullptr;  // in that list: what a sweep looks at next
     ThreadCache* caches_ = nullptr;
     ThreadCache* parked_ = nullptr;
     ThreadCache* large_ = nullptr;

@@ -28,7 +28,7 @@ constexpr std::uint32_t kFreedAtOnce = 32;
 constexpr std::uint32_t kFreedBytesAtOnce = 8192;
 /// The clock is told when so much of a span was freed.
 constexpr std::uint32_t kToldShare = 8;
-constexpr std::uint32_t kPagesOfMixed = kSliceBytes / os::kPageBytes;
+static_assert(kSliceBytes / os::kPageBytes < 32);  // a bit for each page
 
 constinit os::SpinLock g_lock;  // of what is below
 constinit MixedRecord* g_spare = nullptr;
@@ -90,67 +90,6 @@ MixedRecord*& entry_of(const Span* span) noexcept {
 
 }  // namespace
 
-std::uint32_t GranuleBits::next(std::uint32_t from, std::uint64_t flip) const noexcept {
-    if (from >= kGranulesOfSlice) {
-        return kGranulesOfSlice;
-    }
-    std::uint32_t number = from / kBits;
-    std::uint64_t rest = (word(number) ^ flip) & (~std::uint64_t{0} << (from % kBits));
-    while (rest == 0) {
-        if (++number == kWords) {
-            return kGranulesOfSlice;
-        }
-        rest = word(number) ^ flip;
-    }
-    return number * kBits + static_cast<std::uint32_t>(std::countr_zero(rest));
-}
-
-std::uint32_t GranuleBits::behind_set_before(std::uint32_t end) const noexcept {
-    if (end == 0) {
-        return 0;
-    }
-    std::uint32_t number = (end - 1) / kBits;
-    std::uint64_t rest = word(number) & (~std::uint64_t{0} >> (kBits - 1 - (end - 1) % kBits));
-    while (rest == 0) {
-        if (number-- == 0) {
-            return 0;
-        }
-        rest = word(number);
-    }
-    return number * kBits + kBits - static_cast<std::uint32_t>(std::countl_zero(rest));
-}
-
-void GranuleBits::set(std::uint32_t first, std::uint32_t count) noexcept {
-    while (count != 0) {
-        const std::uint32_t end = first + count;
-        const std::uint32_t here = std::min(count, (end - 1) % kBits + 1);
-        const std::uint64_t mask = (~std::uint64_t{0} >> (kBits - here)) << (end - here) % kBits;
-        write((end - 1) / kBits, word((end - 1) / kBits) | mask);
-        in_this_order();
-        count -= here;
-    }
-}
-
-void GranuleBits::clear(std::uint32_t first, std::uint32_t count) noexcept {
-    while (count != 0) {
-        const std::uint32_t bit = first % kBits;
-        const std::uint32_t here = std::min(count, kBits - bit);
-        const std::uint64_t mask = (~std::uint64_t{0} >> (kBits - here)) << bit;
-        write(first / kBits, word(first / kBits) & ~mask);
-        in_this_order();
-        first += here;
-        count -= here;
-    }
-}
-
-std::uint32_t GranuleBits::count() const noexcept {
-    std::uint32_t sum = 0;
-    for (std::uint32_t number = 0; number < kWords; ++number) {
-        sum += static_cast<std::uint32_t>(std::popcount(word(number)));
-    }
-    return sum;
-}
-
 void MixedRecord::describe(const std::uint64_t* live_bits, std::uint32_t blocks, std::uint32_t block_bytes) noexcept {
     const std::uint32_t granules = block_bytes / kGranuleBytes;
     for (std::uint32_t index = 0; index < blocks; ++index) {
@@ -197,6 +136,20 @@ void MixedRecord::take(std::uint32_t first, std::uint32_t granules) noexcept {
     in_this_order();
     used_.set(first, granules);
     taken_ += granules;
+}
+
+std::uint32_t MixedRecord::free_pages() const noexcept {
+    std::uint32_t pages = 0;
+    for (std::uint32_t first = used_.next_clear(0); first < kGranulesOfSlice;) {
+        const std::uint32_t end = used_.next_set(first);
+        const std::uint32_t begin_page = (first + kGranulesOfPage - 1) / kGranulesOfPage;
+        const std::uint32_t end_page = end / kGranulesOfPage;
+        if (begin_page < end_page) {
+            pages |= ((std::uint32_t{1} << (end_page - begin_page)) - 1) << begin_page;
+        }
+        first = used_.next_clear(end);
+    }
+    return pages;
 }
 
 bool MixedRecord::is_block(std::uint32_t first) const noexcept {
@@ -363,21 +316,23 @@ FreeBlock* take_of_mixed(Span* span, std::uint32_t granules) noexcept {
 }
 
 std::size_t return_mixed_pages(Span* span) noexcept {
-    const MixedRecord* const record = mixed_record_of(span);
     std::size_t given = 0;
-    for (std::uint32_t page = 0; page < kPagesOfMixed; ++page) {
-        const std::uint32_t bit = std::uint32_t{1} << page;
-        if ((span->absent() & bit) == 0 && record->is_free(page * kGranulesOfPage, kGranulesOfPage) &&
-            os::discard(span->start + page * os::kPageBytes, os::kPageBytes)) {
-            span->set_absent(span->absent() | bit);
-            given += os::kPageBytes;
+    for (std::uint32_t rest = mixed_record_of(span)->free_pages() & ~span->absent(); rest != 0;) {
+        const auto first = static_cast<std::uint32_t>(std::countr_zero(rest));
+        const auto count = static_cast<std::uint32_t>(std::countr_one(rest >> first));
+        const std::uint32_t run = ((std::uint32_t{1} << count) - 1) << first;
+        const std::size_t bytes = count * os::kPageBytes;
+        if (os::discard(span->start + first * os::kPageBytes, bytes)) {  // not where the program locked its memory
+            span->set_absent(span->absent() | run);
+            given += bytes;
         }
+        rest &= ~run;
     }
     g_given_back.fetch_add(given, std::memory_order_relaxed);  // a figure
     return given;
 }
 
-void refuse_mixing() noexcept { g_is_refused.store(true, std::memory_order_relaxed); }  // before the first block of who needs it
+void set_mixing(bool may_mix) noexcept { g_is_refused.store(!may_mix, std::memory_order_relaxed); }  // a setting, read through nothing
 
 bool may_mix() noexcept { return !g_is_refused.load(std::memory_order_relaxed); }  // as above
 

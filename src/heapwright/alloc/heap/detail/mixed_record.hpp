@@ -7,45 +7,15 @@
 // A block's length is told by the bit of its own end, so that whoever has a block may ask while others take and free around it.
 #pragma once
 
-#include <array>
 #include <atomic>
 #include <cstddef>
 #include <cstdint>
 
+#include <heapwright/alloc/heap/detail/granule_bits.hpp>
 #include <heapwright/alloc/heap/detail/span.hpp>
 #include <heapwright/alloc/heap/size_class.hpp>
 
 namespace heapwright::heap {
-
-inline constexpr std::size_t kGranuleBytes = 16;
-inline constexpr std::uint32_t kGranulesOfSlice = kSliceBytes / kGranuleBytes;
-
-/// One bit for each granule of a slice. Words are written under the locks of their span; whoever has a block reads the bit of its
-/// end without: so they are atomic, and no order is needed.
-class GranuleBits {
-public:
-    [[nodiscard]] bool test(std::uint32_t granule) const noexcept { return (word(granule / kBits) >> (granule % kBits) & 1) != 0; }
-    /// The first granule from `from` on whose bit is set, or clear; kGranulesOfSlice: none.
-    [[nodiscard]] std::uint32_t next_set(std::uint32_t from) const noexcept { return next(from, 0); }
-    [[nodiscard]] std::uint32_t next_clear(std::uint32_t from) const noexcept { return next(from, ~std::uint64_t{0}); }
-    /// Behind the last granule before `end` whose bit is set; 0: none.
-    [[nodiscard]] std::uint32_t behind_set_before(std::uint32_t end) const noexcept;
-    /// From the last to the first.
-    void set(std::uint32_t first, std::uint32_t count) noexcept;
-    /// From the first to the last: who stops between two words leaves an end of what was set.
-    void clear(std::uint32_t first, std::uint32_t count) noexcept;
-    [[nodiscard]] std::uint32_t count() const noexcept;
-
-private:
-    static constexpr std::uint32_t kBits = 64;
-    static constexpr std::uint32_t kWords = kGranulesOfSlice / kBits;
-
-    [[nodiscard]] std::uint64_t word(std::uint32_t number) const noexcept { return __atomic_load_n(&words_[number], __ATOMIC_RELAXED); }
-    [[nodiscard]] std::uint32_t next(std::uint32_t from, std::uint64_t flip) const noexcept;
-    void write(std::uint32_t number, std::uint64_t bits) noexcept { __atomic_store_n(&words_[number], bits, __ATOMIC_RELAXED); }
-
-    std::array<std::uint64_t, kWords> words_{};
-};
 
 /// Of a mixed span.
 ///
@@ -72,6 +42,8 @@ public:
     [[nodiscard]] bool is_free(std::uint32_t first, std::uint32_t granules) const noexcept {
         return used_.next_set(first) >= first + granules;
     }
+    /// A bit for each OS page of the span of which all granules are free.
+    [[nodiscard]] std::uint32_t free_pages() const noexcept;
 
     /// At most so many granules are free in one run.
     [[nodiscard]] std::uint32_t longest_free() const noexcept { return longest_free_; }
@@ -145,8 +117,8 @@ void arm_mixed(Span* span) noexcept;
 /// Gives pages back in which nothing lives, also while its owner frees into it. Returns: bytes given back.
 std::size_t return_mixed_pages(Span* span) noexcept;
 
-/// A program whose blocks have to lie at multiples of their size, as the hardened heap's, makes no span mixed from now on.
-void refuse_mixing() noexcept;
+/// Whether spans become mixed from now on. Not where blocks have to lie at multiples of their size, as the hardened heap's.
+void set_mixing(bool may_mix) noexcept;
 [[nodiscard]] bool may_mix() noexcept;
 
 /// In the child of fork.
