@@ -174,6 +174,36 @@ void count_heap() {
     });
 }
 
+/// Sizes changed: of many blocks of 256 bytes few are left, and those of 512 lie between them. Then one after the other is replaced.
+void count_mixed() {
+    namespace heap = heapwright::default_heap;
+    constexpr std::size_t kOfFirstSize = 30'000;
+    constexpr std::size_t kOfSecondSize = 12'000;
+    heap::set_clock(0, false, false);  // no thread that is counted as well
+    // Not in the data of the program, where they would move what other rows count.
+    auto** const first = static_cast<void**>(heap::allocate(kOfFirstSize * sizeof(void*)));
+    auto** const second = static_cast<void**>(heap::allocate(kOfSecondSize * sizeof(void*)));
+    for (std::size_t i = 0; i < kOfFirstSize; ++i) {
+        first[i] = heap::allocate(256);
+    }
+    for (std::size_t i = 0; i < kOfFirstSize; ++i) {
+        if (i % 16 != 0) {
+            heap::release(first[i]);
+        }
+    }
+    for (std::size_t i = 0; i < kOfSecondSize; ++i) {
+        second[i] = heap::allocate(512);
+    }
+    std::uint64_t state = 1;
+    count("heap pair in spans of any size", [in = second, number = &state] {
+        *number = *number * 6364136223846793005U + 1442695040888963407U;
+        void*& block = in[(*number >> 32U) % kOfSecondSize];
+        heap::release(block);
+        block = heap::allocate(512);
+        escape(block);
+    });
+}
+
 /// As the preload library's malloc: the plan is asked about who called it.
 const void* g_caller = nullptr;
 [[gnu::noipa]] void* ask(std::size_t bytes) { return heapwright::default_heap::allocate(bytes); }
@@ -317,5 +347,6 @@ int main() {
     count_tlsf();
     count_heap();
     count_adaptors();
+    count_mixed();
     count_planned();
 }

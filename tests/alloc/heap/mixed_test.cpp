@@ -9,6 +9,7 @@
 #include <doctest/doctest.h>
 
 #include <heapwright/alloc/heap/default_heap.hpp>
+#include <heapwright/alloc/heap/detail/clock.hpp>
 #include <heapwright/alloc/heap/detail/mixed_record.hpp>
 #include <heapwright/alloc/heap/statistics.hpp>
 
@@ -120,6 +121,75 @@ TEST_CASE("a second free into a mixed span, and a free inside of a block, stop t
     });
     CHECK(inside.died);
     CHECK(said(inside, "free"));
+}
+
+/// Frees blocks of a mixed span, which is settled then; not all that live in it. Returns what was freed.
+std::vector<unsigned char*> free_some_of_one_span(ChangedMix& mix, std::size_t most) {
+    const auto found = std::find_if(mix.larger.begin(), mix.larger.end(), [](const Held& one) { return is_in_mixed(one.block); });
+    REQUIRE(found != mix.larger.end());
+    heap::Span* const span = heap::find_span(found->block);
+    span->cache.load()->on_countdown(span);
+    std::vector<unsigned char*> freed;
+    std::erase_if(mix.larger, [&](const Held& one) {
+        const bool is_freed = freed.size() < most && heap::find_span(one.block) == span && span->countdown > 1;
+        if (is_freed) {
+            freed.push_back(one.block);
+            release(one);
+        }
+        return is_freed;
+    });
+    REQUIRE(freed.size() >= 2);
+    REQUIRE(span->local_free != nullptr);
+    span->cache.load()->on_countdown(span);
+    REQUIRE(span->local_free == nullptr);
+    return freed;
+}
+
+TEST_CASE("what is freed in mixed spans is at hand for the next malloc of its size, without a change of its span") {
+    ChangedMix mix;
+    const heap::SizeClass size_class = heap::class_of(512);
+    const heap::ThreadCache& cache = *heap::find_span(mix.larger.back().block)->cache.load();
+    for (std::uint32_t before = cache.kept_blocks(size_class); before != 0; before = cache.kept_blocks(size_class)) {
+        mix.larger.push_back(make(512, 1));
+    }
+    const std::vector<unsigned char*> freed = free_some_of_one_span(mix, 6);
+    heap::Span* const span = heap::find_span(freed.front());
+    const std::uint32_t blocks = heap::mixed_record_of(span)->blocks();
+    CHECK(cache.kept_blocks(size_class) == freed.size());
+    CHECK(span->live() == blocks);
+    check_heap();
+    std::size_t again = 0;
+    for (unsigned i = 0; i < 64 && again < freed.size(); ++i) {
+        mix.larger.push_back(make(512, static_cast<unsigned char>(i)));
+        again += std::count(freed.begin(), freed.end(), mix.larger.back().block) != 0 ? 1U : 0U;
+    }
+    CHECK(again == freed.size());
+    CHECK(heap::mixed_record_of(span)->blocks() == blocks);
+    CHECK(are_intact(mix.larger));
+    check_heap();
+}
+
+TEST_CASE("a second free of a block that is at hand stops the program") {
+    ChangedMix mix;
+    const std::vector<unsigned char*> freed = free_some_of_one_span(mix, 4);
+    heap::Span* const span = heap::find_span(freed.front());
+    const os::LockGuard guard(heap::turn_lock());  // so that the clock holds none of the thread's locks at the fork
+    const auto again = death_of([&] {
+        default_heap::release(freed[1]);
+        span->cache.load()->on_countdown(span);
+    });
+    CHECK(again.died);
+    CHECK(said(again, "free"));
+    const auto at_once = death_of([&] {
+        const auto next = std::find_if(mix.larger.begin(), mix.larger.end(), [&](const Held& one) { return heap::find_span(one.block) == span; });
+        if (next != mix.larger.end() && span->countdown > 2) {
+            default_heap::release(next->block);
+            default_heap::release(next->block);
+            span->cache.load()->on_countdown(span);
+        }
+    });
+    CHECK(at_once.died);
+    CHECK(said(at_once, "free"));
 }
 
 TEST_CASE("a mixed span in which blocks live is not empty, whatever its count says") {

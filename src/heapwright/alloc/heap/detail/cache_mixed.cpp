@@ -1,21 +1,17 @@
-// When the mix of sizes changes, sparse spans of sizes that nobody asks for any more become room for those that are asked for.
+// Mixed spans of a thread: where malloc finds room in them, and what becomes of what is freed there.
 //
 //   airy, of a class that does not need it ──► mixed: its free blocks are gaps, and gaps that touch are one ──► empty ──► region
 //
 // A thread that would take a new span from the region looks into its mixed spans before: the smallest gap that is long enough, and in
-// it the first place. Where there is none, one more sparse span becomes mixed: the thread's own, or one that nobody owns. The thread
-// does it by itself, where it is in the middle of no free; so nobody else has to be stopped. What it frees into such a span waits in
-// the span's list, as always, whatever its size, until there are enough to be told in bits.
-//
-// A census tells which spans are too many. It is taken when the cache has grown by a thirty-second.
+// it the first place. What it frees into such a span waits in the span's list, as always, whatever its size, until there are enough:
+// then blocks of sizes that malloc asks for stay at hand (hand.cpp), and the others are told in bits.
 #include <algorithm>
 #include <array>
 #include <bit>
 
 #include <heapwright/alloc/heap/detail/heap_core.hpp>
-#include <heapwright/alloc/heap/detail/mesher.hpp>
+#include <heapwright/alloc/heap/detail/misuse.hpp>
 #include <heapwright/alloc/heap/detail/mixed_record.hpp>
-#include <heapwright/alloc/heap/detail/page_return.hpp>
 #include <heapwright/alloc/heap/detail/regions.hpp>
 #include <heapwright/alloc/heap/detail/span_chain.hpp>
 #include <heapwright/alloc/heap/detail/thread_cache.hpp>
@@ -25,35 +21,9 @@ namespace heapwright::heap {
 
 namespace {
 
-/// A census is taken after so many new spans, or so many of the cache's. Before the first nothing is mixed: a thread that needs little
-/// shall not be slow.
-constexpr std::uint32_t kLeastBetweenCensuses = 16;
-constexpr std::uint32_t kShareBetweenCensuses = 32;
-/// A class keeps so many airy spans for each that it took since the last census.
-constexpr std::uint32_t kKeptForEachTaken = 8;
-/// Mixing begins where a sixteenth of the cache's spans is idle in spans that are too many.
-constexpr std::uint32_t kWorthwhileShare = 16;
-/// A full span is worth coming back to at a census when one block in so many is free.
-constexpr std::uint32_t kCensusShare = 64;
-/// A span is sparse when one part of so many is free.
-constexpr std::uint32_t kSparseShare = 3;
-/// So many spans of a list are looked at.
-constexpr unsigned kLookedAt = 8;
 /// Blocks that are taken from a mixed span at once, and their bytes.
 constexpr std::size_t kKeptAtOnce = 16;
 constexpr std::size_t kKeptBytesAtOnce = 4096;
-/// So many spans are tried in one malloc, of which at most one becomes mixed.
-constexpr unsigned kTriedAtOnce = 4;
-/// One that has no gap for what was asked for goes so many steps back in its list, so that others are tried before it is again.
-constexpr unsigned kStepsBack = 64;
-
-constexpr std::uint32_t kMostWords = (kGranulesOfSlice + 63) / 64;
-using BlockBits = std::array<std::uint64_t, kMostWords>;
-
-std::uint32_t granules_of(SizeClass size_class) noexcept {
-    return static_cast<std::uint32_t>((bytes_of(size_class) + kGranuleBytes - 1) / kGranuleBytes);
-}
-
 /// The largest class of which a block fits into so many granules.
 SizeClass bin_of(std::uint32_t granules) noexcept {
     const std::size_t bytes = granules * kGranuleBytes;
@@ -61,76 +31,36 @@ SizeClass bin_of(std::uint32_t granules) noexcept {
     return size_class != 0 && bytes_of(size_class) > bytes ? static_cast<SizeClass>(size_class - 1) : size_class;
 }
 
-/// Whether it may become mixed: its blocks begin at granules, and enough of it is free.
-bool is_sparse(const Span& span) noexcept {
-    return span.slices == 1 && span.block_bytes % kGranuleBytes == 0 && !span.is_meshed() && !span.is_mixed() &&
-           (span.carved - span.live()) * kSparseShare >= span.capacity;
+/// Of blocks up to this, the class by their granules; kClassCount: no class has exactly so many.
+constexpr std::uint32_t kDirectGranules = kDirectBytes / kGranuleBytes;
+constexpr auto kClassOfGranules = [] {
+    std::array<SizeClass, kDirectGranules + 1> classes{};
+    for (std::uint32_t granules = 0; granules <= kDirectGranules; ++granules) {
+        const SizeClass size_class = class_of(granules * kGranuleBytes);
+        classes[granules] = granules != 0 && granules_of(size_class) == granules ? size_class : SizeClass{kClassCount};
+    }
+    return classes;
+}();
+
+/// The class of the blocks that have so many granules; kClassCount: none, as may be of blocks that a child of fork found half taken.
+SizeClass class_of_granules(std::uint32_t granules) noexcept {
+    if (granules <= kDirectGranules) {
+        return kClassOfGranules[granules];
+    }
+    const SizeClass size_class = granules * kGranuleBytes <= kSliceBytes / 4 ? class_of(granules * kGranuleBytes) : SizeClass{kClassCount};
+    return size_class != kClassCount && granules_of(size_class) == granules ? size_class : SizeClass{kClassCount};
 }
 
-/// The first sparse one of the first few of a list; nullptr: none of them is.
-Span* first_sparse(Span* span) noexcept {
-    for (unsigned looked_at = 0; span != nullptr && looked_at < kLookedAt; span = span->next, ++looked_at) {
-        if (is_sparse(*span)) {
-            return span;
-        }
-    }
-    return nullptr;
-}
+/// A block of a mixed span that its owner freed, and that stays at hand: so it bears a mark, which is another each time that malloc
+/// takes what is there.
+struct MarkedBlock : FreeBlock {
+    std::uint64_t mark;
+};
+static_assert(sizeof(MarkedBlock) == kGranuleBytes);
 
-/// A bit for each block that lives. Returns false where the list is not to be believed.
-bool find_live(const Span* span, BlockBits& live) noexcept {
-    for (std::uint32_t word = 0; word < live.size(); ++word) {
-        const std::uint32_t first = word * 64;
-        const std::uint32_t count = span->carved <= first ? 0 : std::min(span->carved - first, 64U);
-        live[word] = count == 0 ? 0 : ~std::uint64_t{0} >> (64 - count);
-    }
-    clear_absent_blocks(span, live.data());
-    for (std::uint32_t index = 0; index < span->carved; ++index) {
-        __builtin_prefetch(span->start + std::size_t{index} * span->block_bytes);  // so that the walk waits for memory once
-    }
-    for (const FreeBlock* block = span->local_free; block != nullptr; block = block->next) {
-        const auto offset = static_cast<std::size_t>(reinterpret_cast<const char*>(block) - span->start);
-        const std::size_t index = offset / span->block_bytes;
-        if (index >= span->carved || offset % span->block_bytes != 0 || (live[index / 64] >> (index % 64) & 1) == 0) {
-            return false;
-        }
-        live[index / 64] &= ~(std::uint64_t{1} << (index % 64));
-    }
-    std::uint32_t count = 0;
-    for (const std::uint64_t word : live) {
-        count += static_cast<std::uint32_t>(std::popcount(word));
-    }
-    return count == span->live();
-}
-
-/// The longest run of bytes in which no block lives, in granules.
-std::uint32_t longest_gap(const Span* span, const BlockBits& live) noexcept {
-    std::size_t longest = 0;
-    std::size_t begin = 0;
-    for (std::uint32_t index = 0; index < span->carved; ++index) {
-        if ((live[index / 64] >> (index % 64) & 1) != 0) {
-            longest = std::max(longest, std::size_t{index} * span->block_bytes - begin);
-            begin = (std::size_t{index} + 1) * span->block_bytes;
-        }
-    }
-    return static_cast<std::uint32_t>(std::max(longest, kSliceBytes - begin) / kGranuleBytes);
-}
-
-/// Makes a span mixed that is in no list. Returns false, and leaves it as it was, where no gap has so many granules, where its list is
-/// not to be believed, or where memory is exhausted.
-bool mix(Span* span, std::uint32_t granules) noexcept {
-    BlockBits live;
-    if (!find_live(span, live) || longest_gap(span, live) < granules) {
-        return false;
-    }
-    MixedRecord* const record = make_mixed_record(span);
-    if (record == nullptr) {
-        return false;
-    }
-    record->describe(live.data(), span->carved, span->block_bytes);
-    span->set_live(span->live(), 0);
-    set_mixed_record(span, record);
-    return true;
+std::uint64_t mark_of(SizeClass size_class, std::uint32_t turn) noexcept {
+    constexpr std::uint64_t kSeldom = 0x9E3779B97F4A7C15U;  // what programs write is something else, and what is not does no harm
+    return kSeldom ^ (std::uint64_t{turn} << 8U | size_class);
 }
 
 }  // namespace
@@ -152,12 +82,56 @@ void ThreadCache::unlist_mixed(Span* span) noexcept {
     }
 }
 
+/// Keeps at hand what was freed of a mixed span, if malloc asks for blocks of its class. Stops the program where it lies there already.
+/// Requires: the span has none of its owner's frees in its list, and is not armed.
+bool ThreadCache::keep_freed(Span* span, SizeClass size_class, FreeBlock* block) noexcept {
+    const Hand& hand = hands_[size_class];
+    auto* const marked = static_cast<MarkedBlock*>(block);
+    const std::uint64_t mark = mark_of(size_class, hand.turn);
+    if (HEAPWRIGHT_UNLIKELY(marked->mark == mark)) {
+        for (const FreeBlock* kept = hand.first; kept != nullptr; kept = kept->next) {
+            if (kept == block) {
+                stop_not_a_block("free", block);
+            }
+        }
+    }
+    if (!may_keep(size_class)) {
+        return false;
+    }
+    marked->mark = mark;
+    span->set_live(span->live() + 1, 0);  // and then, so that a child of fork finds too many rather than too few
+    return keep(size_class, block);
+}
+
+/// What the thread freed of a mixed span: blocks of classes that malloc asks for stay at hand, and count as live again, so that not each
+/// pair of a malloc and a free searches; the others are room from now on. Where all was freed, nothing is kept.
+void ThreadCache::settle_mixed(Span* span) noexcept {
+    FreeBlock* block = span->local_free;
+    if (block == nullptr) {
+        return;
+    }
+    MixedRecord* const record = mixed_record_of(span);
+    const bool is_used = span->live() != 0;
+    span->local_free = nullptr;
+    std::atomic_signal_fence(std::memory_order_acq_rel);  // a child of fork loses blocks rather than have them twice
+    while (block != nullptr) {
+        FreeBlock* const following = block->next;
+        const std::uint32_t granules = granules_of_freed(span, record, block);
+        const SizeClass size_class = class_of_granules(granules);
+        if (!is_used || size_class == kClassCount || !keep_freed(span, size_class, block)) {
+            give_freed(span, record, block, granules);
+        }
+        block = following;
+    }
+    tell_freed_mixed(span, record);
+}
+
 bool ThreadCache::place_mixed(Span* span) noexcept {
     note_put_aside(span);
     while (!ask_for_notice(span)) {
         take_remote(span);
     }
-    settle_freed(span);
+    settle_mixed(span);
     if (is_empty_mixed(span)) {
         release(span);
         return false;
@@ -237,116 +211,6 @@ FreeBlock* ThreadCache::take_of_listed(SizeClass size_class) noexcept {
         enlist_mixed(span);
     }
     return nullptr;
-}
-
-/// Which classes have more airy spans than they will take soon. Full spans of which some blocks are free are listed by the way.
-void ThreadCache::take_census() noexcept {
-    std::array<std::uint32_t, kClassCount> airy{};
-    std::array<std::size_t, kClassCount> idle_bytes{};
-    for (Span* span = all_; span != nullptr; span = span->cache_next) {
-        const std::uint32_t idle = span->carved - span->live();
-        const SpanState state = span->state;
-        if ((state == SpanState::airy || state == SpanState::dense) && is_sparse(*span)) {
-            ++airy[span->size_class];
-            idle_bytes[span->size_class] += std::size_t{idle} * span->block_bytes;
-        } else if (state == SpanState::full && idle >= std::max(span->capacity / kCensusShare, 1U) && !span->is_meshed()) {
-            enlist(span, SpanState::dense, span->capacity / 2, owner::kCountedBit);
-        }
-    }
-    std::size_t worthwhile = 0;
-    for (unsigned number = 0; number < kClassCount; ++number) {
-        const std::uint32_t kept = std::min(census_.taken[number] * kKeptForEachTaken, airy[number]);
-        census_.surplus[number] = airy[number] - kept;
-        worthwhile += airy[number] == 0 ? 0 : idle_bytes[number] / airy[number] * census_.surplus[number];
-    }
-    if (worthwhile * kWorthwhileShare < std::size_t{spans_.load(std::memory_order_relaxed)} * kSliceBytes) {  // a figure
-        census_.surplus.fill(0);
-    }
-    census_.taken.fill(0);
-    census_.fresh = 0;
-    census_.unfit = kClassCount;
-}
-
-/// A span that its class does not need, of the largest blocks first: in no list any more, and not empty.
-Span* ThreadCache::choose_to_mix() noexcept {
-    for (unsigned number = kClassCount; number-- > 1;) {
-        while (census_.surplus[number] != 0) {
-            --census_.surplus[number];
-            Span* const span = first_sparse(lists_[number].airy != nullptr ? lists_[number].airy : lists_[number].dense);
-            if (span == nullptr) {
-                census_.surplus[number] = 0;
-                break;
-            }
-            unlist(span);
-            take_remote(span);
-            if (span->live() != 0) {
-                return span;
-            }
-            release(span);
-        }
-    }
-    Span* const span = heap_->claim_to_mix(thread());
-    if (span == nullptr) {
-        return nullptr;
-    }
-    add(span);
-    take_remote(span);
-    if (span->live() == 0) {
-        release(span);
-        return nullptr;
-    }
-    return span;
-}
-
-/// Room that a thread left behind.
-FreeBlock* ThreadCache::take_of_inherited(SizeClass size_class) noexcept {
-    Span* const span = heap_->claim_mixed(granules_of(size_class), thread());
-    if (span == nullptr) {
-        return nullptr;
-    }
-    add(span);
-    return place_mixed(span) ? take_of_listed(size_class) : nullptr;
-}
-
-/// One more span becomes mixed, if it has a gap that is long enough.
-FreeBlock* ThreadCache::take_of_sparse(SizeClass size_class) noexcept {
-    for (unsigned tries = 0; tries < kTriedAtOnce && size_class < census_.unfit; ++tries) {
-        Span* const span = choose_to_mix();
-        if (span == nullptr) {
-            return nullptr;
-        }
-        const bool is_fit = mix(span, granules_of(size_class));
-        const bool is_listed = place(span) && list_of(*span) != nullptr;
-        if (is_fit) {
-            return take_of_listed(size_class);
-        }
-        if (is_listed) {
-            ListChain::move_back(*list_of(*span), span, kStepsBack);
-        }
-        census_.unfit = tries + 1 == kTriedAtOnce ? size_class : census_.unfit;
-    }
-    return nullptr;
-}
-
-FreeBlock* ThreadCache::take_mixed(SizeClass size_class) noexcept {
-    if (!may_mix() || slices_of(size_class) != 1) {
-        return nullptr;
-    }
-    if (FreeBlock* const block = take_of_listed(size_class); block != nullptr) {
-        return block;
-    }
-    if (may_mesh()) {
-        return nullptr;  // sparse spans are better shared: that leaves less, and mixed ones are not
-    }
-    if (census_.fresh >= std::max(kLeastBetweenCensuses, spans_.load(std::memory_order_relaxed) / kShareBetweenCensuses)) {  // a figure
-        census_.is_patient = false;
-        take_census();
-    }
-    if (census_.is_patient) {
-        return nullptr;
-    }
-    FreeBlock* const block = take_of_inherited(size_class);
-    return block != nullptr ? block : take_of_sparse(size_class);
 }
 
 }  // namespace heapwright::heap

@@ -1,7 +1,9 @@
 // One bit for each granule of 16 bytes of a slice.
 #pragma once
 
+#include <algorithm>
 #include <array>
+#include <atomic>
 #include <bit>
 #include <cstddef>
 #include <cstdint>
@@ -27,6 +29,9 @@ public:
     void set(std::uint32_t first, std::uint32_t count) noexcept;
     /// From the first to the last: who stops between two words leaves an end of what was set.
     void clear(std::uint32_t first, std::uint32_t count) noexcept;
+    /// One.
+    void set(std::uint32_t granule) noexcept { write(granule / kBits, word(granule / kBits) | std::uint64_t{1} << (granule % kBits)); }
+    void clear(std::uint32_t granule) noexcept { write(granule / kBits, word(granule / kBits) & ~(std::uint64_t{1} << (granule % kBits))); }
     [[nodiscard]] std::uint32_t count() const noexcept;
 
 private:
@@ -53,6 +58,29 @@ inline std::uint32_t GranuleBits::next(std::uint32_t from, std::uint64_t flip) c
         rest = word(number) ^ flip;
     }
     return number * kBits + static_cast<std::uint32_t>(std::countr_zero(rest));
+}
+
+inline void GranuleBits::set(std::uint32_t first, std::uint32_t count) noexcept {
+    while (count != 0) {
+        const std::uint32_t end = first + count;
+        const std::uint32_t here = std::min(count, (end - 1) % kBits + 1);
+        const std::uint64_t mask = (~std::uint64_t{0} >> (kBits - here)) << (end - here) % kBits;
+        write((end - 1) / kBits, word((end - 1) / kBits) | mask);
+        std::atomic_signal_fence(std::memory_order_acq_rel);  // a child of fork may find it half done, between two words
+        count -= here;
+    }
+}
+
+inline void GranuleBits::clear(std::uint32_t first, std::uint32_t count) noexcept {
+    while (count != 0) {
+        const std::uint32_t bit = first % kBits;
+        const std::uint32_t here = std::min(count, kBits - bit);
+        const std::uint64_t mask = (~std::uint64_t{0} >> (kBits - here)) << bit;
+        write(first / kBits, word(first / kBits) & ~mask);
+        std::atomic_signal_fence(std::memory_order_acq_rel);  // a child of fork may find it half done, between two words
+        first += here;
+        count -= here;
+    }
 }
 
 }  // namespace heapwright::heap

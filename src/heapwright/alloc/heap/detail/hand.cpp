@@ -51,6 +51,7 @@ FreeBlock* ThreadCache::hand_out_kept(SizeClass size_class) noexcept {
     hand.first = nullptr;
     hand.count.store(0, std::memory_order_relaxed);  // as above
     hand.handed_out = static_cast<std::uint8_t>(count - 1);
+    ++hand.turn;
     --kept_;
     // A child of fork loses the blocks rather than have them twice, and knows that the list may hold some.
     std::atomic_signal_fence(std::memory_order_acq_rel);
@@ -92,6 +93,7 @@ void ThreadCache::empty_hands() noexcept {
     for (unsigned number = 0; number < kClassCount; ++number) {
         Hand& hand = hands_[number];
         hand.most = 0;
+        ++hand.turn;
         while (FreeBlock* const block = hand.first) {
             hand.first = block->next;
             std::atomic_signal_fence(std::memory_order_acq_rel);  // a child of fork loses the block rather than have it twice

@@ -66,24 +66,6 @@ bool extend_table(std::uint32_t slice) noexcept {
     return true;
 }
 
-/// Requires: a mixed span, whose record it is.
-void give_block(const Span* span, MixedRecord* record, const FreeBlock* block) noexcept {
-    const std::uint32_t granule = granule_of(span, block);
-    if (reinterpret_cast<std::uintptr_t>(block) % kGranuleBytes != 0 || !record->is_block(granule)) {
-        stop_not_a_block("free", block);
-    }
-    record->freed += record->granules_of_block(granule);
-    record->give(granule);
-}
-
-void tell_freed(Span* span, MixedRecord* record) noexcept {
-    if (record->freed >= kGranulesOfSlice / kToldShare) {
-        record->freed = 0;
-        note_put_aside(span);
-        note_stirred();
-    }
-}
-
 MixedRecord*& entry_of(const Span* span) noexcept {
     return g_mixed_table.load(std::memory_order_relaxed)[slice_of(span)];  // who sees that the span is mixed sees what it leads to
 }
@@ -132,7 +114,7 @@ std::uint32_t MixedRecord::find(std::uint32_t granules) noexcept {
 void MixedRecord::take(std::uint32_t first, std::uint32_t granules) noexcept {
     // A child of fork may have left an end in the middle.
     last_.clear(first, granules - 1);
-    last_.set(first + granules - 1, 1);
+    last_.set(first + granules - 1);
     in_this_order();
     used_.set(first, granules);
     taken_ += granules;
@@ -156,12 +138,11 @@ bool MixedRecord::is_block(std::uint32_t first) const noexcept {
     return first < kGranulesOfSlice && used_.test(first) && (first == 0 || !used_.test(first - 1) || last_.test(first - 1));
 }
 
-void MixedRecord::give(std::uint32_t first) noexcept {
-    const std::uint32_t granules = granules_of_block(first);
+void MixedRecord::give(std::uint32_t first, std::uint32_t granules) noexcept {
     taken_ -= std::min(granules, taken_);
     used_.clear(first, granules);
     in_this_order();
-    last_.clear(first + granules - 1, 1);
+    last_.clear(first + granules - 1);
     const std::uint32_t begin = used_.behind_set_before(first);
     const std::uint32_t end = used_.next_set(first + granules);
     longest_free_ = std::max(longest_free_, end - begin);
@@ -240,16 +221,37 @@ std::size_t bytes_of_block(const Span* span, const void* block, const char* what
     return mixed_record_of(span)->granules_of_block(granule_of(span, block)) * kGranuleBytes;
 }
 
+std::uint32_t granules_of_freed(const Span* span, const MixedRecord* record, const FreeBlock* block) noexcept {
+    const std::uint32_t granule = granule_of(span, block);
+    if (reinterpret_cast<std::uintptr_t>(block) % kGranuleBytes != 0 || !record->is_block(granule)) {
+        stop_not_a_block("free", block);
+    }
+    return record->granules_of_block(granule);
+}
+
+void give_freed(const Span* span, MixedRecord* record, const FreeBlock* block, std::uint32_t granules) noexcept {
+    record->freed += granules;
+    record->give(granule_of(span, block), granules);
+}
+
+void tell_freed_mixed(Span* span, MixedRecord* record) noexcept {
+    if (record->freed >= kGranulesOfSlice / kToldShare) {
+        record->freed = 0;
+        note_put_aside(span);
+        note_stirred();
+    }
+}
+
 void put_home_mixed(Span* span, FreeBlock* first, std::uint32_t count) noexcept {
     MixedRecord* const record = mixed_record_of(span);
     for (FreeBlock* block = first; count != 0; --count) {
         FreeBlock* const following = count == 1 ? nullptr : block->next;
-        give_block(span, record, block);
+        give_freed(span, record, block, granules_of_freed(span, record, block));
         in_this_order();
         span->set_live(span->live() - 1, 0);
         block = following;
     }
-    tell_freed(span, record);
+    tell_freed_mixed(span, record);
 }
 
 void settle_freed(Span* span) noexcept {
@@ -262,10 +264,10 @@ void settle_freed(Span* span) noexcept {
     in_this_order();
     while (block != nullptr) {
         FreeBlock* const following = block->next;
-        give_block(span, record, block);
+        give_freed(span, record, block, granules_of_freed(span, record, block));
         block = following;
     }
-    tell_freed(span, record);
+    tell_freed_mixed(span, record);
 }
 
 bool is_empty_mixed(Span* span) noexcept {

@@ -17,6 +17,11 @@
 
 namespace heapwright::heap {
 
+/// Those that a block of the class has in a mixed span.
+[[nodiscard]] constexpr std::uint32_t granules_of(SizeClass size_class) noexcept {
+    return static_cast<std::uint32_t>((bytes_of(size_class) + kGranuleBytes - 1) / kGranuleBytes);
+}
+
 /// Of a mixed span.
 ///
 ///   MX1  each block that lives has its granules in `used`, and the last of them in `last`; no other granule has a bit in either
@@ -34,8 +39,9 @@ public:
     void take(std::uint32_t first, std::uint32_t granules) noexcept;
     /// Whether a block begins there.
     [[nodiscard]] bool is_block(std::uint32_t first) const noexcept;
-    /// Its granules are free, and one run with those around it. Requires: is_block(first).
-    void give(std::uint32_t first) noexcept;
+    /// Its granules are free, and one run with those around it. Requires: is_block(first), and it has so many.
+    void give(std::uint32_t first, std::uint32_t granules) noexcept;
+    void give(std::uint32_t first) noexcept { give(first, granules_of_block(first)); }
     /// Any thread. Requires: a block that the caller has begins there.
     [[nodiscard]] std::uint32_t granules_of_block(std::uint32_t first) const noexcept { return last_.next_set(first) - first + 1; }
     /// Whether all granules from `first` on are free.
@@ -105,6 +111,12 @@ void drop_mixed_record(Span* span) noexcept;
 void put_home_mixed(Span* span, FreeBlock* first, std::uint32_t count) noexcept;
 /// What its owner freed since is room from now on. Stops the program where a block is none.
 void settle_freed(Span* span) noexcept;
+/// Granules of a block that was freed. Stops the program where none begins there.
+[[nodiscard]] std::uint32_t granules_of_freed(const Span* span, const MixedRecord* record, const FreeBlock* block) noexcept;
+/// One of so many granules, which was counted off already, is room from now on; tell_freed_mixed() comes after the last.
+void give_freed(const Span* span, MixedRecord* record, const FreeBlock* block, std::uint32_t granules) noexcept;
+/// Tells the clock of what was freed, where it is worth it.
+void tell_freed_mixed(Span* span, MixedRecord* record) noexcept;
 /// Whether no block lives in it. Where the count says so and the bits do not, as in a child of fork, the count is what they say from
 /// now on.
 [[nodiscard]] bool is_empty_mixed(Span* span) noexcept;

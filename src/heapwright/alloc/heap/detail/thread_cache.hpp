@@ -184,6 +184,7 @@ private:
         std::atomic<std::uint8_t> count{0};  // changed by the thread alone, and looked at by statistics: no order is needed
         std::uint8_t most = 0;               // 0 until malloc finds nothing
         std::uint8_t handed_out = 0;         // so many may still be in the list that malloc takes from
+        std::uint32_t turn = 0;              // how often all that was kept went away: of a mark on blocks (cache_mixed.cpp)
     };
     /// Of all classes, in hands and in lists: each may keep a page, and a thread that sleeps keeps them.
     static constexpr std::uint32_t kKeptMost = 512;
@@ -227,10 +228,12 @@ private:
     void take_leaving_back() noexcept;
     void leave(Span* span) noexcept;
 
-    // Mixed spans: cache_mixed.cpp.
+    // Mixed spans: cache_mixed.cpp, and which become so: cache_mixing.cpp.
     void enlist_mixed(Span* span) noexcept;
     void unlist_mixed(Span* span) noexcept;
     bool place_mixed(Span* span) noexcept;
+    void settle_mixed(Span* span) noexcept;
+    [[nodiscard]] bool keep_freed(Span* span, SizeClass size_class, FreeBlock* block) noexcept;
     std::size_t visit_mixed(Span* span, bool is_alone) noexcept;
     [[nodiscard]] unsigned filled_bin(unsigned bin) const noexcept;
     [[nodiscard]] FreeBlock* take_of_listed(SizeClass size_class) noexcept;
