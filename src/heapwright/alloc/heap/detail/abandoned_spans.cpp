@@ -21,6 +21,8 @@ constexpr std::uint32_t kMostBeforeAdoption = 64;
 constexpr std::uint32_t kShareBeforeAdoption = 8;
 /// A class counts as wanted until so many spans of others became mixed.
 constexpr std::uint32_t kLately = 64;
+/// So many spans leave a list at once because their blocks rest.
+constexpr unsigned kRestedAtOnce = 8;
 /// So many spans of a list are looked at.
 constexpr unsigned kLookedAt = 4;
 /// Who goes through all of them looks at so many before others may have the lock.
@@ -48,7 +50,7 @@ void HeapCore::link(Span* span) noexcept {
         settle_freed(span);
     } else {
         // One with nothing to hand out waits until somebody frees into it.
-        const bool has_room = span->local_free != nullptr || span->has_uncarved() || absent_blocks(span) != 0;
+        const bool has_room = span->local_free != nullptr || span->has_uncarved() || absent_blocks(span) > resting_blocks(span);
         span->state = has_room ? SpanState::dense : SpanState::full;
     }
     span->set_live(span->live(), span->live() - frees_before_adoption(span));
@@ -152,13 +154,32 @@ Span* HeapCore::claim_any(SizeClass size_class, std::uintptr_t thread) noexcept 
         return nullptr;
     }
     const os::LockGuard guard(lock_);
-    Span* const span = abandoned_[size_class];
+    Span* span = abandoned_[size_class];
+    for (unsigned rested = 0; span != nullptr && span->is_meshed() && rests(span); ++rested, span = abandoned_[size_class]) {
+        if (rested == kRestedAtOnce) {
+            return nullptr;
+        }
+        withdraw(span);  // it was meshed since it was offered
+        span->state = SpanState::full;
+    }
     if (span != nullptr) {
         is_claimed_[size_class] = true;
         unlink(span);
         span->owner.store(thread, std::memory_order_relaxed);  // the lock orders all that the last owner wrote
     }
     return span;
+}
+
+Span* HeapCore::claim_resting(SizeClass size_class, std::uintptr_t thread) noexcept {
+    const os::LockGuard guard(lock_);
+    for (Span* span = all_abandoned_; span != nullptr; span = span->cache_next) {
+        if (!span->is_mixed() && span->size_class == size_class && resting_blocks(span) != 0) {
+            unlink(span);
+            span->owner.store(thread, std::memory_order_relaxed);  // as in claim_any()
+            return span;
+        }
+    }
+    return nullptr;
 }
 
 Span* HeapCore::claim_mixed(std::uint32_t granules, std::uintptr_t thread) noexcept {
@@ -211,17 +232,18 @@ bool HeapCore::put_into_abandoned(Span* span, FreeBlock* block) noexcept {
         return false;
     }
     const std::uint32_t floor = span->floor;
+    bool has_room = true;
     if (span->is_mixed()) {
         put_home_mixed(span, block, 1);
         offer_anew(span);
     } else if (span->is_meshed()) {
-        put_home_meshed(span, block, 1);
+        has_room = put_home_meshed(span, block, 1) != 0;
     } else {
         put_home(span, block, block, 1);
         tell_freed(span);
     }
     span->set_live(span->live(), floor);
-    if (span->state == SpanState::full) {
+    if (span->state == SpanState::full && has_room) {
         span->state = SpanState::dense;
         offer(span);
     }

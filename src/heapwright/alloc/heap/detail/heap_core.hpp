@@ -99,6 +99,8 @@ public:
     void put_abandoned(Span* span) noexcept;
     /// Makes `thread` the owner of an abandoned span of the class that has room; nullptr when there is none.
     [[nodiscard]] Span* claim_any(SizeClass size_class, std::uintptr_t thread) noexcept;
+    /// The same of one with blocks in shared pages, for who has no memory for a new span. Cost: a look at each abandoned span.
+    [[nodiscard]] Span* claim_resting(SizeClass size_class, std::uintptr_t thread) noexcept;
     /// The same of one that is mixed and has a gap of so many granules, and of a sparse one that has blocks of a class of which none was
     /// claimed lately.
     [[nodiscard]] Span* claim_mixed(std::uint32_t granules, std::uintptr_t thread) noexcept;

@@ -101,34 +101,64 @@ void leave_groups(MeshRecord* record, MeshPages pages) noexcept {
     }
 }
 
+/// The pages that a block reaches into.
+MeshPages pages_of_block(const Span* span, std::size_t index) noexcept {
+    const std::size_t offset = index * span->block_bytes;
+    const auto first = static_cast<std::uint32_t>(offset / os::kPageBytes);
+    const auto last = static_cast<std::uint32_t>((offset + span->block_bytes - 1) / os::kPageBytes);
+    return mesh_pages(first, last - first + 1);
+}
+
+/// The blocks of a span that begin in a page.
+struct BlockRange {
+    std::size_t first = 0;
+    std::size_t end = 0;
+};
+BlockRange blocks_of_page(const Span* span, std::uint32_t page) noexcept {
+    const std::size_t before = (page * os::kPageBytes + span->block_bytes - 1) / span->block_bytes;
+    const std::size_t behind = ((page + 1) * os::kPageBytes + span->block_bytes - 1) / span->block_bytes;
+    return {.first = before, .end = std::min<std::size_t>(behind, span->carved)};
+}
+
+bool is_free(const MeshRecord* record, std::size_t index) noexcept { return (record->bits()[index / 64] >> (index % 64) & 1) != 0; }
+
+/// How many of the blocks [first, end) are free by their bits.
+std::uint32_t count_free(const MeshRecord* record, std::size_t first, std::size_t end) noexcept {
+    std::uint32_t count = 0;
+    while (first < end) {
+        const std::size_t bits = std::min(end - first, 64 - first % 64);
+        const std::uint64_t word = record->bits()[first / 64] >> (first % 64);
+        count += static_cast<std::uint32_t>(std::popcount(word << (64 - bits)));
+        first += bits;
+    }
+    return count;
+}
+
 /// Whether all blocks of the span that reach into these pages are free by their bits, or never were any.
 bool are_free(const Span* span, const MeshRecord* record, std::uint32_t first, std::uint32_t end) noexcept {
     std::size_t index = first * os::kPageBytes / span->block_bytes;
     const std::size_t last = std::min<std::size_t>((end * os::kPageBytes + span->block_bytes - 1) / span->block_bytes, span->carved);
     for (; index < last; ++index) {
-        if ((record->bits()[index / 64] >> (index % 64) & 1) == 0) {
+        if (!is_free(record, index)) {
             return false;
         }
     }
     return true;
 }
 
-/// Brings the free blocks that begin in a page to local_free.
-bool take_page_back(Span* span, MeshRecord* record, std::uint32_t page) noexcept {
-    std::size_t index = (page * os::kPageBytes + span->block_bytes - 1) / span->block_bytes;
-    const std::size_t end = std::min<std::size_t>(((page + 1) * os::kPageBytes + span->block_bytes - 1) / span->block_bytes, span->carved);
+/// Brings the free blocks that begin in a page to local_free, but for those that reach into pages of `spared`.
+bool take_page_back(Span* span, MeshRecord* record, std::uint32_t page, MeshPages spared) noexcept {
     bool is_any = false;
-    for (; index < end; ++index) {
-        std::uint64_t& word = record->bits()[index / 64];
-        const std::uint64_t bit = std::uint64_t{1} << (index % 64);
-        if ((word & bit) == 0) {
+    const BlockRange range = blocks_of_page(span, page);
+    for (std::size_t index = range.first; index < range.end; ++index) {
+        const MeshPages pages = pages_of_block(span, index);
+        if (!is_free(record, index) || (pages & spared) != 0) {
             continue;
         }
-        word &= ~bit;
+        record->bits()[index / 64] &= ~(std::uint64_t{1} << (index % 64));
         std::atomic_signal_fence(std::memory_order_acq_rel);  // a child of fork loses the block rather than have it twice
         const std::size_t offset = index * span->block_bytes;
-        const std::size_t last_page = (offset + span->block_bytes - 1) / os::kPageBytes;
-        span->set_absent(span->absent() & ~std::uint32_t{mesh_pages(page, static_cast<std::uint32_t>(last_page) - page + 1)});
+        span->set_absent(span->absent() & ~std::uint32_t{pages});
         auto* const block = reinterpret_cast<FreeBlock*>(span->start + offset);
         block->next = span->local_free;
         span->local_free = block;
@@ -251,14 +281,31 @@ std::uint32_t meshed_free_blocks(const Span* span) noexcept {
     return blocks;
 }
 
-void put_home_meshed(Span* span, FreeBlock* first, std::uint32_t count) noexcept {
+std::uint32_t meshed_resting_blocks(const Span* span) noexcept {
+    const MeshRecord* const record = mesh_record_of(span);
+    std::uint32_t blocks = 0;
+    for (std::uint32_t page = 0; page < kPagesOfSlice; ++page) {
+        const BlockRange range = blocks_of_page(span, page);
+        // Only the last may reach into the next page.
+        if ((record->shared >> page & 1) != 0) {
+            blocks += count_free(record, range.first, range.end);
+        } else if (range.first < range.end && is_free(record, range.end - 1)) {
+            blocks += (pages_of_block(span, range.end - 1) & record->shared) != 0 ? 1U : 0U;
+        }
+    }
+    return blocks;
+}
+
+std::uint32_t put_home_meshed(Span* span, FreeBlock* first, std::uint32_t count) noexcept {
     MeshRecord* const record = mesh_record_of(span);
     std::uint32_t freed = 0;
+    std::uint32_t own = 0;
     for (FreeBlock* block = first; count != 0; --count, block = count != 0 ? block->next : nullptr) {
         const auto index = static_cast<std::size_t>(reinterpret_cast<char*>(block) - span->start) / span->block_bytes;
         std::uint64_t& word = record->bits()[index / 64];
         const std::uint64_t bit = std::uint64_t{1} << (index % 64);
         freed += (word & bit) == 0 ? 1U : 0U;  // a block that is freed twice stays free
+        own += (pages_of_block(span, index) & record->shared) == 0 ? 1U : 0U;
         word |= bit;
     }
     std::atomic_signal_fence(std::memory_order_acq_rel);  // a child of fork has a span that seems fuller than it is
@@ -268,23 +315,30 @@ void put_home_meshed(Span* span, FreeBlock* first, std::uint32_t count) noexcept
         record->freed = 0;
         note_stirred();
     }
+    return own;
 }
 
 bool take_meshed_back(Span* span) noexcept {
     MeshRecord* const record = mesh_record_of(span);
-    for (const bool is_own : {true, false}) {
-        for (std::uint32_t page = 0; page < kPagesOfSlice; ++page) {
-            if (((record->shared >> page & 1) == 0) == is_own && take_page_back(span, record, page)) {
-                return true;
-            }
+    for (std::uint32_t page = 0; page < kPagesOfSlice; ++page) {
+        if (take_page_back(span, record, page, record->shared)) {
+            return true;
         }
     }
     if (record->shared == 0) {  // nothing is left of it but the record
         forget(span, record);
-    } else {
-        span->set_absent(Span::kMeshedBit);  // what is absent yet never was a block, and is about to be carved
+    } else if (span->has_uncarved()) {
+        // It is about to be carved: what is absent there never was a block.
+        const auto first = static_cast<std::uint32_t>(std::size_t{span->carved} * span->block_bytes / os::kPageBytes);
+        span->set_absent(span->absent() & ~std::uint32_t{mesh_pages(first, kPagesOfSlice - first)});
     }
     return false;
+}
+
+void take_all_meshed_back(Span* span) noexcept {
+    for (std::uint32_t page = 0; page < kPagesOfSlice; ++page) {
+        static_cast<void>(take_page_back(span, mesh_record_of(span), page, 0));
+    }
 }
 
 std::size_t return_meshed_pages(Span* span) noexcept {

@@ -83,9 +83,14 @@ void set_mesh_record(Span* span, MeshRecord* record) noexcept;
 // What follows requires a meshed span that the caller owns, or holds alone.
 
 /// The owner frees a list of blocks of a span that is not active. Not by writing to them: that would end the sharing of their pages.
-void put_home_meshed(Span* span, FreeBlock* first, std::uint32_t count) noexcept;
-/// Brings the free blocks of one page to local_free, of the span's own pages first. Returns false when there are none.
+/// Returns: how many of them lie in the span's own pages only.
+std::uint32_t put_home_meshed(Span* span, FreeBlock* first, std::uint32_t count) noexcept;
+/// Brings the free blocks of one of the span's own pages to local_free. Returns false when there are none.
 bool take_meshed_back(Span* span) noexcept;
+/// Brings all free blocks to local_free, those in shared pages, too: a page for each of these is copied when it is written to.
+void take_all_meshed_back(Span* span) noexcept;
+/// Of meshed_free_blocks(), those that reach into shared pages. They rest: a new page has more room for the same memory, and costs no copy.
+[[nodiscard]] std::uint32_t meshed_resting_blocks(const Span* span) noexcept;
 /// Blocks that are free in it and in no list. Cost: O(capacity / 64).
 [[nodiscard]] std::uint32_t meshed_free_blocks(const Span* span) noexcept;
 /// Gives pages of free blocks back, and leaves the groups of those that are shared. Returns: bytes of memory given back at once.

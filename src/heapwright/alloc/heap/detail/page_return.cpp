@@ -181,6 +181,8 @@ std::uint32_t absent_blocks_slow(const Span* span) noexcept {
     return blocks;
 }
 
+std::uint32_t resting_blocks_slow(const Span* span) noexcept { return meshed_resting_blocks(span); }
+
 void clear_absent_blocks(const Span* span, std::uint64_t* bits) noexcept {
     Units(span).for_each_range(span->absent(), [&](const Units::Range& range) {
         for (std::uint32_t index = range.first; index < range.last; ++index) {

@@ -24,6 +24,18 @@ static_assert(unit_bytes(1) * 16 == kSliceBytes && unit_bytes(kMostSpanSlices) *
     return HEAPWRIGHT_LIKELY(span->absent() == 0) ? 0 : absent_blocks_slow(span);
 }
 
+/// Of those, the ones that malloc leaves where they are: they reach into pages that a meshed span shares.
+[[nodiscard]] std::uint32_t resting_blocks_slow(const Span* span) noexcept;
+[[nodiscard]] HEAPWRIGHT_ALWAYS_INLINE std::uint32_t resting_blocks(const Span* span) noexcept {
+    return HEAPWRIGHT_LIKELY(!span->is_meshed()) ? 0 : resting_blocks_slow(span);
+}
+
+/// Whether malloc finds no block in a span that is not active, not even among those that others freed.
+[[nodiscard]] inline bool rests(const Span* span) noexcept {
+    return span->local_free == nullptr && !span->has_uncarved() && absent_blocks(span) == resting_blocks(span) &&
+           span->remote.load(std::memory_order_relaxed) <= kWantsNotice;  // a hint; who takes them acquires
+}
+
 /// Clears the bits of the blocks that reach into absent units. Requires: the span is not meshed.
 void clear_absent_blocks(const Span* span, std::uint64_t* bits) noexcept;
 

@@ -5,7 +5,7 @@
 //     │  └───────────────────────────── taken again, the fullest first ┴─────────────────────┘
 //     └── exhausted, but with slots never carved, while others have free blocks ──► carving
 //
-// An airy span that its class does not need may become mixed: cache_mixed.cpp.
+// An airy span that its class does not need may become mixed: cache_mixed.cpp. Meshed ones: cache_meshed.cpp.
 #include <heapwright/alloc/heap/detail/thread_cache.hpp>
 
 #include <algorithm>
@@ -41,6 +41,8 @@ constexpr std::uint32_t kLeastToShrink = 16;
 constexpr std::uint32_t kShrunkShare = 6;
 /// So many spans of a list are compared before one is taken.
 constexpr unsigned kLookedAt = 3;
+/// So many meshed spans leave a list in one malloc, because what is free of them rests.
+constexpr unsigned kRestedAtOnce = 8;
 /// So many spans that others freed into are looked at in one malloc or free.
 constexpr unsigned kAnsweredAtOnce = 4;
 
@@ -97,7 +99,7 @@ FreeBlock* ThreadCache::refill(SizeClass size_class, bool may_borrow, bool& is_z
     answer_notices(kAnsweredAtOnce);
     Span* span = take_partial(size_class);
     if (span == nullptr) {
-        span = active->has_uncarved() || absent_blocks(active) != 0 ? active : take_known(size_class);
+        span = active->has_uncarved() || absent_blocks(active) > resting_blocks(active) ? active : take_known(size_class);
     }
     if (span == nullptr) {
         if (FreeBlock* const block = may_borrow ? take_mixed(size_class) : nullptr; block != nullptr) {
@@ -105,6 +107,7 @@ FreeBlock* ThreadCache::refill(SizeClass size_class, bool may_borrow, bool& is_z
         }
         span = take_new(size_class);
         span = span == nullptr ? take_of_hands(size_class) : span;
+        span = span == nullptr ? take_resting(size_class) : span;
         if (span == nullptr) {
             return nullptr;
         }
@@ -142,18 +145,25 @@ SizeClass ThreadCache::lender_of(SizeClass size_class) noexcept {
 /// A listed span with blocks at hand: of those that came last, the fullest, so that the others empty.
 Span* ThreadCache::take_partial(SizeClass size_class) noexcept {
     const Lists& lists = lists_[size_class];
-    Span* fullest = lists.dense != nullptr ? lists.dense : lists.airy;
-    if (fullest == nullptr) {
-        return nullptr;
+    for (unsigned rested = 0; rested < kRestedAtOnce; ++rested) {
+        Span* fullest = lists.dense != nullptr ? lists.dense : lists.airy;
+        if (fullest == nullptr) {
+            return nullptr;
+        }
+        unsigned looked_at = 1;
+        for (Span* span = fullest->next; span != nullptr && looked_at < kLookedAt; span = span->next, ++looked_at) {
+            fullest = span->live() > fullest->live() ? span : fullest;
+        }
+        unlist(fullest);
+        if (HEAPWRIGHT_UNLIKELY(fullest->is_meshed()) && rests(fullest)) {
+            fullest->state = SpanState::full;  // it was meshed since it came into the list
+            continue;
+        }
+        ++census_.taken[size_class];
+        static_cast<void>(hand_out_freed(fullest));
+        return fullest;
     }
-    unsigned looked_at = 1;
-    for (Span* span = fullest->next; span != nullptr && looked_at < kLookedAt; span = span->next, ++looked_at) {
-        fullest = span->live() > fullest->live() ? span : fullest;
-    }
-    unlist(fullest);
-    ++census_.taken[size_class];
-    static_cast<void>(hand_out_freed(fullest));
-    return fullest;
+    return nullptr;
 }
 
 /// A span of the class that this cache did not allocate from last: put aside, or abandoned by another thread.
@@ -222,7 +232,7 @@ bool ThreadCache::place(Span* span, std::uintptr_t manner) noexcept {
         take_remote(span);
     }
     const std::uint32_t live = span->live();
-    const std::uint32_t idle = span->carved - live;
+    const std::uint32_t idle = span->carved - live - resting_blocks(span);
     const std::uint32_t worthwhile = std::max(span->capacity / kWorthwhileShare, 1U);
     if (live == 0) {
         release(span);
@@ -242,7 +252,7 @@ bool ThreadCache::place(Span* span, std::uintptr_t manner) noexcept {
         enlist(span, SpanState::dense, span->capacity / 2, manner);
     } else {
         span->state = SpanState::full;
-        span->set_live(live, idle == 0 ? 0 : span->capacity - worthwhile);
+        span->set_live(live, idle == 0 || span->is_meshed() ? 0 : span->capacity - worthwhile);
         // Only this thread compares it for equality.
         span->owner.store(thread() | (idle == 0 ? owner::kFullBit : manner), std::memory_order_relaxed);
     }
@@ -327,15 +337,6 @@ void ThreadCache::take_home_locked(Span* span, FreeBlock* first, FreeBlock* last
         put_home(span, first, last, count);
     }
     if (span->state != SpanState::active) {
-        unlist(span);
-        place(span);
-    }
-}
-
-/// A meshed span stays in its list until it is empty, or comes into one when it is worth it.
-HEAPWRIGHT_COLD void ThreadCache::take_home_meshed(Span* span, FreeBlock* first, std::uint32_t count) noexcept {
-    put_home_meshed(span, first, count);
-    if (span->live() == 0 || span->state == SpanState::full) {
         unlist(span);
         place(span);
     }

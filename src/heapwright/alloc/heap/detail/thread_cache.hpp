@@ -203,6 +203,7 @@ private:
     void open_hand(SizeClass size_class) noexcept;
     void send_home(FreeBlock* block) noexcept;
     void empty_hands() noexcept;
+    [[nodiscard]] Span* take_resting(SizeClass size_class) noexcept;
     [[nodiscard]] Span* take_of_hands(SizeClass size_class) noexcept;
 
     void set_active(SizeClass size_class, Span* span) noexcept;
