@@ -105,6 +105,27 @@ TEST_CASE("trim gives back the span that a class allocates from, and the figures
     CHECK(default_heap::statistics().active_bytes == before.active_bytes);
 }
 
+TEST_CASE("a cache that replaces one entry after the other needs no more memory than its entries") {
+    Heap heap;
+    Random random(9);
+    std::vector<void*> blocks(60'000);  // of 240 bytes: 220 spans
+    for (void*& block : blocks) {
+        block = heap.allocate(240);
+        REQUIRE(block != nullptr);
+    }
+    const std::uint64_t full = heap.statistics().spans;
+    for (unsigned step = 0; step < 200'000; ++step) {
+        void*& block = blocks[random.below(blocks.size())];
+        heap.release(block);
+        block = heap.allocate(240);
+    }
+    CHECK(heap.statistics().spans <= full + full / 64);
+    CHECK(heap.broken_invariant() == nullptr);
+    for (void* const block : blocks) {
+        heap.release(block);
+    }
+}
+
 TEST_CASE("few blocks of many sizes share the spans of the powers of two") {
     std::thread([] {
         const HeapStatistics before = default_heap::statistics();

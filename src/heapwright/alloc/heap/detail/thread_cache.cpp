@@ -1,7 +1,7 @@
 // How a thread's spans change their state: active, put aside, full, listed, given back.
 //
 //   active ── exhausted ──► full ── an owner's free, or a notice ──► dense ── half free ──► airy ── empty ──► region
-//     │  ▲                    (a sixteenth must be free first)         │                     │
+//     │  ▲                    (some must be free first)                │                     │
 //     │  └───────────────────────────── taken again, the fullest first ┴─────────────────────┘
 //     └── exhausted, but with slots never carved, while others have free blocks ──► carving
 //
@@ -28,8 +28,6 @@ namespace {
 
 /// An active span goes back when it is empty, if more than this of it was used, and more than one block.
 constexpr std::uint32_t kKeptBytes = 16384;
-/// A full span is not worth coming back to before one block in so many is free.
-constexpr std::uint32_t kWorthwhileShare = 16;
 
 /// So many blocks of a class come from a larger one before it has a span of its own, up to this size; a block that the larger class
 /// has not at hand counts as several.
@@ -54,6 +52,11 @@ bool bring_blocks(Span* span) noexcept {
     }
     carve(span);
     return span->is_fresh;
+}
+
+/// Free blocks that make a full span worth coming back to: one of 64, or four, but no more than one of 16 where it has few.
+std::uint32_t worthwhile_blocks(const Span& span) noexcept {
+    return std::max({span.capacity / 64, std::min(span.capacity / 16, 4U), 1U});
 }
 
 }  // namespace
@@ -233,7 +236,7 @@ bool ThreadCache::place(Span* span, std::uintptr_t manner) noexcept {
     }
     const std::uint32_t live = span->live();
     const std::uint32_t idle = span->carved - live - resting_blocks(span);
-    const std::uint32_t worthwhile = std::max(span->capacity / kWorthwhileShare, 1U);
+    const std::uint32_t worthwhile = worthwhile_blocks(*span);
     if (live == 0) {
         release(span);
         return false;
