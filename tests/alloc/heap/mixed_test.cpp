@@ -39,6 +39,29 @@ TEST_CASE("larger blocks find room between those that are left of a size that no
     CHECK(heap::g_default_core.span_bytes() <= before + kMiB);
 }
 
+TEST_CASE("of many spans a few are counted in each malloc, while others leave") {
+    std::vector<Held> left = keep_one_of(16, make_many(250'000, 256));  // a thousand spans
+    std::vector<Held> larger;
+    std::size_t not_mixed = 0;
+    for (unsigned i = 0; i < 60'000; ++i) {
+        larger.push_back(make(512, static_cast<unsigned char>(i)));
+        if (!is_in_mixed(larger.back().block)) {
+            ++not_mixed;
+            for (unsigned freed = 0; freed < 4 && left.size() > 8'000; ++freed) {  // spans that are about to be counted go
+                release(left.back());
+                left.pop_back();
+            }
+        }
+    }
+    CHECK(not_mixed < 15'000);
+    CHECK((are_intact(left) && are_intact(larger)));
+    check_heap();
+    release_all(left);
+    release_all(larger);
+    static_cast<void>(default_heap::trim());
+    check_heap();
+}
+
 TEST_CASE("without sparse spans, or for a thread that needs little, nothing is mixed") {
     std::vector<Held> full = make_many(30'000, 256);
     std::vector<Held> larger = make_many(10'000, 512);

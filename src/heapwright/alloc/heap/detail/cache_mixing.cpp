@@ -3,15 +3,18 @@
 // Where a thread's mixed spans have no gap that is long enough, one more sparse span becomes mixed: the thread's own, or one that nobody
 // owns. The thread does it by itself, where it is in the middle of no free; so nobody else has to be stopped.
 //
-// A census tells which spans are too many. It is taken when the cache has grown by a thirty-second.
+// A census tells which spans are too many. It begins when the cache has grown by a thirty-second, and counts some hundred spans in each
+// malloc that would take a new one, so that none takes long.
 #include <algorithm>
 #include <array>
 #include <bit>
+#include <new>
 
 #include <heapwright/alloc/heap/detail/heap_core.hpp>
 #include <heapwright/alloc/heap/detail/mesher.hpp>
 #include <heapwright/alloc/heap/detail/mixed_record.hpp>
 #include <heapwright/alloc/heap/detail/page_return.hpp>
+#include <heapwright/alloc/heap/detail/regions.hpp>
 #include <heapwright/alloc/heap/detail/span_chain.hpp>
 #include <heapwright/alloc/heap/detail/thread_cache.hpp>
 
@@ -23,6 +26,8 @@ namespace {
 /// shall not be slow.
 constexpr std::uint32_t kLeastBetweenCensuses = 16;
 constexpr std::uint32_t kShareBetweenCensuses = 32;
+/// So many spans are counted in one malloc.
+constexpr unsigned kCountedAtOnce = 512;
 /// A class keeps so many airy spans for each that it took since the last census.
 constexpr std::uint32_t kKeptForEachTaken = 8;
 /// Mixing begins where a sixteenth of the cache's spans is idle in spans that are too many.
@@ -115,20 +120,47 @@ bool mix(Span* span, std::uint32_t granules) noexcept {
 
 }  // namespace
 
-/// Which classes have more airy spans than they will take soon. Full spans of which some blocks are free are listed by the way.
-void ThreadCache::take_census() noexcept {
+/// What a census has counted so far, of each class: its sparse spans, and what is free in them. Only a cache that grew has one.
+struct ThreadCache::CensusCounts {
     std::array<std::uint32_t, kClassCount> airy{};
     std::array<std::size_t, kClassCount> idle_bytes{};
-    for (Span* span = all_; span != nullptr; span = span->cache_next) {
+};
+
+/// Does nothing where memory is exhausted.
+void ThreadCache::begin_census() noexcept {
+    if (census_counts_ == nullptr) {
+        void* const room = allocate_metadata(sizeof(CensusCounts));
+        if (room == nullptr) {
+            return;
+        }
+        census_counts_ = static_cast<CensusCounts*>(room);
+    }
+    new (census_counts_) CensusCounts;
+    census_.at = all_;
+}
+
+/// Counts the next spans. Full ones of which some blocks are free are listed by the way.
+void ThreadCache::go_on_with_census() noexcept {
+    for (unsigned counted = 0; census_.at != nullptr && counted < kCountedAtOnce; ++counted) {
+        Span* const span = census_.at;
+        census_.at = span->cache_next;
         const std::uint32_t idle = span->carved - span->live();
         const SpanState state = span->state;
         if ((state == SpanState::airy || state == SpanState::dense) && is_sparse(*span)) {
-            ++airy[span->size_class];
-            idle_bytes[span->size_class] += std::size_t{idle} * span->block_bytes;
+            ++census_counts_->airy[span->size_class];
+            census_counts_->idle_bytes[span->size_class] += std::size_t{idle} * span->block_bytes;
         } else if (state == SpanState::full && idle >= std::max(span->capacity / kCensusShare, 1U) && !span->is_meshed()) {
             enlist(span, SpanState::dense, span->capacity / 2, owner::kCountedBit);
         }
     }
+    if (census_.at == nullptr) {
+        end_census();
+    }
+}
+
+/// Which classes have more airy spans than they will take soon.
+void ThreadCache::end_census() noexcept {
+    const auto& [airy, idle_bytes] = *census_counts_;
     std::size_t worthwhile = 0;
     for (unsigned number = 0; number < kClassCount; ++number) {
         const std::uint32_t kept = std::min(census_.taken[number] * kKeptForEachTaken, airy[number]);
@@ -141,6 +173,7 @@ void ThreadCache::take_census() noexcept {
     census_.taken.fill(0);
     census_.fresh = 0;
     census_.unfit = kClassCount;
+    census_.is_patient = false;
 }
 
 /// A span that its class does not need, of the largest blocks first: in no list any more, and not empty.
@@ -214,9 +247,12 @@ FreeBlock* ThreadCache::take_mixed(SizeClass size_class) noexcept {
     if (may_mesh()) {
         return nullptr;  // sparse spans are better shared: that leaves less, and mixed ones are not
     }
-    if (census_.fresh >= std::max(kLeastBetweenCensuses, spans_.load(std::memory_order_relaxed) / kShareBetweenCensuses)) {  // a figure
-        census_.is_patient = false;
-        take_census();
+    const std::uint32_t between = std::max(kLeastBetweenCensuses, spans_.load(std::memory_order_relaxed) / kShareBetweenCensuses);  // a figure
+    if (census_.at == nullptr && census_.fresh >= between) {
+        begin_census();
+    }
+    if (census_.at != nullptr) {
+        go_on_with_census();
     }
     if (census_.is_patient) {
         return nullptr;

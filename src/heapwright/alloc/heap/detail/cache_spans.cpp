@@ -105,6 +105,9 @@ void ThreadCache::add(Span* span) noexcept {
 
 void ThreadCache::drop(Span* span) noexcept {
     const os::LockGuard guard(lock_);
+    if (HEAPWRIGHT_UNLIKELY(census_.at == span)) {
+        census_.at = span->cache_next;
+    }
     CacheChain::erase(all_, span);
     spans_.store(spans_.load(std::memory_order_relaxed) - 1, std::memory_order_relaxed);  // under the lock
     if (span->is_noticed) {

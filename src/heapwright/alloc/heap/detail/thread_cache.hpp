@@ -240,7 +240,9 @@ private:
     [[nodiscard]] FreeBlock* take_of_listed(SizeClass size_class) noexcept;
     [[nodiscard]] FreeBlock* take_of_class(SizeClass size_class, bool& is_zero) noexcept;
     void keep_some(Span* mixed, SizeClass size_class) noexcept;
-    void take_census() noexcept;
+    void begin_census() noexcept;
+    void go_on_with_census() noexcept;
+    void end_census() noexcept;
     [[nodiscard]] Span* choose_to_mix() noexcept;
     [[nodiscard]] FreeBlock* take_of_inherited(SizeClass size_class) noexcept;
     [[nodiscard]] FreeBlock* take_of_sparse(SizeClass size_class) noexcept;
@@ -253,7 +255,9 @@ private:
         std::uint32_t fresh = 0;                           // spans from the region
         bool is_patient = true;                            // until the first census
         SizeClass unfit = kClassCount;                     // for blocks of this class and larger ones no gap was long enough
+        Span* at = nullptr;                                // what a census that is under way counts next
     };
+    struct CensusCounts;
 
     HeapCore* heap_ = nullptr;
     std::atomic<std::uintptr_t> thread_{0};
@@ -265,6 +269,7 @@ private:
     std::array<Span*, kClassCount> mixed_{};  // by the largest class that fits into the longest gap
     std::array<std::uint64_t, (kClassCount + 63) / 64> mixed_filled_{};
     Census census_;
+    CensusCounts* census_counts_ = nullptr;  // for ever, once it is needed
     std::uint32_t kept_ = 0;  // the sum of what the hands count, and of what they handed out
 
     std::atomic<std::uint32_t> openings_{0};       // of the mailbox; compared only, nothing is read through it
