@@ -214,7 +214,21 @@ bool look_at_span(Span* span, std::uint32_t pass, MeshSnapshot& snapshot) noexce
     return ((snapshot.own | snapshot.shrunk) & live) != 0;
 }
 
-MeshMaking::Begun MeshMaking::begin(std::uint32_t expected_pages) noexcept {
+namespace {
+
+/// Pages of a file at once, and not by a fault each.
+void populate(char* view, MeshPages pages) noexcept {
+    for (std::uint32_t rest = pages; rest != 0;) {
+        const auto first = static_cast<std::uint32_t>(std::countr_zero(rest));
+        const auto count = static_cast<std::uint32_t>(std::countr_one(rest >> first));
+        os::raw_syscall(SYS_madvise, view + first * os::kPageBytes, count * os::kPageBytes, kPopulateForWriting);
+        rest &= ~std::uint32_t{mesh_pages(first, count)};
+    }
+}
+
+}  // namespace
+
+MeshMaking::Begun MeshMaking::begin(MeshPages expected) noexcept {
     group_ = make_mesh_group();
     file_ = os::raw_syscall(SYS_memfd_create, "heapwright-mesh", MFD_CLOEXEC);
     if (group_ == nullptr || os::is_failure(file_) || os::is_failure(os::raw_syscall(SYS_ftruncate, file_, kSliceBytes))) {
@@ -225,17 +239,11 @@ MeshMaking::Begun MeshMaking::begin(std::uint32_t expected_pages) noexcept {
         return os::errno_of(view) == ENOMEM ? Begun::without_mapping : Begun::without_memory;
     }
     view_ = reinterpret_cast<char*>(view);
-    if (expected_pages != 0) {  // at once, and not by a fault each
-        os::raw_syscall(SYS_madvise, view_, expected_pages * os::kPageBytes, kPopulateForWriting);
-    }
-    is_window_open_ = window_.open() == MeshWindow::Refusal::none;
-    return is_window_open_ ? Begun::yes : Begun::without_memory;
+    populate(view_, expected);
+    return Begun::yes;
 }
 
 MeshMaking::~MeshMaking() {
-    if (is_window_open_) {
-        window_.close();
-    }
     if (view_ != nullptr) {
         os::release(view_, kSliceBytes);
     }

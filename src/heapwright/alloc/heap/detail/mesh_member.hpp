@@ -51,7 +51,7 @@ void tally_span(Span* span, std::uint32_t pass) noexcept;
 
 /// A group while it is made: a file that is mapped over pages of one span after the other.
 ///
-/// Requires: the visitor's lock all the while; no signal handler runs on this thread.
+/// Requires: the visitor's lock all the while; no signal handler runs on this thread; the window is open.
 class MeshMaking {
 public:
     explicit MeshMaking(MeshWindow& window) noexcept : window_(window) {}
@@ -61,14 +61,13 @@ public:
 
     /// What is exhausted where none can be made: mappings, or something else, such as memory or descriptors.
     enum class Begun : std::uint8_t { yes, without_mapping, without_memory };
-    /// `expected_pages`: so many pages of the file, from its first, will surely be used.
-    [[nodiscard]] Begun begin(std::uint32_t expected_pages) noexcept;
+    /// `expected`: a bit for each page of the file that will be used, unless what was planned changed.
+    [[nodiscard]] Begun begin(MeshPages expected) noexcept;
     /// Makes pages of a span, from `from` on, members, if they still have room at page `at` of the file. Requires: with_member().
     bool add(Span* span, std::uint32_t from, std::uint32_t pages, std::uint32_t at) noexcept;
 
 private:
     MeshWindow& window_;
-    bool is_window_open_ = false;
     long file_ = -1;
     char* view_ = nullptr;  // of the file
     MeshGroup* group_ = nullptr;

@@ -52,7 +52,7 @@ public:
 
 private:
     enum class Moved : std::uint8_t { all, busy, refused };
-    static constexpr std::size_t kRoomBytes = 4 * kSliceBytes;
+    static constexpr std::size_t kRoomBytes = 8 * kSliceBytes;
     /// Pages that were taken out, and where they are in the room.
     struct Away {
         char* pages = nullptr;

@@ -26,6 +26,7 @@ bool begin_meshing() noexcept;
 /// some tens of microseconds.
 /// Thread safety: any thread; while one is at it, the others do nothing.
 void mesh_by_clock(std::uint32_t round, std::uint32_t before, std::uint64_t budget_ns) noexcept;
+/// Whether a pass has begun and not ended, or is to begin as soon as the clock has time for it: a hint.
 [[nodiscard]] bool is_mesh_under_way() noexcept;
 
 /// A whole pass over all spans that are put aside. Returns: bytes of memory that they share now.

@@ -55,9 +55,7 @@ bool bring_blocks(Span* span) noexcept {
 }
 
 /// Free blocks that make a full span worth coming back to: one of 64, or four, but no more than one of 16 where it has few.
-std::uint32_t worthwhile_blocks(const Span& span) noexcept {
-    return std::max({span.capacity / 64, std::min(span.capacity / 16, 4U), 1U});
-}
+std::uint32_t worthwhile_blocks(const Span& span) noexcept { return std::max({span.capacity / 64, std::min(span.capacity / 16, 4U), 1U}); }
 
 }  // namespace
 

@@ -1,0 +1,73 @@
+// A pass: what died in groups is counted, candidates are looked at, each under its lock for a moment; then they are put together on
+// paper; then each set is looked at again and made.
+//
+//   snapshot of a span ── whole, in parts, or page by page ──► sets of disjoint pieces ──► a file, mapped over each of them
+#pragma once
+
+#include <atomic>
+#include <cstddef>
+#include <cstdint>
+
+#include <heapwright/alloc/heap/detail/mesh_member.hpp>
+#include <heapwright/alloc/heap/detail/mesh_packing.hpp>
+#include <heapwright/alloc/heap/detail/mesh_window.hpp>
+#include <heapwright/alloc/heap/detail/mesher.hpp>
+#include <heapwright/alloc/heap/detail/span_aside.hpp>
+
+namespace heapwright::heap {
+
+/// A walk over the first region that makes plans, and the plans.
+///
+/// Thread safety: one thread at a time, but for what is said to be a hint or a figure.
+class MeshPass {
+public:
+    constexpr MeshPass() noexcept = default;
+    MeshPass(const MeshPass&) = delete;
+    MeshPass& operator=(const MeshPass&) = delete;
+
+    [[nodiscard]] bool is_under_way() const noexcept { return packing_.has_room(); }
+    /// The same, for everybody: a hint.
+    [[nodiscard]] bool seems_under_way() const noexcept { return is_under_way_.load(std::memory_order_relaxed); }  // as it is said
+    /// Returns false when memory is exhausted.
+    bool begin(const MeshChoice& choice) noexcept;
+    /// Goes on until the moment `end`; afterwards the pass is over, or is not.
+    void go_on(std::uint64_t end, bool is_clock) noexcept;
+    void end() noexcept;
+    /// As the last pass that came to its end found it; figures.
+    [[nodiscard]] MeshUnmet unmet() const noexcept {
+        return {.bytes = told_bytes_.load(std::memory_order_relaxed),           // a figure
+                .map_count = told_map_count_.load(std::memory_order_relaxed)};  // as above
+    }
+
+    MeshWindow window;  // closed but while files are made
+
+private:
+    enum class Step : std::uint8_t { tally, look, pack, make };
+
+    void walk(std::uint64_t end) noexcept;
+    void look_at(std::uint32_t slice) noexcept;
+    MeshMaking::Begun make(std::uint32_t level) noexcept;
+    MeshMaking::Begun make_files(std::uint64_t end) noexcept;
+    void leave_out(const MeshSet* set, std::uint32_t level, MeshMaking::Begun why) noexcept;
+    void make_some(std::uint64_t end) noexcept;
+    void tell_unmet() noexcept;
+
+    Step step_ = Step::tally;
+    std::uint32_t number_ = 0;  // of the pass
+    std::uint32_t slice_ = 0;
+    std::uint32_t slices_ = 0;
+    MeshChoice choice_;
+    std::uint32_t mappings_allowed_ = 0;
+    std::size_t unmet_bytes_ = 0;
+    std::uint32_t unmet_mappings_ = 0;
+    std::uint32_t level_ = 0;
+    bool is_done_ = false;
+    Rest rest_;
+    MeshPacking packing_;
+    std::atomic<bool> is_under_way_{false};
+    std::atomic<std::size_t> told_bytes_{0};
+    std::atomic<std::uint32_t> told_map_count_{0};
+    bool has_told_ = false;  // of what is unmet
+};
+
+}  // namespace heapwright::heap
