@@ -69,42 +69,42 @@ private:
     std::atomic<SpanState> state_;
 };
 
-/// Two cache lines: the owner's, and the one that others write.
+/// Two cache lines: the owner's, and the one that others read, and now and then write.
 ///
 ///   S1  live blocks = countdown + floor; they include those of the free list, which count as handed out
 ///   S2  carved - live blocks are in local_free, or reach into absent units, or have a bit in the span's record (mesh_record.hpp);
 ///       of a mixed span, blocks of any size live, and its record tells of them (mixed_record.hpp)
 ///   S3  carved <= capacity
 struct alignas(2 * kCacheLineBytes) Span {
-    // The owner's line. Others read only `owner` and what never changes while the span exists.
-    std::atomic<std::uintptr_t> owner{owner::kFree};
+    // The owner's line: what malloc and free change. No other thread reads it while it frees a block.
     FreeBlock* free = nullptr;        ///< what malloc takes from; of an active span: blocks of other spans, too (hand.cpp)
     FreeBlock* local_free = nullptr;  ///< what the owner freed since
     std::uint32_t countdown = 0;      ///< frees until something is to be done
     std::uint32_t floor = 0;          ///< live blocks at that moment
     std::uint32_t carved = 0;         ///< blocks made so far, from the start
     std::uint32_t capacity = 0;
+    std::uint32_t stamp = 0;  ///< of each free slice: the clock's turn when it became so; of a span put aside as well, 0: seen since
+    std::uint32_t pages = 0;  ///< OS pages that a large block may use; of a bump chunk, its place; in a span of blocks: absent()
+    Span* next = nullptr;     ///< in a list of its class, of abandoned spans, or of free runs
+    Span* previous = nullptr;
+    Span* cache_previous = nullptr;
+
+    // The line that every thread reads when it frees a block of the span; it changes seldom.
+    alignas(kCacheLineBytes) std::atomic<std::uintptr_t> owner{owner::kFree};
+    std::atomic<ThreadCache*> cache{nullptr};  ///< whose span; nullptr: abandoned, or no blocks
     std::uint32_t block_bytes = 0;
     std::uint32_t slices = 0;  ///< of the span or the free run; at both ends of a free run
     SizeClass size_class = 0;
     SpanStanding state = SpanState::active;
-    bool is_fresh = false;    ///< what is not carved yet reads as zero
-    bool is_private = false;  ///< of a Heap object: other threads' frees must not wait in an outbox
-    std::uint32_t stamp = 0;  ///< of each free slice: the clock's turn when it became so; of a span put aside as well, 0: seen since
-    char* start = nullptr;    ///< the first byte
-
-    // The others' line.
-    alignas(kCacheLineBytes) std::atomic<std::uintptr_t> remote{0};  ///< freed by other threads: a list, and kWantsNotice
-    std::atomic<ThreadCache*> cache{nullptr};                        ///< whose span; nullptr: abandoned, or no blocks
-    Span* next = nullptr;                                            ///< in a list of its class, of abandoned spans, or of free runs
-    Span* previous = nullptr;
-    Span* cache_next = nullptr;  ///< all spans of the cache
-    Span* cache_previous = nullptr;
+    bool is_fresh = false;                  ///< what is not carved yet reads as zero
+    bool is_private = false;                ///< of a Heap object: other threads' frees must not wait in an outbox
+    std::uint16_t head_distance = 0;        ///< of an interior slice: records back to the head
+    bool is_dirty = false;                  ///< of each slice: its memory may be resident while it is free
+    bool is_noticed = false;                ///< in the cache's list of notices; changes under its lock
+    char* start = nullptr;                  ///< the first byte
+    std::atomic<std::uintptr_t> remote{0};  ///< freed by other threads: a list, and kWantsNotice
+    Span* cache_next = nullptr;             ///< all spans of the cache
     Span* notice_next = nullptr;
-    std::uint32_t pages = 0;          ///< OS pages that a large block may use; of a bump chunk, its place; in a span of blocks: absent()
-    std::uint16_t head_distance = 0;  ///< of an interior slice: records back to the head
-    bool is_dirty = false;            ///< of each slice: its memory may be resident while it is free
-    bool is_noticed = false;          ///< in the cache's list of notices; changes under its lock
 
     [[nodiscard]] std::uint32_t live() const noexcept { return countdown + floor; }
     [[nodiscard]] bool is_mixed() const noexcept { return state.is_mixed(); }
