@@ -3,6 +3,7 @@ import gdb
 
 from heapwright_memory import read_word
 
+MOST_OF_SPAN = 8192  # blocks
 MOST_KEPT = 256  # blocks of other spans in the list of a span that malloc takes from: more than there can be
 
 
@@ -26,3 +27,18 @@ def hands_of(cache):
     for index in range(hands.type.strip_typedefs().range()[1] + 1):
         if int(hands[index]["first"]) != 0:
             yield int(hands[index]["first"]), int(hands[index]["count"]["_M_i"])
+        waiting = int(hands[index]["rest"]["_M_b"]["_M_p"])
+        if waiting != 0:
+            yield waiting, length(waiting)
+
+
+def length(block):
+    """The number of blocks in a list of one span's; a damaged list ends."""
+    steps = 0
+    while block != 0 and steps < MOST_OF_SPAN:
+        steps += 1
+        try:
+            block = read_word(block)
+        except gdb.MemoryError:
+            break
+    return steps

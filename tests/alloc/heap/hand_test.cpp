@@ -1,4 +1,5 @@
 // Blocks that a thread keeps at hand when it frees them: whose they may be, how many, and where they go when they are not wanted.
+#include <algorithm>
 #include <cstddef>
 #include <cstring>
 #include <functional>
@@ -176,6 +177,84 @@ TEST_CASE("however many sizes a thread frees, it keeps no more than some hundred
         release_all(of_size);
     }
     static_cast<void>(default_heap::trim());
+    CHECK(is_sound());
+}
+
+TEST_CASE("short blocks of another thread are used again newest first, before the thread's own, however often") {
+    constexpr std::size_t kShort = 96;
+    std::vector<void*> blocks(40);
+    for (void*& block : blocks) {
+        block = filled(kShort);
+    }
+    std::thread([&] {
+        std::vector<void*> own;
+        for (int i = 0; i < 200; ++i) {
+            own.push_back(filled(kShort));  // no other size lends them any more
+        }
+        for (int i = 0; i < 20; ++i) {
+            default_heap::release(own.back());  // so that malloc has blocks of its own to take
+            own.pop_back();
+        }
+        const HeapStatistics before = default_heap::statistics();
+        for (int round = 0; round < 1000; ++round) {  // many more than are ever kept
+            default_heap::release(blocks[7]);
+            default_heap::release(blocks[30]);
+            REQUIRE(filled(kShort) == blocks[30]);
+            REQUIRE(filled(kShort) == blocks[7]);
+        }
+        CHECK(default_heap::statistics().allocated_bytes == before.allocated_bytes);
+        CHECK(is_sound());
+        for (void*& block : blocks) {
+            default_heap::release(block);
+            block = nullptr;
+        }
+        CHECK(default_heap::statistics().small_blocks == before.small_blocks - blocks.size());
+        CHECK(is_sound());
+        // All of them serve this thread, and its own behind them.
+        std::vector<void*> again(blocks.size() + 20);
+        for (void*& block : again) {
+            block = filled(kShort);
+        }
+        CHECK(default_heap::statistics().small_blocks == before.small_blocks + 20);
+        std::sort(again.begin(), again.end());
+        CHECK(std::adjacent_find(again.begin(), again.end()) == again.end());
+        CHECK(is_sound());
+        release_all(again);
+        release_all(own);
+    }).join();
+    CHECK(is_sound());
+}
+
+TEST_CASE("what is kept before a thread's own blocks goes home, and its own become free, when it trims") {
+    constexpr std::size_t kShort = 112;
+    std::vector<void*> blocks(60);
+    for (void*& block : blocks) {
+        block = filled(kShort);
+    }
+    std::thread([&] {
+        std::vector<void*> own;
+        for (int i = 0; i < 200; ++i) {
+            own.push_back(filled(kShort));
+        }
+        const HeapStatistics full = default_heap::statistics();
+        for (int i = 0; i < 30; ++i) {
+            default_heap::release(own.back());
+            own.pop_back();
+        }
+        for (int i = 0; i < 30; ++i) {
+            default_heap::release(blocks.back());  // of another thread and of this one in turns
+            blocks.pop_back();
+            default_heap::release(own.back());
+            own.pop_back();
+        }
+        CHECK(default_heap::statistics().small_blocks == full.small_blocks - 90);
+        CHECK(is_sound());
+        CHECK(default_heap::trim() + 1 != 0);
+        CHECK(default_heap::statistics().small_blocks <= full.small_blocks - 60);  // the others are on their way
+        CHECK(is_sound());
+        release_all(own);
+    }).join();
+    release_all(blocks);
     CHECK(is_sound());
 }
 

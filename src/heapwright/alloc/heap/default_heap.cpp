@@ -113,6 +113,11 @@ void release_small(Span* span, FreeBlock* block) noexcept {
     }
 }
 
+/// The same, apart: other blocks that are freed need fewer registers.
+HEAPWRIGHT_NOINLINE void release_of_other_slow(ThreadCache& cache, Span* span, FreeBlock* block) noexcept {
+    release_of_other(cache, span, block);
+}
+
 HEAPWRIGHT_NOINLINE void* allocate_large_slow(std::size_t bytes) noexcept {
     bool is_zero = false;
     return heap::allocate_large(heap::g_default_core, bytes, 1, is_zero);
@@ -273,7 +278,7 @@ HEAPWRIGHT_NOINLINE void release_slow(void* block) noexcept {
         ThreadCache* const cache = heap::t_state.cache;
         const bool is_of_other = heap::owner::is_thread(owner) && (owner ^ heap::thread_pointer()) > heap::owner::kFullBit;
         if (HEAPWRIGHT_LIKELY(is_of_other && span->slices == 1 && cache != nullptr && !span->is_private)) {
-            release_of_other(*cache, span, static_cast<FreeBlock*>(block));
+            release_of_other_slow(*cache, span, static_cast<FreeBlock*>(block));
             return;
         }
         if (HEAPWRIGHT_LIKELY(owner != heap::owner::kInterior)) {

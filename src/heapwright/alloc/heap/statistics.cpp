@@ -16,22 +16,22 @@ namespace heapwright::heap {
 
 namespace {
 
-/// The blocks that malloc can still take, also those of other spans. Their thread may take and write to them meanwhile, so each step is
+/// The blocks of a list that malloc takes from, also those of other spans. Their thread may take and write to them meanwhile, so each step is
 /// checked; what is read is mapped in any case.
 #if HEAPWRIGHT_UNDER_TSAN
 __attribute__((no_sanitize("thread")))
 #endif
 std::uint64_t
-unused_blocks(const Span& active) noexcept {
+unused_blocks(const FreeBlock* first, SizeClass size_class) noexcept {
     constexpr std::uint64_t kMoreThanAreKept = 256;
     std::uint64_t count = 0;
-    for (const FreeBlock* block = active.free; block != nullptr && count < active.capacity + kMoreThanAreKept; block = block->next) {
+    for (const FreeBlock* block = first; block != nullptr && count < capacity_of(size_class) + kMoreThanAreKept; block = block->next) {
         const Span* span = find_span(block);
         if (span != nullptr && span->owner.load(std::memory_order_relaxed) == owner::kInterior) {  // a hint, as all here
             span -= span->head_distance;
         }
         const bool is_mixed = span != nullptr && span->is_mixed();  // so blocks of the class may lie in it
-        if (span == nullptr || (!is_mixed && span->size_class != active.size_class)) {
+        if (span == nullptr || (!is_mixed && span->size_class != size_class)) {
             break;
         }
         if (!is_mixed &&
@@ -64,7 +64,7 @@ void add_span(HeapStatistics& sum, HeapStatistics& kept, const Span& span) noexc
     const std::uint64_t live = std::min(span.live(), span.capacity);
     sum.small_blocks += live;
     sum.allocated_bytes += live * span.block_bytes;
-    const std::uint64_t unused = unused_blocks(span);
+    const std::uint64_t unused = unused_blocks(span.free, span.size_class);
     kept.small_blocks += unused;
     kept.allocated_bytes += unused * span.block_bytes;
 }
@@ -80,8 +80,9 @@ void add_heap(HeapStatistics& sum, HeapCore& core) noexcept {
         cache.for_each_span([&](const Span& span) { add_span(sum, kept, span); });
         for (unsigned number = 0; number < kClassCount; ++number) {
             const auto size_class = static_cast<SizeClass>(number);
-            kept.small_blocks += cache.kept_blocks(size_class);
-            kept.allocated_bytes += cache.kept_blocks(size_class) * bytes_of(size_class);
+            const std::uint64_t blocks = cache.kept_blocks(size_class) + unused_blocks(cache.waiting_blocks(size_class), size_class);
+            kept.small_blocks += blocks;
+            kept.allocated_bytes += blocks * bytes_of(size_class);
         }
     });
     core.for_each_abandoned([&](const Span& span) { add_span(sum, kept, span); });

@@ -28,7 +28,8 @@ void ThreadCache::forget() noexcept {
     borrowed_.fill(0);
     for (Hand& hand : hands_) {
         hand.first = nullptr;
-        hand.count.store(0, std::memory_order_relaxed);  // nobody's now
+        hand.rest.store(nullptr, std::memory_order_relaxed);  // nobody's now
+        hand.count.store(0, std::memory_order_relaxed);       // as above
         hand.most = 0;
         hand.handed_out = 0;
     }
@@ -156,20 +157,26 @@ const char* ThreadCache::broken_invariant() const noexcept {
     std::uint32_t kept = 0;
     for (unsigned number = 0; number < kClassCount; ++number) {
         kept += hands_[number].handed_out + kept_blocks(static_cast<SizeClass>(number));
-        const auto of_class = [number](const FreeBlock* first) {
+        std::uint32_t of_others = 0;  // in the list that was looked at last
+        const auto of_class = [&](const FreeBlock* first) {
             std::uint32_t count = 0;
+            of_others = 0;
             for (const FreeBlock* block = first; block != nullptr; block = block->next, ++count) {
                 const Span* const span = record_of_first(find_span(block));
                 const std::size_t bytes = (bytes_of(static_cast<SizeClass>(number)) + kGranuleBytes - 1) / kGranuleBytes * kGranuleBytes;
                 if (span->is_mixed() ? bytes_of_block(span, block, "look at") != bytes : span->size_class != number) {
                     return ~std::uint32_t{0};
                 }
+                of_others += span != active_[number] ? 1U : 0U;
             }
             return count;
         };
         if (of_class(hands_[number].first) != kept_blocks(static_cast<SizeClass>(number)) ||
-            of_class(active_[number]->free) == ~std::uint32_t{0}) {
+            of_class(active_[number]->free) == ~std::uint32_t{0} || of_others > hands_[number].handed_out) {
             return "TC3: a block at hand is of another class, or not counted";
+        }
+        if (of_class(waiting_blocks(static_cast<SizeClass>(number))) == ~std::uint32_t{0} || of_others != 0) {
+            return "TC3: what waits behind kept blocks is of another span than malloc takes from";
         }
     }
     if (kept != kept_ || kept > kKeptMost) {

@@ -20,6 +20,9 @@ constexpr std::size_t kMostLong = 8;
 constexpr std::size_t kMostLongBytes = std::size_t{64} << 10;
 /// What is done once for the first free into a full span serves the others, too, if it has many blocks: those are not kept.
 constexpr std::uint32_t kLeastKeptBytes = 2048;
+/// So often none is kept where malloc's list was found full of them.
+constexpr std::uint8_t kRefusals = 64;
+constexpr std::uint8_t kLeastToSort = 16;
 
 constexpr std::uint8_t most_of(SizeClass size_class) noexcept {
     const std::size_t bytes = bytes_of(size_class);
@@ -57,6 +60,46 @@ FreeBlock* ThreadCache::hand_out_kept(SizeClass size_class) noexcept {
     std::atomic_signal_fence(std::memory_order_acq_rel);
     active->free = block->next;
     return block;
+}
+
+/// Malloc's list holds as many kept blocks as may be, as far as is known: what malloc takes is not counted. Counts them, and puts the
+/// active span's own aside, so that no block is looked at again that was not freed since. Returns whether another may be kept; if not,
+/// then not for a while, because this thread frees more than it needs.
+HEAPWRIGHT_NOINLINE bool ThreadCache::sort_out(SizeClass size_class) noexcept {
+    Hand& hand = hands_[size_class];
+    Span* const active = active_[size_class];
+    if (hand.refusals != 0 || hand.handed_out < kLeastToSort) {
+        hand.refusals = static_cast<std::uint8_t>(std::max<int>(hand.refusals, 1) - 1);
+        return false;
+    }
+    FreeBlock* block = active->free;
+    active->free = nullptr;
+    std::atomic_signal_fence(std::memory_order_acq_rel);  // a child of fork loses the blocks rather than have them twice
+    std::uint8_t kept = 0;
+    FreeBlock* first = nullptr;
+    FreeBlock** last = &first;
+    FreeBlock* rest = hand.rest.load(std::memory_order_relaxed);  // only this thread writes it
+    while (block != nullptr) {
+        FreeBlock* const following = block->next;
+        if (record_of_first(find_span(block)) == active) {
+            block->next = rest;
+            rest = block;
+        } else {
+            *last = block;
+            last = &block->next;
+            ++kept;
+        }
+        block = following;
+    }
+    *last = nullptr;
+    hand.rest.store(rest, std::memory_order_relaxed);  // as above
+    kept_ -= hand.handed_out - kept;
+    hand.handed_out = kept;
+    std::atomic_signal_fence(std::memory_order_acq_rel);  // as above
+    active->free = first;
+    const bool may_keep = kept <= hand.most - hand.most / 4 && kept_ < kKeptMost;
+    hand.refusals = may_keep ? 0 : kRefusals;
+    return may_keep;
 }
 
 /// Malloc found nothing at all: from now on blocks of the class are kept.
@@ -101,7 +144,9 @@ void ThreadCache::empty_hands() noexcept {
         }
         hand.count.store(0, std::memory_order_relaxed);  // this thread's own, or nobody's
         Span* const active = active_[number];
-        if (hand.handed_out != 0 && active != &g_no_blocks) {
+        FreeBlock* const rest = hand.rest.load(std::memory_order_relaxed);  // as above
+        hand.rest.store(nullptr, std::memory_order_relaxed);                // as above
+        if ((hand.handed_out != 0 || rest != nullptr) && active != &g_no_blocks) {
             FreeBlock** link = &active->free;
             while (FreeBlock* const block = *link) {
                 if (record_of_first(find_span(block)) == active) {
@@ -112,6 +157,7 @@ void ThreadCache::empty_hands() noexcept {
                     send_home(block);
                 }
             }
+            *link = rest;
         }
         hand.handed_out = 0;
     }

@@ -72,8 +72,9 @@ void ThreadCache::set_active(SizeClass size_class, Span* span) noexcept {
 FreeBlock* ThreadCache::refill(SizeClass size_class, bool may_borrow, bool& is_zero) noexcept {
     is_zero = false;
     Hand& hand = hands_[size_class];
-    kept_ -= hand.handed_out;  // malloc's list is empty
-    hand.handed_out = 0;
+    if (FreeBlock* const waiting = take_waiting(size_class); waiting != nullptr) {
+        return waiting;
+    }
     if (hand.first != nullptr) {
         return hand_out_kept(size_class);
     }

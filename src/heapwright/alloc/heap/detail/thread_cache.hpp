@@ -29,7 +29,7 @@ extern constinit std::array<bool, kDirectSteps> g_planned_steps;
 ///   TC2  spans in state dense or airy are in the list of their class and state, mixed ones in that of their longest gap; no others are
 ///        in one
 ///   TC3  blocks that are kept at hand are of their class, or as long and in a mixed span, and as many as counted; so are all that
-///        malloc takes from
+///        malloc takes from; of other spans those are no more than counted, and what waits behind them is of the active span
 ///
 /// Thread safety: the owning thread, except where a member says otherwise.
 class ThreadCache {
@@ -84,9 +84,36 @@ public:
         hand.count.store(static_cast<std::uint8_t>(count + 1), std::memory_order_relaxed);  // as above
         return true;
     }
+    /// The same of a short block, where the next malloc finds it first. Requires: the class is direct.
+    [[nodiscard]] HEAPWRIGHT_ALWAYS_INLINE bool keep_first(SizeClass size_class, FreeBlock* block) noexcept {
+        Hand& hand = hands_[size_class];
+        Span* const active = active_[size_class];
+        if (HEAPWRIGHT_UNLIKELY(active == &g_no_blocks)) {
+            return keep(size_class, block);
+        }
+        if (HEAPWRIGHT_UNLIKELY(hand.handed_out >= hand.most || kept_ >= kKeptMost) && !sort_out(size_class)) {
+            return false;
+        }
+        if (hand.handed_out == 0 && hand.rest.load(std::memory_order_relaxed) == nullptr) {  // only this thread writes it
+            FreeBlock* const own = active->free;
+            active->free = nullptr;
+            std::atomic_signal_fence(std::memory_order_acq_rel);  // a child of fork loses the blocks rather than have them twice
+            hand.rest.store(own, std::memory_order_relaxed);      // as above
+        }
+        ++hand.handed_out;
+        ++kept_;
+        block->next = active->free;
+        std::atomic_signal_fence(std::memory_order_acq_rel);  // a child of fork knows that the list may hold some
+        active->free = block;
+        return true;
+    }
     /// keep() of a block of another thread's span. Requires: the span is not private.
     [[nodiscard]] HEAPWRIGHT_ALWAYS_INLINE bool keep_of_other(Span* span, FreeBlock* block) noexcept {
-        return span->state < SpanState::leaving && keep(span->size_class, block);  // those had better not live again; mixed: of any size
+        if (span->state >= SpanState::leaving) {
+            return false;  // those had better not live again; mixed: of any size
+        }
+        const SizeClass size_class = span->size_class;
+        return size_class < kDirectClasses ? keep_first(size_class, block) : keep(size_class, block);
     }
     /// Whether keep() would keep a block.
     [[nodiscard]] HEAPWRIGHT_ALWAYS_INLINE bool may_keep(SizeClass size_class) const noexcept {
@@ -96,6 +123,11 @@ public:
     /// Blocks of the class in its hand. Any thread.
     [[nodiscard]] std::uint32_t kept_blocks(SizeClass size_class) const noexcept {
         return hands_[size_class].count.load(std::memory_order_relaxed);  // a figure
+    }
+
+    /// What malloc takes from in this class when its list is empty. Any thread.
+    [[nodiscard]] const FreeBlock* waiting_blocks(SizeClass size_class) const noexcept {
+        return hands_[size_class].rest.load(std::memory_order_relaxed);  // who walks the list checks each step
     }
 
     /// The owner frees a list of blocks, also into a span that was full. Requires: this cache's span.
@@ -181,9 +213,13 @@ private:
     /// Blocks that are kept at hand, whosever they are.
     struct Hand {
         FreeBlock* first = nullptr;
+        // Of the active span: what malloc took from before short blocks were kept, and takes from after them. Changed and looked at as
+        // the count.
+        std::atomic<FreeBlock*> rest{nullptr};
         std::atomic<std::uint8_t> count{0};  // changed by the thread alone, and looked at by statistics: no order is needed
         std::uint8_t most = 0;               // 0 until malloc finds nothing
         std::uint8_t handed_out = 0;         // so many may still be in the list that malloc takes from
+        std::uint8_t refusals = 0;           // so often none is kept before that list is looked at again
         std::uint32_t turn = 0;              // how often all that was kept went away: of a mark on blocks (cache_mixed.cpp)
     };
     /// Of all classes, in hands and in lists: each may keep a page, and a thread that sleeps keeps them.
@@ -199,7 +235,22 @@ private:
         }
         return block;
     }
+    /// Malloc's list is empty: what waits behind it becomes that list, and its first block is taken.
+    [[nodiscard]] HEAPWRIGHT_ALWAYS_INLINE FreeBlock* take_waiting(SizeClass size_class) noexcept {
+        Hand& hand = hands_[size_class];
+        kept_ -= hand.handed_out;
+        hand.handed_out = 0;
+        hand.refusals = 0;
+        FreeBlock* const block = hand.rest.load(std::memory_order_relaxed);  // only this thread writes it
+        if (block != nullptr) {
+            hand.rest.store(nullptr, std::memory_order_relaxed);  // as above
+            std::atomic_signal_fence(std::memory_order_acq_rel);  // a child of fork loses the blocks rather than have them twice
+            active_[size_class]->free = block->next;
+        }
+        return block;
+    }
     [[nodiscard]] FreeBlock* hand_out_kept(SizeClass size_class) noexcept;
+    [[nodiscard]] bool sort_out(SizeClass size_class) noexcept;
     void open_hand(SizeClass size_class) noexcept;
     void send_home(FreeBlock* block) noexcept;
     void empty_hands() noexcept;
