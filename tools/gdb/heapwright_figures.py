@@ -4,7 +4,7 @@ import gdb
 from heapwright_hands import at_hand, hands_of
 from heapwright_memory import FREE, LARGE, METADATA, NOBODY, PAGE_BYTES, SLICE_BYTES, STATES, read_word
 from heapwright_mesh import Meshed
-from heapwright_mixed import mixed_bytes
+from heapwright_mixed import mixed_bytes, mixed_live
 from heapwright_places import cores, is_of_place, weight
 
 
@@ -39,7 +39,7 @@ def statistics(heap):
             sums["small_blocks"] += blocks
             sums["allocated_bytes"] += bytes_in_them
         elif span.is_of_blocks and (not span.is_private or is_of_place(heap, span, places)):
-            held = span.live - sum(1 for _ in at_hand(heap, span))
+            held = (mixed_live(heap, span) if span.is_mixed else span.live) - sum(1 for _ in at_hand(heap, span))
             sums["small_blocks"] += held
             sums["allocated_bytes"] += (mixed_bytes(heap, span) if span.is_mixed else held * span.block_bytes)
             sums["absent_bytes"] += absent_units(span) * unit_bytes(span)
@@ -90,7 +90,7 @@ def by_class(heap):
     classes, mixed, slices, runs = {}, [0, 0, 0], dict.fromkeys((FREE, LARGE, METADATA), 0), dict.fromkeys((FREE, LARGE, METADATA), 0)
     for span in heap.spans():
         if span.is_mixed:
-            mixed = [mixed[0] + 1, mixed[1] + span.live, mixed[2] + mixed_bytes(heap, span)]
+            mixed = [mixed[0] + 1, mixed[1] + mixed_live(heap, span), mixed[2] + mixed_bytes(heap, span)]
         elif span.is_of_blocks:
             sums = classes.setdefault(span.block_bytes, [0, 0, 0])
             for index, figure in enumerate((1, span.live - sum(1 for _ in at_hand(heap, span)), span.capacity)):

@@ -1,4 +1,5 @@
 // Mixed spans among threads: who frees into them, who inherits them, and what a child of fork finds.
+#include <algorithm>
 #include <atomic>
 #include <cstdint>
 #include <thread>
@@ -31,6 +32,113 @@ TEST_CASE("other threads free into mixed spans, and what a thread leaves behind 
     release_all(left);
     CHECK(are_intact(larger));
     release_all(larger);
+    static_cast<void>(default_heap::trim());
+    check_heap();
+}
+
+TEST_CASE("what others free into mixed spans of a thread that sleeps goes back in pages, and is room when it wakes") {
+    Mix mix;
+    std::vector<Held> more;
+    std::atomic<int> step{0};
+    std::thread owner([&] {
+        mix = Mix(60'000, 20'000);
+        step = 1;
+        step.notify_one();
+        step.wait(1);
+        more = make_many(10'000, 512);
+        release_all(more);
+        release_all(mix.larger);
+        release_all(mix.left);
+        check_heap();
+    });
+    step.wait(0);
+    REQUIRE(count_mixed(mix.larger) > 15'000);
+    static_cast<void>(default_heap::trim());
+    const HeapStatistics before = default_heap::statistics();
+    const std::size_t many = mix.larger.size();
+    std::vector<Held> kept;
+    for (std::size_t i = 0; i < many; ++i) {
+        if (i / 64 % 8 == 0) {
+            kept.push_back(mix.larger[i]);
+        } else {
+            release(mix.larger[i]);
+        }
+    }
+    const std::size_t freed = many - kept.size();
+    mix.larger = std::move(kept);
+    for (std::size_t i = 0; i < mix.left.size(); i += 4) {  // and one of the first size is left of four
+        std::for_each(mix.left.begin() + static_cast<std::ptrdiff_t>(i) + 1,
+                      mix.left.begin() + static_cast<std::ptrdiff_t>(std::min(i + 4, mix.left.size())), [](Held& one) {
+                          release(one);
+                          one.block = nullptr;
+                      });
+    }
+    std::erase_if(mix.left, [](const Held& one) { return one.block == nullptr; });
+    static_cast<void>(default_heap::trim());
+    const HeapStatistics after = default_heap::statistics();
+    CHECK(after.absent_bytes + (before.active_bytes - after.active_bytes) > before.absent_bytes + 2 * kMiB);
+    CHECK(after.small_blocks <= before.small_blocks - freed);
+    check_heap();
+    CHECK((are_intact(mix.left) && are_intact(mix.larger)));
+    step = 2;
+    step.notify_one();
+    owner.join();
+    static_cast<void>(default_heap::trim());
+    check_heap();
+}
+
+TEST_CASE("a mixed span whose blocks its thread frees in part, and others the rest, goes back while the thread sleeps") {
+    Mix mix;
+    std::atomic<int> step{0};
+    std::vector<Held> of_span;
+    std::thread owner([&] {
+        mix = Mix(60'000, 20'000);
+        const auto found = std::find_if(mix.larger.begin(), mix.larger.end(), [](const Held& one) { return is_in_mixed(one.block); });
+        heap::Span* const span = heap::find_span(found->block);
+        span->cache.load()->on_countdown(span);
+        for (std::vector<Held>* const held : {&mix.left, &mix.larger}) {
+            std::erase_if(*held, [&](const Held& one) {
+                const bool is_here = heap::find_span(one.block) == span;
+                if (is_here) {
+                    of_span.push_back(one);
+                }
+                return is_here;
+            });
+        }
+        step = 1;
+        step.notify_one();
+        step.wait(1);
+        for (unsigned i = 0; i < 3; ++i) {
+            release(of_span[i]);
+        }
+        step = 3;
+        step.notify_one();
+        step.wait(3);
+        release_all(mix.left);
+        release_all(mix.larger);
+        check_heap();
+    });
+    step.wait(0);
+    REQUIRE(of_span.size() > 8);
+    for (std::size_t i = of_span.size() / 2; i < of_span.size(); ++i) {
+        release(of_span[i]);
+    }
+    static_cast<void>(default_heap::trim());  // half of it is room now, which its count does not know
+    check_heap();
+    step = 2;
+    step.notify_one();
+    step.wait(2);
+    const heap::Span* const span = heap::find_span(of_span.front().block);
+    CHECK(span->is_mixed());
+    for (std::size_t i = 3; i < of_span.size() / 2; ++i) {
+        CHECK(is_intact(of_span[i]));
+        release(of_span[i]);
+    }
+    static_cast<void>(default_heap::trim());
+    CHECK((span->owner.load() == heap::owner::kFree || !span->is_mixed()));
+    step = 4;
+    step.notify_one();
+    owner.join();
     static_cast<void>(default_heap::trim());
     check_heap();
 }

@@ -57,7 +57,9 @@ void add_span(HeapStatistics& sum, HeapStatistics& kept, const Span& span) noexc
     }
     sum.absent_bytes += absent_bytes(span.pages, span.slices);
     if (span.is_mixed()) {
-        sum.small_blocks += span.live();
+        const std::uint32_t counted = span.live();
+        const std::uint32_t owed = mixed_record_of(&span)->owed;
+        sum.small_blocks += counted < owed ? 0 : counted - owed;
         sum.allocated_bytes += std::uint64_t{mixed_record_of(&span)->used_granules()} * kGranuleBytes;
         return;
     }

@@ -47,6 +47,7 @@ void HeapCore::link(Span* span) noexcept {
     span->next = nullptr;
     span->previous = nullptr;
     if (span->is_mixed()) {
+        pay_owed(span);
         settle_freed(span);
     } else {
         // One with nothing to hand out waits until somebody frees into it.

@@ -131,6 +131,7 @@ bool ThreadCache::place_mixed(Span* span) noexcept {
     while (!ask_for_notice(span)) {
         take_remote(span);
     }
+    pay_owed(span);
     settle_mixed(span);
     if (is_empty_mixed(span)) {
         release(span);
@@ -148,12 +149,23 @@ std::size_t ThreadCache::visit_mixed(Span* span, bool is_alone) noexcept {
         if (!place_mixed(span)) {
             return 0;
         }
-    } else if (is_dead_mixed(span)) {
+        span->stamp = 0;
+        return return_mixed_pages(span);
+    }
+    if (settle_remote(span)) {
+        unlist(span);
+        enlist_mixed(span);  // its longest gap may be longer
+    }
+    if (is_dead_mixed(span)) {
         unlist(span);
         release(span);
         return 0;
     }
-    span->stamp = 0;
+    if (mixed_record_of(span)->owed == 0) {
+        span->stamp = 0;
+    } else {
+        note_put_aside(span);  // its owner's frees of the rest may tell nobody: it is looked at in each round
+    }
     return return_mixed_pages(span);
 }
 

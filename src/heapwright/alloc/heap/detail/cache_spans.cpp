@@ -138,8 +138,8 @@ void ThreadCache::notify(Span* span) noexcept {
             span->notice_next = cache->noticed_;
             cache->noticed_ = span;
             cache->has_notices_.store(true, std::memory_order_relaxed);  // a hint; the lock orders
-            note_stirred();
         }
+        note_stirred();  // also where a visitor took what came before, and its thread sleeps
         return;
     }
 }

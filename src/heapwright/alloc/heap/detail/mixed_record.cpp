@@ -270,7 +270,35 @@ void settle_freed(Span* span) noexcept {
     tell_freed_mixed(span, record);
 }
 
+bool settle_remote(Span* span) noexcept {
+    if (span->remote.load(std::memory_order_relaxed) <= kWantsNotice) {  // a hint; the exchange acquires
+        return false;
+    }
+    // Pairs with push_remote()'s release. Who frees next tells again.
+    const std::uintptr_t word = span->remote.exchange(kWantsNotice, std::memory_order_acquire);
+    MixedRecord* const record = mixed_record_of(span);
+    for (const auto* block = reinterpret_cast<const FreeBlock*>(word & ~kWantsNotice); block != nullptr;) {
+        const FreeBlock* const following = block->next;
+        ++record->owed;
+        in_this_order();
+        give_freed(span, record, block, granules_of_freed(span, record, block));
+        block = following;
+    }
+    record->freed = 0;  // whoever calls this gives the pages back
+    return true;
+}
+
+void pay_owed(Span* span) noexcept {
+    MixedRecord* const record = mixed_record_of(span);
+    if (const std::uint32_t owed = record->owed; owed != 0) {
+        record->owed = 0;
+        in_this_order();
+        span->set_live(span->live() - owed, 0);
+    }
+}
+
 bool is_empty_mixed(Span* span) noexcept {
+    pay_owed(span);
     if (span->live() != 0) {
         return false;
     }
@@ -297,9 +325,10 @@ bool is_dead_mixed(const Span* span) noexcept {
         return count;
     };
     // As is_dead() in page_return.cpp. Both pair with the releases of who puts blocks there.
+    const MixedRecord* const record = mixed_record_of(span);
     const std::uint32_t remote = length(reinterpret_cast<const FreeBlock*>(span->remote.load(std::memory_order_acquire) & ~kWantsNotice));
     const FreeBlock* const own = std::atomic_ref(const_cast<FreeBlock*&>(span->local_free)).load(std::memory_order_acquire);
-    return remote > span->floor && remote + length(own) == mixed_record_of(span)->blocks();
+    return remote + record->owed > span->floor && remote + length(own) == record->blocks();
 }
 
 FreeBlock* take_of_mixed(Span* span, std::uint32_t granules) noexcept {

@@ -70,6 +70,7 @@ public:
 
     MixedRecord* next = nullptr;  ///< of those that no span has
     std::uint32_t freed = 0;      ///< granules, since the clock was told
+    std::uint32_t owed = 0;       ///< blocks that are room already, and that the span's count still has: settle_remote()
     SizeClass bin = 0;            ///< in which list its span is: cache_mixed.cpp
 
 private:
@@ -117,6 +118,11 @@ void settle_freed(Span* span) noexcept;
 void give_freed(const Span* span, MixedRecord* record, const FreeBlock* block, std::uint32_t granules) noexcept;
 /// Tells the clock of what was freed, where it is worth it.
 void tell_freed_mixed(Span* span, MixedRecord* record) noexcept;
+/// What other threads freed is room from now on, while the span's owner may free into it: so the count of live blocks, which the owner
+/// changes, has them on until pay_owed(). Requires: the span's visit lock.  Returns: whether there was any.
+bool settle_remote(Span* span) noexcept;
+/// The count of live blocks is what it should be; the span is to be armed after it.
+void pay_owed(Span* span) noexcept;
 /// Whether no block lives in it. Where the count says so and the bits do not, as in a child of fork, the count is what they say from
 /// now on.
 [[nodiscard]] bool is_empty_mixed(Span* span) noexcept;
@@ -124,7 +130,8 @@ void tell_freed_mixed(Span* span, MixedRecord* record) noexcept;
 void arm_mixed(Span* span) noexcept;
 /// A block of so many granules, or nullptr.
 [[nodiscard]] FreeBlock* take_of_mixed(Span* span, std::uint32_t granules) noexcept;
-/// Whether all blocks were freed, by its owner or by others, and its owner is not about to notice. Its owner may free meanwhile.
+/// Whether all blocks were freed, by its owner or by others, and its owner is not about to notice. Its owner may free meanwhile. After
+/// settle_remote().
 [[nodiscard]] bool is_dead_mixed(const Span* span) noexcept;
 /// Gives pages back in which nothing lives, also while its owner frees into it. Returns: bytes given back.
 std::size_t return_mixed_pages(Span* span) noexcept;
