@@ -34,9 +34,9 @@ constexpr std::uint32_t kKeptBytes = 16384;
 constexpr std::uint8_t kBorrowedMost = 128;
 constexpr std::uint8_t kBorrowedNew = 16;
 constexpr std::size_t kBorrowedBytes = 1024;
-/// A thread has shrunk when a sixth of its spans is gone, of so many at least.
+/// A thread has shrunk when a ninth of its spans is gone, of so many at least.
 constexpr std::uint32_t kLeastToShrink = 16;
-constexpr std::uint32_t kShrunkShare = 6;
+constexpr std::uint32_t kShrunkShare = 9;
 /// So many spans of a list are compared before one is taken.
 constexpr unsigned kLookedAt = 3;
 /// So many meshed spans leave a list in one malloc, because what is free of them rests.
