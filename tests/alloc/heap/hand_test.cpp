@@ -4,6 +4,7 @@
 #include <cstring>
 #include <functional>
 #include <thread>
+#include <utility>
 #include <vector>
 
 #include <doctest/doctest.h>
@@ -84,8 +85,59 @@ TEST_CASE("long blocks freed into full spans are used again first, and few are k
         heap.release(blocks[index]);
     }
     CHECK(heap.statistics().small_blocks == full.small_blocks - 160);
-    CHECK(heap.statistics().spans <= 3);
+    CHECK(heap.statistics().spans <= 6);  // 32 blocks of each second place are kept, in four spans
     CHECK(heap.broken_invariant() == nullptr);
+}
+
+TEST_CASE("long blocks that a thread frees are used again first, of whichever of its spans, and 512 pages are kept at most") {
+    std::thread([] {
+        std::vector<std::vector<void*>> blocks(heap::kClassCount);
+        for (unsigned number = heap::kFirstLongClass; number < heap::kClassCount; ++number) {
+            const std::size_t bytes = heap::bytes_of(static_cast<heap::SizeClass>(number));
+            while (blocks[number].size() * bytes < (std::size_t{1} << 20)) {
+                blocks[number].push_back(filled(bytes));
+            }
+        }
+        // The first third of the spans becomes sparse, the next dense, and the last stays full.
+        for (std::vector<void*>& of_class : blocks) {
+            for (std::size_t index = 0; index * 3 < of_class.size() * 2; ++index) {
+                if (index * 3 < of_class.size() ? index % 4 != 0 : index % 8 == 0) {
+                    default_heap::release(std::exchange(of_class[index], nullptr));
+                }
+            }
+            std::erase(of_class, nullptr);
+        }
+        const heap::ThreadCache& cache = *heap::cache_of_thread();
+        std::size_t pages = 0;
+        for (unsigned number = heap::kFirstLongClass; number < heap::kClassCount; ++number) {
+            const auto size_class = static_cast<heap::SizeClass>(number);
+            pages += cache.kept_blocks(size_class) * ((heap::bytes_of(size_class) + 4095) / 4096);
+        }
+        CHECK(pages > 256);
+        CHECK(pages <= 512);
+        CHECK(is_sound());
+        for (unsigned number = heap::kFirstLongClass; number < heap::kClassCount; ++number) {
+            const auto size_class = static_cast<heap::SizeClass>(number);
+            const std::size_t bytes = heap::bytes_of(size_class);
+            CAPTURE(bytes);
+            std::vector<void*>& of_class = blocks[number];
+            const std::size_t count = of_class.size();
+            while (cache.kept_blocks(size_class) != 0) {
+                of_class.push_back(filled(bytes));
+            }
+            for (const std::size_t place : {count / 10, count / 2, count - 1, count / 10}) {
+                void* const freed = of_class[place];
+                default_heap::release(freed);
+                CHECK(filled(bytes) == freed);
+            }
+        }
+        for (const std::vector<void*>& of_class : blocks) {
+            release_all(of_class);
+        }
+        CHECK(is_sound());
+    }).join();
+    static_cast<void>(default_heap::trim());
+    CHECK(is_sound());
 }
 
 TEST_CASE("blocks kept by a thread that ends are free again") {

@@ -67,10 +67,11 @@ void open_mail(ThreadCache& cache) noexcept {
     }
 }
 
-/// Of a full span of this thread.
-HEAPWRIGHT_ALWAYS_INLINE void release_full(Span* span, FreeBlock* block) noexcept {
-    if (span->cache.load(std::memory_order_relaxed)->take_home_full(span, block)) {  // this thread's own
+/// Of a span of this thread that asks.
+HEAPWRIGHT_ALWAYS_INLINE void release_asking(ThreadCache& cache, Span* span, FreeBlock* block, std::uintptr_t strangeness) noexcept {
+    if (HEAPWRIGHT_UNLIKELY(cache.take_home_asking(span, block, strangeness))) {
         heap::note_freed_in_spans();
+        open_mail(cache);
     }
 }
 
@@ -91,8 +92,8 @@ void release_small(Span* span, FreeBlock* block) noexcept {
             }
             return;
         }
-        if (owner == (self | heap::owner::kFullBit)) {
-            release_full(span, block);
+        if (heap::is_asking(owner ^ self)) {
+            release_asking(*span->cache.load(std::memory_order_relaxed), span, block, owner ^ self);  // this thread's own
             return;
         }
         ThreadCache* const cache = heap::cache_of_thread();
@@ -276,8 +277,14 @@ HEAPWRIGHT_NOINLINE void release_slow(void* block) noexcept {
         // Does not become another kind of span while the block lives.
         const std::uintptr_t owner = span->owner.load(std::memory_order_relaxed);
         ThreadCache* const cache = heap::t_state.cache;
-        const bool is_of_other = heap::owner::is_thread(owner) && (owner ^ heap::thread_pointer()) > heap::owner::kFullBit;
-        if (HEAPWRIGHT_LIKELY(is_of_other && span->slices == 1 && cache != nullptr && !span->is_private)) {
+        const std::uintptr_t strangeness = owner ^ heap::thread_pointer();
+        const bool is_usual = span->slices == 1 && cache != nullptr && !span->is_private;
+        if (heap::is_asking(strangeness) && is_usual) {
+            release_asking(*cache, span, static_cast<FreeBlock*>(block), strangeness);
+            return;
+        }
+        const bool is_of_other = heap::owner::is_thread(owner) && strangeness > heap::owner::kHandBits;
+        if (HEAPWRIGHT_LIKELY(is_of_other && is_usual)) {
             release_of_other_slow(*cache, span, static_cast<FreeBlock*>(block));
             return;
         }

@@ -135,6 +135,7 @@ void ThreadCache::begin_census() noexcept {
         }
         census_counts_ = static_cast<CensusCounts*>(room);
     }
+    send_kept_home();  // as it grows, the thread needs other sizes than it keeps
     new (census_counts_) CensusCounts;
     census_.at = all_;
 }

@@ -156,7 +156,7 @@ const char* ThreadCache::broken_invariant() const noexcept {
     }
     std::uint32_t kept = 0;
     for (unsigned number = 0; number < kClassCount; ++number) {
-        kept += hands_[number].handed_out + kept_blocks(static_cast<SizeClass>(number));
+        kept += hands_[number].handed_out + kept_blocks(static_cast<SizeClass>(number)) * hands_[number].pages;
         std::uint32_t of_others = 0;  // in the list that was looked at last
         const auto of_class = [&](const FreeBlock* first) {
             std::uint32_t count = 0;

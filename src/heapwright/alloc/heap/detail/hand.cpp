@@ -1,5 +1,5 @@
-// Blocks at hand: what this thread freed of other threads' spans, and of spans of its own that are full, for its next malloc of their
-// size, while they are in the processor's cache. Nothing about their spans changes, no lock is taken, and nobody is told.
+// Blocks at hand: what this thread freed of other threads' spans, and long blocks of its own, for its next malloc of their size, while
+// they are in the processor's cache. Nothing about their spans changes, no lock is taken, and nobody is told.
 #include <algorithm>
 #include <array>
 
@@ -8,18 +8,17 @@
 #include <heapwright/alloc/heap/detail/thread_cache.hpp>
 #include <heapwright/alloc/heap/detail/thread_state.hpp>
 #include <heapwright/alloc/heap/detail/visitor.hpp>
+#include <heapwright/os/pages.hpp>
 
 namespace heapwright::heap {
 
 namespace {
 
-/// So much of a class is kept at most, and so many blocks, because each may keep a span: of short ones, and of long ones.
+/// So many blocks of a class are kept at most, and so many bytes: of short ones, and of long ones.
 constexpr std::size_t kMostShort = 128;
 constexpr std::size_t kMostShortBytes = std::size_t{16} << 10;
-constexpr std::size_t kMostLong = 8;
-constexpr std::size_t kMostLongBytes = std::size_t{64} << 10;
-/// What is done once for the first free into a full span serves the others, too, if it has many blocks: those are not kept.
-constexpr std::uint32_t kLeastKeptBytes = 2048;
+constexpr std::size_t kMostLong = 32;
+constexpr std::size_t kMostLongBytes = std::size_t{256} << 10;
 /// So often none is kept where malloc's list was found full of them.
 constexpr std::uint8_t kRefusals = 64;
 constexpr std::uint8_t kLeastToSort = 16;
@@ -37,9 +36,13 @@ constexpr auto kMostOfClass = [] {
     }
     return most;
 }();
-static_assert(most_of(0) == kMostShort && most_of(kClassCount - 1) == 1);
+static_assert(most_of(0) == kMostShort && most_of(kClassCount - 1) == 4);
 
 }  // namespace
+
+std::uintptr_t counting(const Span& span) noexcept {
+    return span.size_class >= kFirstLongClass && !may_mesh() ? owner::kHandBits : owner::kCountedBit;
+}
 
 /// Malloc found nothing in the list that it takes from: a block that is kept, and of short ones, all others become that list.
 /// Requires: there is one.
@@ -106,14 +109,7 @@ HEAPWRIGHT_NOINLINE bool ThreadCache::sort_out(SizeClass size_class) noexcept {
 void ThreadCache::open_hand(SizeClass size_class) noexcept {
     // Where spans are meshed, blocks of sparse spans had better not live again.
     hands_[size_class].most = may_mesh() ? std::uint8_t{0} : kMostOfClass[size_class];
-}
-
-bool ThreadCache::take_home_full(Span* span, FreeBlock* block) noexcept {
-    if (span->block_bytes > kLeastKeptBytes && span->state == SpanState::full && keep(span->size_class, block)) {
-        return false;
-    }
-    take_home(span, block, block, 1);
-    return true;
+    hands_[size_class].pages = static_cast<std::uint8_t>((bytes_of(size_class) + os::kPageBytes - 1) / os::kPageBytes);
 }
 
 /// Requires: visit_lock() held.
@@ -162,6 +158,18 @@ void ThreadCache::empty_hands() noexcept {
         hand.handed_out = 0;
     }
     kept_ = 0;
+}
+
+/// Sends home what is kept; what is freed from now on is kept as before. Requires: visit_lock() held.
+void ThreadCache::send_kept_home() noexcept {
+    std::array<std::uint8_t, kClassCount> most{};
+    for (unsigned number = 0; number < kClassCount; ++number) {
+        most[number] = hands_[number].most;
+    }
+    empty_hands();  // what comes home to a mixed span may be kept again, but not by a hand that is closed
+    for (unsigned number = 0; number < kClassCount; ++number) {
+        hands_[number].most = most[number];
+    }
 }
 
 /// There is no memory for a new span, but blocks that are kept may hold one. Requires: visit_lock() held, and malloc's list is empty.

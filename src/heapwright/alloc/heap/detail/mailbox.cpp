@@ -61,7 +61,7 @@ void ThreadCache::open_mail() noexcept {
         if (!is_ours) {
             forward(span, block, this);
         } else if (!is_at_home(strangeness)) {
-            static_cast<void>(take_home_full(span, block));
+            static_cast<void>(take_home_asking(span, block, strangeness));
         } else if (push_home(span, block, strangeness)) {
             static_cast<void>(on_countdown(span));
         }

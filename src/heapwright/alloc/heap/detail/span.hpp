@@ -26,6 +26,7 @@ inline constexpr std::uintptr_t kFree = 0;        ///< a slice in no span; fresh
 inline constexpr std::uintptr_t kAbandoned = 6;   ///< a span of blocks whose thread is gone
 inline constexpr std::uintptr_t kCountedBit = 1;  ///< thread pointer | this: its owner counts the blocks that come back
 inline constexpr std::uintptr_t kFullBit = 2;     ///< thread pointer | this: its owner asks before it frees into it
+inline constexpr std::uintptr_t kHandBits = kCountedBit | kFullBit;  ///< thread pointer | these: its owner keeps a block at hand, or counts it
 inline constexpr std::uintptr_t kInterior = 2;    ///< not the first slice of a span
 inline constexpr std::uintptr_t kLarge = 4;       ///< a span that is one block
 inline constexpr std::uintptr_t kMetadata = 8;    ///< the heap's own
@@ -155,6 +156,11 @@ void carve(Span* span) noexcept;
 /// Whether a thread that finds `strangeness` between its thread pointer and the owner's word may free into the span without asking.
 [[nodiscard]] HEAPWRIGHT_ALWAYS_INLINE bool is_at_home(std::uintptr_t strangeness) noexcept {
     return (strangeness & ~owner::kCountedBit) == 0;
+}
+
+/// Whether its own thread asks before it frees into the span.
+[[nodiscard]] HEAPWRIGHT_ALWAYS_INLINE bool is_asking(std::uintptr_t strangeness) noexcept {
+    return (strangeness | owner::kCountedBit) == owner::kHandBits;
 }
 
 /// The owner frees a block: onto the list that malloc takes from, or onto the owner's own, where it is counted. No branch tells

@@ -124,9 +124,9 @@ FreeBlock* ThreadCache::refill(SizeClass size_class, bool may_borrow, bool& is_z
 void ThreadCache::replace_active(Span* active, Span* span) noexcept {
     set_active(span->size_class, span);
     span->state = SpanState::active;
-    // Only this thread compares it for equality. Where spans are long, an active one that empties must be noticed.
+    // Only this thread compares it for equality. Where blocks are long, an active span that empties must be noticed.
     const bool is_counted = span->block_bytes > kDirectBytes;
-    span->owner.store(is_counted ? thread() | owner::kCountedBit : thread(), std::memory_order_relaxed);
+    span->owner.store(is_counted ? thread() | counting(*span) : thread(), std::memory_order_relaxed);
     if (active != &g_no_blocks) {
         place(active);
     }
@@ -228,7 +228,7 @@ bool ThreadCache::place(Span* span, std::uintptr_t manner) noexcept {
         return place_mixed(span);
     }
     note_put_aside(span);
-    manner = HEAPWRIGHT_UNLIKELY(span->is_meshed()) ? owner::kFullBit : manner;
+    manner = HEAPWRIGHT_UNLIKELY(span->is_meshed()) ? owner::kFullBit : manner == owner::kCountedBit ? counting(*span) : manner;
     // Whoever frees into it from now on tells: this thread may never look at it by itself.
     while (!ask_for_notice(span)) {
         take_remote(span);

@@ -22,6 +22,12 @@ extern constinit Span g_no_blocks;
 /// Changes before the first of the threads that follow the plan.
 extern constinit std::array<bool, kDirectSteps> g_planned_steps;
 
+/// From this class on a thread keeps what it frees of its own spans at hand. They hold so few blocks that most are full, where each free
+/// would list a span and each malloc take it again; of shorter blocks, what is done for the first serves many.
+inline constexpr SizeClass kFirstLongClass = class_of(2048) + 1;
+/// How a thread frees into a span that it counts: long blocks stay at hand, but not where sparse spans had better stay so to be meshed.
+[[nodiscard]] std::uintptr_t counting(const Span& span) noexcept;
+
 /// Spans of one thread, by class. Objects of this type are never unmapped: a thread that comes takes over what one that
 /// went left behind.
 ///
@@ -63,11 +69,13 @@ public:
 
     /// A block of the class, or nullptr where neither the active span has one, nor the hand one of a class that is not direct.
     [[nodiscard]] HEAPWRIGHT_ALWAYS_INLINE FreeBlock* take_at_hand(SizeClass size_class) noexcept {
-        Span* const span = active_[size_class];
-        if (HEAPWRIGHT_LIKELY(span->free != nullptr)) {
-            return pop(span);
+        if (size_class >= kDirectClasses) {
+            if (FreeBlock* const block = take_kept(size_class); HEAPWRIGHT_LIKELY(block != nullptr)) {
+                return block;
+            }
         }
-        return size_class < kDirectClasses ? nullptr : take_kept(size_class);
+        Span* const span = active_[size_class];
+        return span->free != nullptr ? pop(span) : nullptr;
     }
     /// Keeps a block that this thread freed for the next malloc of its class, if it allocates that class and keeps few: a block of
     /// another thread, or of an own span that is full. In its span it goes on to count as live. Returns whether it did.
@@ -77,7 +85,7 @@ public:
         if (!may_keep(size_class)) {
             return false;
         }
-        ++kept_;
+        kept_ += hand.pages;
         block->next = hand.first;
         std::atomic_signal_fence(std::memory_order_acq_rel);  // a child of fork loses the block rather than have it twice
         hand.first = block;
@@ -118,7 +126,7 @@ public:
     /// Whether keep() would keep a block.
     [[nodiscard]] HEAPWRIGHT_ALWAYS_INLINE bool may_keep(SizeClass size_class) const noexcept {
         const Hand& hand = hands_[size_class];
-        return hand.count.load(std::memory_order_relaxed) < hand.most && kept_ < kKeptMost;  // only this thread writes it
+        return hand.count.load(std::memory_order_relaxed) < hand.most && kept_ + hand.pages <= kKeptMost;  // only this thread writes it
     }
     /// Blocks of the class in its hand. Any thread.
     [[nodiscard]] std::uint32_t kept_blocks(SizeClass size_class) const noexcept {
@@ -132,9 +140,18 @@ public:
 
     /// The owner frees a list of blocks, also into a span that was full. Requires: this cache's span.
     void take_home(Span* span, FreeBlock* first, FreeBlock* last, std::uint32_t count) noexcept;
-    /// The same of one block into a span that is full, and that the thread asks about: where spans hold few blocks, it is kept.
-    /// Returns whether memory may have become free.
-    bool take_home_full(Span* span, FreeBlock* block) noexcept;
+    /// The same of one block into a span whose owner's word has kFullBit: a long one is kept, if it may. Returns whether memory may
+    /// have become free.
+    [[nodiscard]] HEAPWRIGHT_ALWAYS_INLINE bool take_home_asking(Span* span, FreeBlock* block, std::uintptr_t strangeness) noexcept {
+        if (span->size_class >= kFirstLongClass && span->state < SpanState::leaving && keep(span->size_class, block)) {
+            return false;
+        }
+        if (strangeness == owner::kHandBits) {
+            return push_home(span, block, owner::kCountedBit) && on_countdown(span);
+        }
+        take_home(span, block, block, 1);
+        return true;
+    }
     /// Takes home what lies in the mailbox.
     void open_mail() noexcept;
     /// Sends what lies in the mailbox on to the spans, because the thread is gone or sleeps. Any thread; `adopter`: its cache, if
@@ -220,16 +237,17 @@ private:
         std::uint8_t most = 0;               // 0 until malloc finds nothing
         std::uint8_t handed_out = 0;         // so many may still be in the list that malloc takes from
         std::uint8_t refusals = 0;           // so often none is kept before that list is looked at again
+        std::uint8_t pages = 1;              // that one block may keep resident; 1 where blocks are handed out
         std::uint32_t turn = 0;              // how often all that was kept went away: of a mark on blocks (cache_mixed.cpp)
     };
-    /// Of all classes, in hands and in lists: each may keep a page, and a thread that sleeps keeps them.
+    /// Pages of all classes, in hands and in lists, because a thread that sleeps keeps them.
     static constexpr std::uint32_t kKeptMost = 512;
     [[nodiscard]] HEAPWRIGHT_ALWAYS_INLINE FreeBlock* take_kept(SizeClass size_class) noexcept {
         Hand& hand = hands_[size_class];
         FreeBlock* const block = hand.first;
         if (block != nullptr) {
             hand.first = block->next;
-            --kept_;
+            kept_ -= hand.pages;
             const std::uint8_t count = hand.count.load(std::memory_order_relaxed);              // only this thread writes it
             hand.count.store(static_cast<std::uint8_t>(count - 1), std::memory_order_relaxed);  // as above
         }
@@ -253,6 +271,7 @@ private:
     [[nodiscard]] bool sort_out(SizeClass size_class) noexcept;
     void open_hand(SizeClass size_class) noexcept;
     void send_home(FreeBlock* block) noexcept;
+    void send_kept_home() noexcept;
     void empty_hands() noexcept;
     [[nodiscard]] Span* take_resting(SizeClass size_class) noexcept;
     [[nodiscard]] Span* take_of_hands(SizeClass size_class) noexcept;
@@ -321,7 +340,7 @@ private:
     std::array<std::uint64_t, (kClassCount + 63) / 64> mixed_filled_{};
     Census census_;
     CensusCounts* census_counts_ = nullptr;  // for ever, once it is needed
-    std::uint32_t kept_ = 0;  // the sum of what the hands count, and of what they handed out
+    std::uint32_t kept_ = 0;  // pages of what the hands count, and of what they handed out
 
     std::atomic<std::uint32_t> openings_{0};       // of the mailbox; compared only, nothing is read through it
     std::atomic<std::uint32_t> openings_seen_{0};  // when forward_stale_mail() looked last, as above
