@@ -53,7 +53,8 @@ SizeClass class_of_granules(std::uint32_t granules) noexcept {
 
 /// A block of a mixed span that its owner freed, and that stays at hand: so it bears a mark, which is another each time that malloc
 /// takes what is there.
-struct MarkedBlock : FreeBlock {
+struct MarkedBlock {
+    FreeBlock block;
     std::uint64_t mark;
 };
 static_assert(sizeof(MarkedBlock) == kGranuleBytes);
@@ -86,7 +87,7 @@ void ThreadCache::unlist_mixed(Span* span) noexcept {
 /// Requires: the span has none of its owner's frees in its list, and is not armed.
 bool ThreadCache::keep_freed(Span* span, SizeClass size_class, FreeBlock* block) noexcept {
     const Hand& hand = hands_[size_class];
-    auto* const marked = static_cast<MarkedBlock*>(block);
+    auto* const marked = reinterpret_cast<MarkedBlock*>(block);  // which is its first member
     const std::uint64_t mark = mark_of(size_class, hand.turn);
     if (HEAPWRIGHT_UNLIKELY(marked->mark == mark)) {
         for (const FreeBlock* kept = hand.first; kept != nullptr; kept = kept->next) {
