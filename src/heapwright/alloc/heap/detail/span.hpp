@@ -26,12 +26,13 @@ inline constexpr std::uintptr_t kFree = 0;        ///< a slice in no span; fresh
 inline constexpr std::uintptr_t kAbandoned = 6;   ///< a span of blocks whose thread is gone
 inline constexpr std::uintptr_t kCountedBit = 1;  ///< thread pointer | this: its owner counts the blocks that come back
 inline constexpr std::uintptr_t kFullBit = 2;     ///< thread pointer | this: its owner asks before it frees into it
-inline constexpr std::uintptr_t kHandBits = kCountedBit | kFullBit;  ///< thread pointer | these: its owner keeps a block at hand, or counts it
-inline constexpr std::uintptr_t kInterior = 2;    ///< not the first slice of a span
-inline constexpr std::uintptr_t kLarge = 4;       ///< a span that is one block
-inline constexpr std::uintptr_t kMetadata = 8;    ///< the heap's own
-inline constexpr std::uintptr_t kNobody = 10;     ///< a span of a cache that threads share under a lock
-inline constexpr std::uintptr_t kBump = 12;       ///< a chunk of a bump place, alone: of nobody; thread pointer | this: of that thread
+inline constexpr std::uintptr_t kHandBits =
+    kCountedBit | kFullBit;                     ///< thread pointer | these: its owner keeps a block at hand, or counts it
+inline constexpr std::uintptr_t kInterior = 2;  ///< not the first slice of a span
+inline constexpr std::uintptr_t kLarge = 4;     ///< a span that is one block
+inline constexpr std::uintptr_t kMetadata = 8;  ///< the heap's own
+inline constexpr std::uintptr_t kNobody = 10;   ///< a span of a cache that threads share under a lock
+inline constexpr std::uintptr_t kBump = 12;     ///< a chunk of a bump place, alone: of nobody; thread pointer | this: of that thread
 
 /// Whether it is large, abandoned, or a chunk of a bump place.
 [[nodiscard]] constexpr bool is_unusual(std::uintptr_t owner) noexcept { return (owner & kLarge) != 0; }

@@ -78,7 +78,7 @@ public:
         return span->free != nullptr ? pop(span) : nullptr;
     }
     /// Keeps a block that this thread freed for the next malloc of its class, if it allocates that class and keeps few: a block of
-    /// another thread, or of an own span that is full. In its span it goes on to count as live. Returns whether it did.
+    /// another thread, or a long one of its own. In its span it goes on to count as live. Returns whether it did.
     [[nodiscard]] HEAPWRIGHT_ALWAYS_INLINE bool keep(SizeClass size_class, FreeBlock* block) noexcept {
         Hand& hand = hands_[size_class];
         const std::uint8_t count = hand.count.load(std::memory_order_relaxed);  // only this thread writes it
@@ -340,7 +340,7 @@ private:
     std::array<std::uint64_t, (kClassCount + 63) / 64> mixed_filled_{};
     Census census_;
     CensusCounts* census_counts_ = nullptr;  // for ever, once it is needed
-    std::uint32_t kept_ = 0;  // pages of what the hands count, and of what they handed out
+    std::uint32_t kept_ = 0;                 // pages of what the hands count, and of what they handed out
 
     std::atomic<std::uint32_t> openings_{0};       // of the mailbox; compared only, nothing is read through it
     std::atomic<std::uint32_t> openings_seen_{0};  // when forward_stale_mail() looked last, as above
