@@ -70,7 +70,7 @@ TEST_CASE("a record knows which pages have no block in them") {
     record.describe(nullptr, 0, 16);
     CHECK(record.free_pages() == 0xFFFF);
     record.take(0, 1);
-    record.take(255, 2);         // the last of the first page, and the first of the second
+    record.take(255, 2);          // the last of the first page, and the first of the second
     record.take(5 * 256 - 1, 1);  // the last of the fifth
     record.take(15 * 256, 256);   // the last page
     CHECK(record.free_pages() == 0x7FEC);

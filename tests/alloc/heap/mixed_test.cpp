@@ -204,7 +204,8 @@ TEST_CASE("a second free of a block that is at hand stops the program") {
     CHECK(again.died);
     CHECK(said(again, "free"));
     const auto at_once = death_of([&] {
-        const auto next = std::find_if(mix.larger.begin(), mix.larger.end(), [&](const Held& one) { return heap::find_span(one.block) == span; });
+        const auto next =
+            std::find_if(mix.larger.begin(), mix.larger.end(), [&](const Held& one) { return heap::find_span(one.block) == span; });
         if (next != mix.larger.end() && span->countdown > 2) {
             default_heap::release(next->block);
             default_heap::release(next->block);

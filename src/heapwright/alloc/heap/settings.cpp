@@ -19,7 +19,17 @@ namespace {
 
 using namespace std::string_view_literals;
 
-enum class Key : std::uint8_t { purge_delay, background, give_back, huge_pages, limit, statistics_at_exit, compaction, mixed_spans, reserve };
+enum class Key : std::uint8_t {
+    purge_delay,
+    background,
+    give_back,
+    huge_pages,
+    limit,
+    statistics_at_exit,
+    compaction,
+    mixed_spans,
+    reserve
+};
 
 struct Known {
     Key key;

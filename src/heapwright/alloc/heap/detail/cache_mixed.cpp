@@ -8,6 +8,7 @@
 #include <algorithm>
 #include <array>
 #include <bit>
+#include <cstdint>
 
 #include <heapwright/alloc/heap/detail/heap_core.hpp>
 #include <heapwright/alloc/heap/detail/misuse.hpp>
@@ -24,6 +25,7 @@ namespace {
 /// Blocks that are taken from a mixed span at once, and their bytes.
 constexpr std::size_t kKeptAtOnce = 16;
 constexpr std::size_t kKeptBytesAtOnce = 4096;
+
 /// The largest class of which a block fits into so many granules.
 SizeClass bin_of(std::uint32_t granules) noexcept {
     const std::size_t bytes = granules * kGranuleBytes;
@@ -63,6 +65,16 @@ std::uint64_t mark_of(SizeClass size_class, std::uint32_t turn) noexcept {
     constexpr std::uint64_t kSeldom = 0x9E3779B97F4A7C15U;  // what programs write is something else, and what is not does no harm
     return kSeldom ^ (std::uint64_t{turn} << 8U | size_class);
 }
+
+/// Bits of an address that are 0 in spans of the class: their blocks lie at multiples of their size from a multiple of 64 KiB.
+constexpr auto kOffPlace = [] {
+    std::array<std::uint16_t, kClassCount> bits{};
+    for (unsigned number = 0; number < kClassCount; ++number) {
+        bits[number] = static_cast<std::uint16_t>(
+            std::min(std::size_t{1} << std::countr_zero(bytes_of(static_cast<SizeClass>(number))), kSliceBytes) - 1);
+    }
+    return bits;
+}();
 
 }  // namespace
 
@@ -193,12 +205,12 @@ void ThreadCache::keep_some(Span* mixed, SizeClass size_class) noexcept {
     }
 }
 
-/// A block of a span of its class, for who needs it at a multiple of more than 16: what lies at hand of mixed spans goes home.
+/// A block that lies as in a span of its class, for who needs it at a multiple of more than 16: what lies otherwise in a mixed span goes home.
 FreeBlock* ThreadCache::take_of_class(SizeClass size_class, bool& is_zero) noexcept {
     while (true) {
         Span* const active = active_[size_class];
         FreeBlock* const block = active->free != nullptr ? pop(active) : refill(size_class, false, is_zero);
-        if (HEAPWRIGHT_LIKELY(block == nullptr || !record_of_first(find_span(block))->is_mixed())) {
+        if (HEAPWRIGHT_LIKELY((reinterpret_cast<std::uintptr_t>(block) & kOffPlace[size_class]) == 0)) {  // or there is none
             return block;
         }
         const os::LockGuard guard(visit_lock_);

@@ -248,7 +248,8 @@ FreeBlock* ThreadCache::take_mixed(SizeClass size_class) noexcept {
     if (may_mesh()) {
         return nullptr;  // sparse spans are better shared: that leaves less, and mixed ones are not
     }
-    const std::uint32_t between = std::max(kLeastBetweenCensuses, spans_.load(std::memory_order_relaxed) / kShareBetweenCensuses);  // a figure
+    const std::uint32_t between =
+        std::max(kLeastBetweenCensuses, spans_.load(std::memory_order_relaxed) / kShareBetweenCensuses);  // a figure
     if (census_.at == nullptr && census_.fresh >= between) {
         begin_census();
     }

@@ -136,8 +136,9 @@ std::uint32_t length_of(const FreeBlock* block, std::uint32_t most) noexcept {
 const char* Span::broken_invariant() const noexcept {
     if (is_mixed()) {
         const MixedRecord* const record = mixed_record_of(this);
-        return record->blocks() + record->owed != live() + length_of(local_free, record->blocks()) ? "S1: a mixed span has another number of blocks"
-                                                                                    : record->broken_invariant();
+        return record->blocks() + record->owed != live() + length_of(local_free, record->blocks())
+                   ? "S1: a mixed span has another number of blocks"
+                   : record->broken_invariant();
     }
     if (carved > capacity) {
         return "S3: more blocks were carved than fit";
