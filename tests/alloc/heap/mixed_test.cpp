@@ -214,6 +214,12 @@ TEST_CASE("a second free of a block that is at hand stops the program") {
     });
     CHECK(at_once.died);
     CHECK(said(at_once, "free"));
+    const auto where_room_is_wanted = death_of([&] {
+        default_heap::release(freed[1]);
+        static_cast<void>(make_many(60'000, 240));  // until malloc looks for room in that span
+    });
+    CHECK(where_room_is_wanted.died);
+    CHECK(said(where_room_is_wanted, "free"));
 }
 
 TEST_CASE("a mixed span in which blocks live is not empty, whatever its count says") {

@@ -174,7 +174,7 @@ Span* HeapCore::claim_any(SizeClass size_class, std::uintptr_t thread) noexcept 
 Span* HeapCore::claim_resting(SizeClass size_class, std::uintptr_t thread) noexcept {
     const os::LockGuard guard(lock_);
     for (Span* span = all_abandoned_; span != nullptr; span = span->cache_next) {
-        if (!span->is_mixed() && span->size_class == size_class && resting_blocks(span) != 0) {
+        if (span->size_class == size_class && span->is_meshed() && absent_blocks(span) != 0) {
             unlink(span);
             span->owner.store(thread, std::memory_order_relaxed);  // as in claim_any()
             return span;

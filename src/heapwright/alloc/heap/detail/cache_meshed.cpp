@@ -20,8 +20,15 @@ HEAPWRIGHT_COLD void ThreadCache::take_home_meshed(Span* span, FreeBlock* first,
 
 /// There is no memory for a new span: one of those whose free blocks rest, because their pages are shared.
 HEAPWRIGHT_COLD Span* ThreadCache::take_resting(SizeClass size_class) noexcept {
+    if (meshed_spans() == 0) {
+        return nullptr;
+    }
+    const auto has_room = [&](const Span& span) {
+        return span.size_class == size_class && span.is_meshed() && absent_blocks(&span) != 0 &&
+               (span.state == SpanState::full || &span == active_[size_class]);
+    };
     Span* resting = all_;
-    while (resting != nullptr && (resting->size_class != size_class || resting->state != SpanState::full || resting_blocks(resting) == 0)) {
+    while (resting != nullptr && !has_room(*resting)) {
         resting = resting->cache_next;
     }
     if (resting == nullptr) {

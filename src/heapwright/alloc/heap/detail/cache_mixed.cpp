@@ -95,20 +95,27 @@ void ThreadCache::unlist_mixed(Span* span) noexcept {
     }
 }
 
-/// Keeps at hand what was freed of a mixed span, if malloc asks for blocks of its class. Stops the program where it lies there already.
-/// Requires: the span has none of its owner's frees in its list, and is not armed.
-bool ThreadCache::keep_freed(Span* span, SizeClass size_class, FreeBlock* block) noexcept {
-    const Hand& hand = hands_[size_class];
-    auto* const marked = reinterpret_cast<MarkedBlock*>(block);  // which is its first member
-    const std::uint64_t mark = mark_of(size_class, hand.turn);
-    if (HEAPWRIGHT_UNLIKELY(marked->mark == mark)) {
-        for (const FreeBlock* kept = hand.first; kept != nullptr; kept = kept->next) {
-            if (kept == block) {
-                stop_not_a_block("free", block);
-            }
+/// Stops the program where what was freed of a mixed span lies at hand already: it was freed before.
+HEAPWRIGHT_COLD void ThreadCache::stop_if_kept(SizeClass size_class, const FreeBlock* block) const noexcept {
+    for (const FreeBlock* kept = hands_[size_class].first; kept != nullptr; kept = kept->next) {
+        if (kept == block) {
+            stop_not_a_block("free", block);
         }
     }
-    if (!may_keep(size_class)) {
+}
+
+/// Keeps at hand what was freed of a mixed span, if malloc asks for blocks of its class. Stops the program where it lies there already.
+/// Requires: the span has none of its owner's frees in its list, and is not armed.
+HEAPWRIGHT_ALWAYS_INLINE bool ThreadCache::keep_freed(Span* span, SizeClass size_class, FreeBlock* block, bool is_wanted) noexcept {
+    if (HEAPWRIGHT_UNLIKELY(size_class == kClassCount)) {
+        return false;
+    }
+    auto* const marked = reinterpret_cast<MarkedBlock*>(block);  // which is its first member
+    const std::uint64_t mark = mark_of(size_class, hands_[size_class].turn);
+    if (HEAPWRIGHT_UNLIKELY(marked->mark == mark)) {
+        stop_if_kept(size_class, block);
+    }
+    if (!is_wanted || !may_keep(size_class)) {
         return false;
     }
     marked->mark = mark;
@@ -117,21 +124,21 @@ bool ThreadCache::keep_freed(Span* span, SizeClass size_class, FreeBlock* block)
 }
 
 /// What the thread freed of a mixed span: blocks of classes that malloc asks for stay at hand, and count as live again, so that not each
-/// pair of a malloc and a free searches; the others are room from now on. Where all was freed, nothing is kept.
-void ThreadCache::settle_mixed(Span* span) noexcept {
+/// pair of a malloc and a free searches, unless all was freed, or room is what is wanted; the others are room from now on.
+void ThreadCache::settle_mixed(Span* span, bool is_wanted) noexcept {
     FreeBlock* block = span->local_free;
     if (block == nullptr) {
         return;
     }
     MixedRecord* const record = mixed_record_of(span);
-    const bool is_used = span->live() != 0;
+    is_wanted = is_wanted && span->live() != 0;
     span->local_free = nullptr;
     std::atomic_signal_fence(std::memory_order_acq_rel);  // a child of fork loses blocks rather than have them twice
     while (block != nullptr) {
         FreeBlock* const following = block->next;
         const std::uint32_t granules = granules_of_freed(span, record, block);
         const SizeClass size_class = class_of_granules(granules);
-        if (!is_used || size_class == kClassCount || !keep_freed(span, size_class, block)) {
+        if (!keep_freed(span, size_class, block, is_wanted)) {
             give_freed(span, record, block, granules);
         }
         block = following;
@@ -145,7 +152,7 @@ bool ThreadCache::place_mixed(Span* span) noexcept {
         take_remote(span);
     }
     pay_owed(span);
-    settle_mixed(span);
+    settle_mixed(span, true);
     if (is_empty_mixed(span)) {
         release(span);
         return false;
@@ -225,7 +232,7 @@ FreeBlock* ThreadCache::take_of_listed(SizeClass size_class) noexcept {
         Span* const span = mixed_[bin];
         FreeBlock* block = take_of_mixed(span, granules);
         if (block == nullptr && span->local_free != nullptr) {
-            settle_freed(span);
+            settle_mixed(span, false);
             block = take_of_mixed(span, granules);
         }
         if (block != nullptr) {

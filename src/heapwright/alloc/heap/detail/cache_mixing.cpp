@@ -151,7 +151,7 @@ void ThreadCache::go_on_with_census() noexcept {
             ++census_counts_->airy[span->size_class];
             census_counts_->idle_bytes[span->size_class] += std::size_t{idle} * span->block_bytes;
         } else if (state == SpanState::full && idle >= std::max(span->capacity / kCensusShare, 1U) && !span->is_meshed()) {
-            enlist(span, SpanState::dense, span->capacity / 2, owner::kCountedBit);
+            enlist(span, SpanState::dense, span->capacity / 2, counting(*span));
         }
     }
     if (census_.at == nullptr) {

@@ -69,6 +69,34 @@ void ThreadCache::discard() noexcept {
     forget();
 }
 
+/// The list that a span of its class and state is in; nullptr: none.
+Span** ThreadCache::list_of(const Span& span) noexcept {
+    Lists& lists = lists_[span.size_class];
+    switch (span.state) {
+        case SpanState::carving: return &lists.carving;
+        case SpanState::dense: return &lists.dense;
+        case SpanState::airy: return &lists.airy;
+        case SpanState::active:
+        case SpanState::leaving:
+        case SpanState::full: break;
+        case SpanState::mixed: return &mixed_[mixed_record_of(&span)->bin];
+    }
+    return nullptr;
+}
+
+void ThreadCache::forget_lists() noexcept {
+    for (Span* span = all_; span != nullptr; span = span->cache_next) {
+        span->next = nullptr;
+        span->previous = nullptr;
+        if (!span->is_mixed() && span->state != SpanState::active) {
+            span->state = SpanState::full;
+        }
+    }
+    lists_.fill({});
+    mixed_.fill(nullptr);
+    mixed_filled_.fill(0);
+}
+
 void ThreadCache::shed() noexcept {
     const os::LockGuard guard(visit_lock_);
     put_actives_aside();

@@ -4,6 +4,7 @@
 #include <array>
 
 #include <heapwright/alloc/heap/detail/mesher.hpp>
+#include <heapwright/alloc/heap/detail/misuse.hpp>
 #include <heapwright/alloc/heap/detail/regions.hpp>
 #include <heapwright/alloc/heap/detail/thread_cache.hpp>
 #include <heapwright/alloc/heap/detail/thread_state.hpp>
@@ -87,6 +88,8 @@ HEAPWRIGHT_NOINLINE bool ThreadCache::sort_out(SizeClass size_class) noexcept {
         if (record_of_first(find_span(block)) == active) {
             block->next = rest;
             rest = block;
+        } else if (kept == hand.handed_out) {
+            stop_not_a_block("free", block);  // more than were put there: one was freed twice, and the list has no end
         } else {
             *last = block;
             last = &block->next;

@@ -230,6 +230,7 @@ void HeapCore::reset_locks_after_fork() noexcept {
 void HeapCore::after_fork_in_child(std::uintptr_t survivor) noexcept {
     for (ThreadCache* cache = caches_; cache != nullptr; cache = cache->next) {
         if (cache->is_attached() && cache->thread() != survivor && !cache->serves_everybody()) {
+            cache->forget_lists();
             park(cache);
         }
     }

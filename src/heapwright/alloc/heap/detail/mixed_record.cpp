@@ -35,6 +35,7 @@ constinit MixedRecord* g_spare = nullptr;
 constinit std::size_t g_table_bytes = 0;
 
 constinit std::atomic<bool> g_is_refused{false};
+constinit std::atomic<bool> g_is_off{false};
 
 void in_this_order() noexcept { std::atomic_signal_fence(std::memory_order_acq_rel); }
 
@@ -363,9 +364,11 @@ std::size_t return_mixed_pages(Span* span) noexcept {
     return given;
 }
 
-void set_mixing(bool may_mix) noexcept { g_is_refused.store(!may_mix, std::memory_order_relaxed); }  // a setting, read through nothing
+void refuse_mixing() noexcept { g_is_refused.store(true, std::memory_order_relaxed); }  // before the first block of who needs it
 
-bool may_mix() noexcept { return !g_is_refused.load(std::memory_order_relaxed); }  // as above
+void set_mixing(bool may_mix) noexcept { g_is_off.store(!may_mix, std::memory_order_relaxed); }  // a setting, read through nothing
+
+bool may_mix() noexcept { return !g_is_off.load(std::memory_order_relaxed) && !g_is_refused.load(std::memory_order_relaxed); }  // as above
 
 void reset_mixed_records_after_fork() noexcept { g_lock.reset_after_fork(); }
 

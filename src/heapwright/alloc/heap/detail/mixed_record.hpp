@@ -136,8 +136,10 @@ void arm_mixed(Span* span) noexcept;
 /// Gives pages back in which nothing lives, also while its owner frees into it. Returns: bytes given back.
 std::size_t return_mixed_pages(Span* span) noexcept;
 
-/// Whether spans become mixed from now on. Not where blocks have to lie at multiples of their size, as the hardened heap's.
+/// Whether spans become mixed from now on, as the user wants it.
 void set_mixing(bool may_mix) noexcept;
+/// A program whose blocks have to lie at multiples of their size, as the hardened heap's, makes no span mixed from now on, whatever is set.
+void refuse_mixing() noexcept;
 [[nodiscard]] bool may_mix() noexcept;
 
 /// In the child of fork.

@@ -126,7 +126,7 @@ HeldBack* take_spare() noexcept {
 
 HEAPWRIGHT_COLD HeldBack* make_held_back() noexcept {
     ensure_secret();
-    set_mixing(false);
+    refuse_mixing();
     if (t_held_back.has_left) {
         return nullptr;
     }

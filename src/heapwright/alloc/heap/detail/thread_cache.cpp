@@ -93,7 +93,10 @@ FreeBlock* ThreadCache::refill(SizeClass size_class, bool may_borrow, bool& is_z
     }
     if (active == &g_no_blocks && may_borrow) {
         if (const SizeClass lender = lender_of(size_class); lender != size_class) {
-            return active_[lender]->free != nullptr ? pop(active_[lender]) : refill(lender, false, is_zero);
+            FreeBlock* const lent = active_[lender]->free != nullptr ? pop(active_[lender]) : refill(lender, false, is_zero);
+            if (HEAPWRIGHT_LIKELY(lent != nullptr)) {
+                return lent;
+            }
         }
     }
     const os::LockGuard guard(visit_lock_);
@@ -110,8 +113,8 @@ FreeBlock* ThreadCache::refill(SizeClass size_class, bool may_borrow, bool& is_z
         span = take_new(size_class);
         span = span == nullptr ? take_of_hands(size_class) : span;
         span = span == nullptr ? take_resting(size_class) : span;
-        if (span == nullptr) {
-            return nullptr;
+        if (span == nullptr) {  // what went home of the hands may be room
+            return may_borrow && slices_of(size_class) == 1 ? take_of_listed(size_class) : nullptr;
         }
     }
     if (span != active) {
@@ -251,7 +254,7 @@ bool ThreadCache::place(Span* span, std::uintptr_t manner) noexcept {
         enlist(span, SpanState::airy, live / 2, manner);  // looked at again when half of the rest is free
         note_stirred();
     } else if (idle >= worthwhile) {
-        enlist(span, SpanState::dense, span->capacity / 2, manner);
+        enlist(span, SpanState::dense, std::min(span->capacity / 2, live - 1), manner);  // of a meshed one many more may be free
     } else {
         span->state = SpanState::full;
         span->set_live(live, idle == 0 || span->is_meshed() ? 0 : span->capacity - worthwhile);
@@ -259,21 +262,6 @@ bool ThreadCache::place(Span* span, std::uintptr_t manner) noexcept {
         span->owner.store(thread() | (idle == 0 ? owner::kFullBit : manner), std::memory_order_relaxed);
     }
     return true;
-}
-
-/// The list that a span of its class and state is in; nullptr: none.
-Span** ThreadCache::list_of(const Span& span) noexcept {
-    Lists& lists = lists_[span.size_class];
-    switch (span.state) {
-        case SpanState::carving: return &lists.carving;
-        case SpanState::dense: return &lists.dense;
-        case SpanState::airy: return &lists.airy;
-        case SpanState::active:
-        case SpanState::leaving:
-        case SpanState::full: break;
-        case SpanState::mixed: return &mixed_[mixed_record_of(&span)->bin];
-    }
-    return nullptr;
 }
 
 void ThreadCache::enlist(Span* span, SpanState state, std::uint32_t floor, std::uintptr_t manner) noexcept {

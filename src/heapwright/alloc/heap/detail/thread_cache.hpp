@@ -51,6 +51,8 @@ public:
     void detach() noexcept;
     /// Gives every span back, whatever is in it: the heap ends.
     void discard() noexcept;
+    /// In the child of fork, of a thread that is not there: it may have been changing its lists of spans, so nobody follows them any more.
+    void forget_lists() noexcept;
 
     /// A block of the class, when the active span has none at hand.
     ///
@@ -303,8 +305,9 @@ private:
     void enlist_mixed(Span* span) noexcept;
     void unlist_mixed(Span* span) noexcept;
     bool place_mixed(Span* span) noexcept;
-    void settle_mixed(Span* span) noexcept;
-    [[nodiscard]] bool keep_freed(Span* span, SizeClass size_class, FreeBlock* block) noexcept;
+    void settle_mixed(Span* span, bool is_wanted) noexcept;
+    void stop_if_kept(SizeClass size_class, const FreeBlock* block) const noexcept;
+    [[nodiscard]] bool keep_freed(Span* span, SizeClass size_class, FreeBlock* block, bool is_wanted) noexcept;
     std::size_t visit_mixed(Span* span, bool is_alone) noexcept;
     [[nodiscard]] unsigned filled_bin(unsigned bin) const noexcept;
     [[nodiscard]] FreeBlock* take_of_listed(SizeClass size_class) noexcept;
