@@ -146,10 +146,7 @@ TEST_CASE("blocks of any size in heapwright's mixed spans are counted one by one
     for (void* block : larger) {
         owned.release(block);
     }
-    constexpr std::uint64_t kAtHand = 16 * 1024 / 512;  // what a thread keeps of one class for its next malloc counts as live
-    const std::uint64_t left = figures_of_self().live_blocks;
-    CHECK(left >= sparse.live_blocks);
-    CHECK(left <= sparse.live_blocks + kAtHand);
+    CHECK(figures_of_self().live_blocks == sparse.live_blocks);
 }
 
 TEST_CASE("whole free pages are called retention, and who does not give them back") {

@@ -4,6 +4,9 @@
 #include <array>
 #include <cstring>
 
+#include <heapwright/study/doctor/blocks_at_hand.hpp>
+#include <heapwright/study/doctor/record_field.hpp>
+
 namespace heapwright::study::doctor {
 
 namespace {
@@ -15,20 +18,13 @@ constexpr std::uint32_t kMostSlices = 1U << 26;
 constexpr std::uint32_t kMostMixedBytes = 1024;
 constexpr std::size_t kMostKept = 256;
 
-template <class T>
-T field(std::span<const std::byte> record, std::uint32_t offset) {
-    T value{};
-    if (offset + sizeof(T) <= record.size()) {
-        std::memcpy(&value, record.data() + offset, sizeof(T));
-    }
-    return value;
-}
-
 /// Counts the spans of one region.
 class RegionCount {
 public:
-    RegionCount(MemorySource& memory, const HeapDescriptor& form, const RegionPlace& place, const PageRun& pages, SpanFigures& figures)
-        : memory_(memory), form_(form), place_(place), pages_(pages), figures_(figures) {}
+    /// `at_hand`: ascending, of all regions.
+    RegionCount(MemorySource& memory, const HeapDescriptor& form, const RegionPlace& place, const PageRun& pages,
+                std::span<const std::uint64_t> at_hand, SpanFigures& figures)
+        : memory_(memory), form_(form), place_(place), pages_(pages), at_hand_(at_hand), figures_(figures) {}
 
     void run() {
         const std::uint64_t records_end = slice_address(place_.first_slice);
@@ -155,6 +151,9 @@ private:
         memory_of_span_.resize(to - from);
         memory_.read(from, memory_of_span_);
         forget_freed(field<std::uint64_t>(slice, form_.in_slice.local_free_list), from, used, last);
+        for (const std::uint64_t block : at_hand_between(from, to)) {
+            forget_block((block - from) / form_.mixed.granule_bytes, used, last);
+        }
         const auto is_used = [&](std::uint64_t granule) { return is_set(used, granule); };
         std::uint64_t run = 0;
         for (std::uint64_t granule = 0; granule < used.size() * kBits; ++granule) {
@@ -171,19 +170,29 @@ private:
     static constexpr std::uint32_t kBits = 64;
     static bool is_set(const Bits& bits, std::uint64_t at) { return (bits[at / kBits] >> (at % kBits) & 1) != 0; }
 
+    static void clear(Bits& bits, std::uint64_t at) { bits[at / kBits] &= ~(std::uint64_t{1} << (at % kBits)); }
+
+    /// Takes the bits of the block that begins there.
+    static void forget_block(std::uint64_t granule, Bits& used, Bits& last) {
+        for (; granule + 1 < used.size() * kBits && !is_set(last, granule); ++granule) {
+            clear(used, granule);
+        }
+        clear(used, granule);
+        clear(last, granule);
+    }
+
+    [[nodiscard]] std::span<const std::uint64_t> at_hand_between(std::uint64_t from, std::uint64_t to) const {
+        return {std::ranges::lower_bound(at_hand_, from), std::ranges::lower_bound(at_hand_, to)};
+    }
+
     /// Blocks of a mixed span that its owner freed since it looked last have their bits still.
     void forget_freed(std::uint64_t block, std::uint64_t from, Bits& used, Bits& last) {
         while (block >= from && (block - from) / form_.mixed.granule_bytes < used.size() * kBits) {
-            std::uint64_t granule = (block - from) / form_.mixed.granule_bytes;
+            const std::uint64_t granule = (block - from) / form_.mixed.granule_bytes;
             if (!is_set(used, granule)) {
                 return;  // it was settled while this was read
             }
-            while (granule + 1 < used.size() * kBits && !is_set(last, granule)) {
-                used[granule / kBits] &= ~(std::uint64_t{1} << (granule % kBits));
-                ++granule;
-            }
-            used[granule / kBits] &= ~(std::uint64_t{1} << (granule % kBits));
-            last[granule / kBits] &= ~(std::uint64_t{1} << (granule % kBits));
+            forget_block(granule, used, last);
             block = field<std::uint64_t>(memory_of_span_, static_cast<std::uint32_t>(block - from));
         }
     }
@@ -212,6 +221,12 @@ private:
             mark(free, Block::cached, from, block_bytes);
             mark(local, Block::free, from, block_bytes);
             mark(remote, Block::free, from, block_bytes);
+        }
+        for (const std::uint64_t block : at_hand_between(from, to)) {
+            const std::uint64_t index = (block - from) / block_bytes;
+            if ((block - from) % block_bytes == 0 && index < blocks_.size() && blocks_[index] == Block::live) {
+                blocks_[index] = Block::cached;
+            }
         }
         unit_bytes_ = std::max(kPageBytes, (to - from) / std::max(form_.units, 1U));
         const auto units = field<std::uint32_t>(record, form_.in_slice.pages);
@@ -290,6 +305,7 @@ private:
     const HeapDescriptor& form_;
     const RegionPlace& place_;
     const PageRun& pages_;
+    std::span<const std::uint64_t> at_hand_;
     SpanFigures& figures_;
     std::vector<Block> blocks_;
     std::vector<std::byte> memory_of_span_;
@@ -359,6 +375,7 @@ Result<HeapwrightHeap> find_heapwright(MemorySource& memory, std::span<const Pro
 
 SpanFigures examine_heapwright(MemorySource& memory, std::span<const ProcessMapping> mappings, const HeapwrightHeap& heap) {
     SpanFigures figures;
+    const std::vector<std::uint64_t> at_hand = blocks_at_hand(memory, heap);
     for (const RegionPlace& place : heap.regions) {
         std::uint64_t end = place.base;
         std::uint64_t counted = 0;
@@ -370,7 +387,7 @@ SpanFigures examine_heapwright(MemorySource& memory, std::span<const ProcessMapp
         }
         const PageRun pages = memory.residency(place.base, end, counted);
         figures.resident_bytes += pages.resident_bytes();
-        RegionCount(memory, heap.descriptor, place, pages, figures).run();
+        RegionCount(memory, heap.descriptor, place, pages, at_hand, figures).run();
     }
     return figures;
 }

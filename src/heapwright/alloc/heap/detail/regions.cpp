@@ -14,6 +14,7 @@
 #include <heapwright/alloc/heap/detail/mesh_record.hpp>
 #include <heapwright/alloc/heap/detail/mixed_record.hpp>
 #include <heapwright/alloc/heap/detail/page_return.hpp>
+#include <heapwright/alloc/heap/detail/thread_cache.hpp>
 #include <heapwright/alloc/heap/settings.hpp>
 #include <heapwright/os/process.hpp>
 #include <heapwright/os/syscall.hpp>
@@ -23,6 +24,14 @@ namespace heapwright::heap {
 // These records are no standard layout; both compilers give them plain offsets all the same.
 #pragma GCC diagnostic push
 #pragma GCC diagnostic ignored "-Winvalid-offsetof"
+consteval HeapDescriptor::CacheOffsets ThreadCache::describe() noexcept {
+    return {.hands = offsetof(ThreadCache, hands_),
+            .hand_bytes = sizeof(Hand),
+            .count = kClassCount,
+            .kept = offsetof(Hand, first),
+            .waiting = offsetof(Hand, rest)};
+}
+
 consteval HeapDescriptor Region::describe(const Region& first) noexcept {
     return {.magic = kHeapDescriptorMagic,
             .version = kHeapDescriptorVersion,
@@ -48,7 +57,9 @@ consteval HeapDescriptor Region::describe(const Region& first) noexcept {
                          .is_dirty = offsetof(Span, is_dirty),
                          .start = offsetof(Span, start),
                          .pages = offsetof(Span, pages),
-                         .state = offsetof(Span, state)},
+                         .state = offsetof(Span, state),
+                         .cache = offsetof(Span, cache)},
+            .in_cache = ThreadCache::describe(),
             .units = kUnitsOfSpan,
             .owners = {.free = owner::kFree,
                        .interior = owner::kInterior,

@@ -10,6 +10,7 @@
 #include <heapwright/alloc/heap/detail/span.hpp>
 #include <heapwright/alloc/heap/evacuation_figures.hpp>
 #include <heapwright/alloc/heap/size_class.hpp>
+#include <heapwright/base/heap_descriptor.hpp>
 #include <heapwright/os/spin_lock.hpp>
 
 namespace heapwright::heap {
@@ -49,6 +50,9 @@ public:
     void attach(HeapCore& heap, std::uintptr_t thread, Span** direct) noexcept;
     /// Gives every span away: empty ones to the region, the others to whoever frees into them or needs one.
     void detach() noexcept;
+    /// For who reads the process from outside.
+    [[nodiscard]] static consteval HeapDescriptor::CacheOffsets describe() noexcept;
+
     /// Gives every span back, whatever is in it: the heap ends.
     void discard() noexcept;
     /// In the child of fork, of a thread that is not there: it may have been changing its lists of spans, so nobody follows them any more.
