@@ -87,6 +87,9 @@ void ThreadCache::enlist_mixed(Span* span) noexcept {
 
 void ThreadCache::unlist_mixed(Span* span) noexcept {
     const SizeClass bin = mixed_record_of(span)->bin;
+    if (span->previous == nullptr && mixed_[bin] != span) {
+        return;  // in no list, as in the child of fork
+    }
     ListChain::erase(mixed_[bin], span);
     span->next = nullptr;
     span->previous = nullptr;
@@ -97,7 +100,8 @@ void ThreadCache::unlist_mixed(Span* span) noexcept {
 
 /// Stops the program where what was freed of a mixed span lies at hand already: it was freed before.
 HEAPWRIGHT_COLD void ThreadCache::stop_if_kept(SizeClass size_class, const FreeBlock* block) const noexcept {
-    for (const FreeBlock* kept = hands_[size_class].first; kept != nullptr; kept = kept->next) {
+    const FreeBlock* kept = hands_[size_class].first;
+    for (std::uint32_t left = kept_blocks(size_class); kept != nullptr && left != 0; --left, kept = kept->next) {
         if (kept == block) {
             stop_not_a_block("free", block);
         }

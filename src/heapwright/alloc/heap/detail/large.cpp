@@ -42,7 +42,7 @@ std::uint32_t pages_of(std::size_t bytes) noexcept { return static_cast<std::uin
 /// Where no memory is left, but what this thread keeps at hand may hold some.
 HEAPWRIGHT_COLD HEAPWRIGHT_NOINLINE Span* take_from_kept(HeapCore& heap, std::uint32_t slices, std::uint32_t alignment_slices,
                                                          bool& is_zero) noexcept {
-    ThreadCache* const cache = heap.is_private() ? cache_of_thread(heap) : cache_of_thread();
+    ThreadCache* const cache = heap.find(thread_pointer());  // and none is made now
     return cache != nullptr && cache->give_up_kept() ? heap.take(slices, alignment_slices, is_zero) : nullptr;
 }
 
