@@ -18,8 +18,15 @@
 
 #include <heapwright/alloc/heap/detail/page_return.hpp>
 #include <heapwright/alloc/heap/detail/thread_state.hpp>
+#include <heapwright/base/platform.hpp>
 #include <heapwright/os/pages.hpp>
 #include <heapwright/os/syscall.hpp>
+
+#if HEAPWRIGHT_UNDER_TSAN
+// Of ThreadSanitizer's runtime, which has no header for them.
+extern "C" void AnnotateIgnoreReadsBegin(const char* file, int line) noexcept;
+extern "C" void AnnotateIgnoreReadsEnd(const char* file, int line) noexcept;
+#endif
 
 namespace heapwright::heap {
 
@@ -120,10 +127,25 @@ MeshPages pages_of(const MeshBytes& bytes) noexcept {
     return static_cast<MeshPages>(pages);
 }
 
+/// Who wrote to a page before it was held, or taken out, comes before who reads it then: the kernel sees to it, and ThreadSanitizer does not see.
+class ReadsAfterTheKernel {
+public:
+#if HEAPWRIGHT_UNDER_TSAN
+    ReadsAfterTheKernel() noexcept { AnnotateIgnoreReadsBegin(__FILE__, __LINE__); }
+    ~ReadsAfterTheKernel() { AnnotateIgnoreReadsEnd(__FILE__, __LINE__); }
+#else
+    ReadsAfterTheKernel() noexcept {}
+    ~ReadsAfterTheKernel() {}
+#endif
+    ReadsAfterTheKernel(const ReadsAfterTheKernel&) = delete;
+    ReadsAfterTheKernel& operator=(const ReadsAfterTheKernel&) = delete;
+};
+
 /// Copies what lies of the blocks in the bytes [from, end) of the span, but for the one that was kept in the list, which is only a link
 /// to nothing.
 void copy_blocks(char* to, const char* content, const Span* span, const Taken& taken, const FreeBlock* kept, std::size_t from,
                  std::size_t end) noexcept {
+    const ReadsAfterTheKernel reads;
     for_each_taken(span, taken, [&](std::size_t offset) {
         const std::size_t first = std::max(offset, from);
         const std::size_t last = std::min(offset + span->block_bytes, end);
