@@ -1,7 +1,6 @@
 #include <heapwright/study/doctor/heapwright_heap.hpp>
 
 #include <algorithm>
-#include <array>
 #include <cstring>
 
 #include <heapwright/study/doctor/blocks_at_hand.hpp>
@@ -86,7 +85,7 @@ private:
         const bool may_be_mixed = as == Block::cached && block_bytes <= kMostMixedBytes;
         for (std::size_t steps = 0; block != 0 && steps <= blocks_.size() + kMostKept; ++steps) {
             if (may_be_mixed && (block < from || block - from >= memory_of_span_.size())) {
-                block = memory_.object<std::uint64_t>(block).value_or(0);
+                block = read_address(block);
                 continue;
             }
             const std::uint64_t index = (block - from) / block_bytes;
@@ -133,9 +132,9 @@ private:
 
     /// Blocks of any size: runs of granules that blocks have, and that none has.
     void count_mixed(std::span<const std::byte> slice, std::uint64_t from, std::uint64_t to) {
-        const std::uint64_t table = read_pointer(reinterpret_cast<std::uint64_t>(form_.mixed.table));
+        const std::uint64_t table = read_address(reinterpret_cast<std::uint64_t>(form_.mixed.table));
         const std::uint64_t record =
-            table == 0 ? 0 : read_pointer(table + ((from - place_.base) >> form_.slice_log2) * sizeof(std::uint64_t));
+            table == 0 ? 0 : read_address(table + ((from - place_.base) >> form_.slice_log2) * sizeof(std::uint64_t));
         const std::uint64_t granules = (to - from) / std::max(form_.mixed.granule_bytes, 1U);
         Bits used(granules / kBits);
         Bits last(used.size());
@@ -195,12 +194,6 @@ private:
             forget_block(granule, used, last);
             block = field<std::uint64_t>(memory_of_span_, static_cast<std::uint32_t>(block - from));
         }
-    }
-
-    [[nodiscard]] std::uint64_t read_pointer(std::uint64_t address) {
-        std::array<std::byte, sizeof(std::uint64_t)> bytes{};
-        memory_.read(address, bytes);
-        return field<std::uint64_t>(bytes, 0);
     }
 
     void count_span(std::span<const std::byte> record, std::uint64_t from, std::uint64_t to) {
@@ -279,10 +272,7 @@ private:
         }
     }
 
-    std::uint64_t read_address(std::uint64_t from) {
-        std::array<std::byte, sizeof(std::uint64_t)> word{};
-        return memory_.read(from, word) == word.size() ? field<std::uint64_t>(word, 0) : 0;
-    }
+    std::uint64_t read_address(std::uint64_t from) { return memory_.object<std::uint64_t>(from).value_or(0); }
 
     void count_run(Block kind, std::uint64_t from, std::uint64_t to, bool is_active) {
         const std::uint64_t resident = pages_.resident_bytes(from, to);

@@ -100,10 +100,10 @@ void HeapCore::put_abandoned(Span* span) noexcept {
     span->owner.store(owner::kAbandoned, std::memory_order_release);  // pairs with the acquire in claim()
 }
 
-/// Takes home what was freed into the next few. Returns those that are empty, in a list, and taken out of all others.
-Span* HeapCore::sweep_some() noexcept {
+/// Takes home what was freed into the next few. Those that are empty come into the list, and are in no other. Returns whether there
+/// are more to look at.
+bool HeapCore::sweep_some(Span*& empty) noexcept {
     const os::LockGuard guard(lock_);
-    Span* empty = nullptr;
     for (unsigned swept = 0; sweep_at_ != nullptr && swept < kSweptAtOnce; ++swept) {
         Span* const span = sweep_at_;
         sweep_at_ = span->cache_next;
@@ -119,20 +119,17 @@ Span* HeapCore::sweep_some() noexcept {
             link(span);  // before the place where the sweep is
         }
     }
-    return empty;
+    return sweep_at_ != nullptr;
 }
 
 void HeapCore::sweep_abandoned() noexcept {
-    const auto is_at_end = [this] {
-        const os::LockGuard guard(lock_);
-        return sweep_at_ == nullptr;
-    };
     {
         const os::LockGuard guard(lock_);
         sweep_at_ = all_abandoned_;
     }
-    while (!is_at_end()) {
-        Span* empty = sweep_some();
+    for (bool is_any_left = true; is_any_left;) {
+        Span* empty = nullptr;
+        is_any_left = sweep_some(empty);
         while (empty != nullptr) {
             Span* const span = empty;
             empty = span->next;

@@ -65,9 +65,7 @@ Span* first_sparse(Span* span) noexcept {
 /// A bit for each block that lives. Returns false where the list is not to be believed.
 bool find_live(const Span* span, BlockBits& live) noexcept {
     for (std::uint32_t word = 0; word < live.size(); ++word) {
-        const std::uint32_t first = word * 64;
-        const std::uint32_t count = span->carved <= first ? 0 : std::min(span->carved - first, 64U);
-        live[word] = count == 0 ? 0 : ~std::uint64_t{0} >> (64 - count);
+        live[word] = blocks_made(span, word);
     }
     clear_absent_blocks(span, live.data());
     for (std::uint32_t index = 0; index < span->carved; ++index) {

@@ -24,7 +24,7 @@ void ThreadCache::forget() noexcept {
     if (direct_ != nullptr) {
         std::fill_n(direct_, kDirectSteps, &g_no_blocks);
     }
-    lists_.fill({});
+    forget_lists();
     borrowed_.fill(0);
     for (Hand& hand : hands_) {
         hand.first = nullptr;
@@ -33,8 +33,6 @@ void ThreadCache::forget() noexcept {
         hand.most = 0;
         hand.handed_out = 0;
     }
-    mixed_.fill(nullptr);
-    mixed_filled_.fill(0);
     census_ = {};
     kept_ = 0;
     spans_most_ = 0;
@@ -191,7 +189,7 @@ const char* ThreadCache::broken_invariant() const noexcept {
             of_others = 0;
             for (const FreeBlock* block = first; block != nullptr; block = block->next, ++count) {
                 const Span* const span = record_of_first(find_span(block));
-                const std::size_t bytes = (bytes_of(static_cast<SizeClass>(number)) + kGranuleBytes - 1) / kGranuleBytes * kGranuleBytes;
+                const std::size_t bytes = granules_of(static_cast<SizeClass>(number)) * kGranuleBytes;
                 if (span->is_mixed() ? bytes_of_block(span, block, "look at") != bytes : span->size_class != number) {
                     return ~std::uint32_t{0};
                 }

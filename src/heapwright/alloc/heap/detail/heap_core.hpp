@@ -177,7 +177,7 @@ private:
     void offer(Span* span) noexcept;
     void withdraw(Span* span) noexcept;
     void offer_anew(Span* span) noexcept;
-    [[nodiscard]] Span* sweep_some() noexcept;
+    [[nodiscard]] bool sweep_some(Span*& empty) noexcept;
 
     /// Lists of mixed spans by the bits of their longest gap's length in granules.
     static constexpr unsigned kGapBins = std::bit_width(kGranulesOfSlice) + 1;

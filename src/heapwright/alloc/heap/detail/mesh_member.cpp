@@ -38,13 +38,6 @@ using Taken = std::array<std::uint64_t, kMostMeshWords>;
 constexpr std::uint32_t kMostLivePercent = 50;
 constexpr int kPopulateForWriting = 23;  // MADV_POPULATE_WRITE
 
-/// A bit for each block that was ever made of the span, of the 64 blocks of a word.
-std::uint64_t blocks_made(const Span* span, std::uint32_t word) noexcept {
-    const std::uint32_t first = word * 64;
-    const std::uint32_t count = span->carved <= first ? 0 : std::min(span->carved - first, 64U);
-    return count == 64 ? ~std::uint64_t{0} : (std::uint64_t{1} << count) - 1;
-}
-
 void clear_bit(const Span* span, Taken& taken, const FreeBlock* block) noexcept {
     const auto index = static_cast<std::size_t>(reinterpret_cast<const char*>(block) - span->start) / span->block_bytes;
     taken[index / 64] &= ~(std::uint64_t{1} << (index % 64));
@@ -240,12 +233,9 @@ namespace {
 
 /// Pages of a file at once, and not by a fault each.
 void populate(char* view, MeshPages pages) noexcept {
-    for (std::uint32_t rest = pages; rest != 0;) {
-        const auto first = static_cast<std::uint32_t>(std::countr_zero(rest));
-        const auto count = static_cast<std::uint32_t>(std::countr_one(rest >> first));
-        os::raw_syscall(SYS_madvise, view + first * os::kPageBytes, count * os::kPageBytes, kPopulateForWriting);
-        rest &= ~std::uint32_t{mesh_pages(first, count)};
-    }
+    for_each_run(pages, [view](std::uint32_t first, std::uint32_t last) {
+        os::raw_syscall(SYS_madvise, view + first * os::kPageBytes, (last - first) * os::kPageBytes, kPopulateForWriting);
+    });
 }
 
 }  // namespace

@@ -349,17 +349,13 @@ FreeBlock* take_of_mixed(Span* span, std::uint32_t granules) noexcept {
 
 std::size_t return_mixed_pages(Span* span) noexcept {
     std::size_t given = 0;
-    for (std::uint32_t rest = mixed_record_of(span)->free_pages() & ~span->absent(); rest != 0;) {
-        const auto first = static_cast<std::uint32_t>(std::countr_zero(rest));
-        const auto count = static_cast<std::uint32_t>(std::countr_one(rest >> first));
-        const std::uint32_t run = ((std::uint32_t{1} << count) - 1) << first;
-        const std::size_t bytes = count * os::kPageBytes;
+    for_each_run(mixed_record_of(span)->free_pages() & ~span->absent(), [&](std::uint32_t first, std::uint32_t last) {
+        const std::size_t bytes = (last - first) * os::kPageBytes;
         if (os::discard(span->start + first * os::kPageBytes, bytes)) {  // not where the program locked its memory
-            span->set_absent(span->absent() | run);
+            span->set_absent(span->absent() | ((std::uint32_t{1} << (last - first)) - 1) << first);
             given += bytes;
         }
-        rest &= ~run;
-    }
+    });
     g_given_back.fetch_add(given, std::memory_order_relaxed);  // a figure
     return given;
 }

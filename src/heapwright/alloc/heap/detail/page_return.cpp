@@ -79,17 +79,6 @@ public:
             }
         });
     }
-    /// Visits the runs of set bits: [first, last).
-    template <class Visitor>
-    static void for_each_run(std::uint32_t mask, Visitor visit) noexcept {
-        std::uint64_t rest = mask;
-        while (rest != 0) {
-            const auto first = static_cast<std::uint32_t>(std::countr_zero(rest));
-            const auto last = first + static_cast<std::uint32_t>(std::countr_one(rest >> first));
-            visit(first, last);
-            rest &= ~std::uint64_t{0} << last;
-        }
-    }
 
 private:
     char* start_;
@@ -196,7 +185,7 @@ std::size_t absent_bytes(std::uint32_t absent, std::uint32_t slices) noexcept {
         absent &= ~Span::kMeshedBit;
     }
     std::size_t units = 0;
-    Units::for_each_run(absent, [&](std::uint32_t first, std::uint32_t last) { units += last - first; });
+    for_each_run(absent, [&](std::uint32_t first, std::uint32_t last) { units += last - first; });
     return units * unit_bytes(slices);
 }
 
@@ -228,7 +217,7 @@ std::size_t return_units(Span* span, bool is_alone) noexcept {
     std::atomic_signal_fence(std::memory_order_acq_rel);  // a child of fork loses these blocks rather than have them twice
     span->set_absent(span->absent() | mask);
     std::size_t given = 0;
-    Units::for_each_run(mask, [&](std::uint32_t first, std::uint32_t last) {
+    for_each_run(mask, [&](std::uint32_t first, std::uint32_t last) {
         const std::size_t bytes = (last - first) * units.bytes();
         given += os::discard(units.unit_at(first), bytes) ? bytes : 0;  // not where the program locked its memory
     });

@@ -1,6 +1,7 @@
 // The record of a span: what a heap knows of a run of slices. One record a slice, in a flat table.
 #pragma once
 
+#include <algorithm>
 #include <array>
 #include <atomic>
 #include <bit>
@@ -157,6 +158,25 @@ void carve(Span* span) noexcept;
 /// Whether a thread that finds `strangeness` between its thread pointer and the owner's word may free into the span without asking.
 [[nodiscard]] HEAPWRIGHT_ALWAYS_INLINE bool is_at_home(std::uintptr_t strangeness) noexcept {
     return (strangeness & ~owner::kCountedBit) == 0;
+}
+
+/// Visits the runs of set bits: [first, last).
+template <class Visitor>
+void for_each_run(std::uint32_t mask, Visitor visit) noexcept {
+    std::uint64_t rest = mask;
+    while (rest != 0) {
+        const auto first = static_cast<std::uint32_t>(std::countr_zero(rest));
+        const auto last = first + static_cast<std::uint32_t>(std::countr_one(rest >> first));
+        visit(first, last);
+        rest &= ~std::uint64_t{0} << last;
+    }
+}
+
+/// A bit for each block that was ever made of the span, of the 64 blocks of a word.
+[[nodiscard]] inline std::uint64_t blocks_made(const Span* span, std::uint32_t word) noexcept {
+    const std::uint32_t first = word * 64;
+    const std::uint32_t count = span->carved <= first ? 0 : std::min(span->carved - first, 64U);
+    return count == 64 ? ~std::uint64_t{0} : (std::uint64_t{1} << count) - 1;
 }
 
 /// Whether its own thread asks before it frees into the span.
