@@ -99,15 +99,28 @@ struct Output {
 };
 constinit Output output;
 
+constinit StatisticsFormat format = StatisticsFormat::text;
+
+void append_statistics(TextBuffer& text) {
+    const HeapStatistics statistics = served_heap::statistics();
+    switch (format) {
+        case StatisticsFormat::text: append_statistics_text(text, statistics); break;
+        case StatisticsFormat::json: append_statistics_json(text, statistics); break;
+        case StatisticsFormat::openmetrics: append_statistics_openmetrics(text, statistics); break;
+    }
+}
+
 void print_statistics(void*) {
     char room[kStatisticsTextBytes];
     TextBuffer text(room, sizeof(room));
-    append_statistics_text(text, served_heap::statistics());
+    append_statistics(text);
     os::File file(output.current());
     static_cast<void>(file.write_all(text.view()));  // nobody is left to tell
 #if !defined(HEAPWRIGHT_PRELOAD_HARDENED)
-    text.clear();
-    for_each_place_line(text, [&] { static_cast<void>(file.write_all(text.view())); });
+    if (format == StatisticsFormat::text) {
+        text.clear();
+        for_each_place_line(text, [&] { static_cast<void>(file.write_all(text.view())); });
+    }
 #endif
     static_cast<void>(file.give_up());
 }
@@ -140,6 +153,7 @@ HEAPWRIGHT_NOINLINE void configure() noexcept {
 #endif
     if (settings.statistics_at_exit) {
         output.keep();
+        format = settings.statistics_format;
     }
     if (config::is_process_configured()) {  // else the stack that it needs stays untouched
         follow_plan();

@@ -1,4 +1,5 @@
 """The malloc family does what glibc's does: the same checks on glibc, which proves the checks, and on libheapwright.so."""
+import json
 import signal
 import subprocess
 import unittest
@@ -84,6 +85,13 @@ class Settings(MallocTest):
         names = [line.split()[0] for line in lines]
         for name in ("allocated", "active", "resident", "retained", "metadata"):
             self.assertIn(name, names)
+
+    def test_statistics_for_programs_and_for_monitoring(self) -> None:
+        figures = json.loads("\n".join(self.said("statistics_at_exit:yes,statistics_format:json")))
+        self.assertGreaterEqual(figures["active_bytes"], figures["allocated_bytes"])
+        lines = self.said("statistics_at_exit:yes,statistics_format:openmetrics")
+        self.assertEqual(lines[-1], "# EOF")
+        self.assertTrue(any(line.startswith("heapwright_allocated_bytes ") for line in lines), lines)
 
     def test_nothing_of_the_sort_without_being_asked(self) -> None:
         self.assertEqual(subprocess.run(["/bin/echo"], stderr=subprocess.PIPE, check=True).stderr, b"")

@@ -1,4 +1,5 @@
 """heapwright run: the program's status, signals, input and output are its own, whatever the memory.toml says."""
+import json
 import os
 import shutil
 import signal
@@ -119,6 +120,10 @@ class Run(RunTest):
         shown = self.tool("run", "--show", "-c", config).stdout.decode().splitlines()
         self.assertEqual(shown, [f"HEAPWRIGHT_CONFIG={config}", f"LD_PRELOAD={(LIB / 'libheapwright.so').resolve()}"])
         self.assertIn(b"peak_active", self.tool("run", "--", "/bin/true", more={"HEAPWRIGHT_CONFIG": config}).stderr)
+
+    def test_figures_at_exit_are_json_where_the_file_says_so(self) -> None:
+        config = self.config('[heap]\nstatistics_at_exit = true\nstatistics_format = "json"\n')
+        self.assertIn("peak_active_bytes", json.loads(self.tool("run", "-c", config, "--", "/bin/true").stderr))
 
     def test_a_file_with_mistakes_is_refused_by_run_and_harmless_in_the_variable(self) -> None:
         config = self.config("[heap]\nlimti = 3\npurge_delay = 10\n")

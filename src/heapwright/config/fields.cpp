@@ -40,6 +40,7 @@ constexpr std::string_view kPath = R"(a path, or "" for none; %p stands for the 
 
 constexpr std::string_view kStrategies[] = {"heapwright", "heapwright-secure", "glibc", "mimalloc", "jemalloc", "tcmalloc", "tbbmalloc"};
 constexpr std::string_view kHugePages[] = {"default", "always", "never"};
+constexpr std::string_view kFormats[] = {"text", "json", "openmetrics"};
 constexpr std::string_view kCompactions[] = {"off", "mesh"};
 constexpr std::string_view kPlaces[] = {"default", "pool", "bump", "heap"};
 
@@ -126,6 +127,8 @@ constexpr Field kHeapFields[] = {
     {"limit", FieldKind::size, in<kHeap, &HeapConfig::limit_bytes>, kSizeOrNone, "bytes in use beyond which requests are refused", kMalloc},
     {"statistics_at_exit", FieldKind::flag, in<kHeap, &HeapConfig::statistics_at_exit>, kFlag,
      "whether the heap's figures go to stderr when the program ends", kPreload},
+    {"statistics_format", FieldKind::word, in<kHeap, &HeapConfig::statistics_format>, R"("text", "json" or "openmetrics")",
+     "how those figures are written", kPreload, 0, UINT64_MAX, kFormats},
     {"reserve", FieldKind::size, in<kHeap, &HeapConfig::reserve_bytes>,
      R"(whole GiB, as in "64GiB", or 0 to choose by the machine's memory)", "addresses set aside for the first region", "libheapwright.so",
      0, 64 * kTib},

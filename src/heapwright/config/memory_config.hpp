@@ -79,6 +79,8 @@ struct SizeList {
 /// Whose malloc `heapwright run` puts into the program.
 enum class MallocStrategy : std::uint8_t { heapwright, heapwright_secure, glibc, mimalloc, jemalloc, tcmalloc, tbbmalloc };
 enum class HugePageWish : std::uint8_t { by_default, always, never };
+/// How a heap's figures are written.
+enum class FigureFormat : std::uint8_t { text, json, openmetrics };
 enum class HeapCompaction : std::uint8_t { off, mesh };
 /// Where the blocks of a planned site go.
 enum class SitePlace : std::uint8_t { by_default, pool, bump, heap };
@@ -138,6 +140,7 @@ struct HeapConfig {
     HugePageWish huge_pages = HugePageWish::by_default;
     std::uint64_t limit_bytes = 0;  ///< 0: no limit
     bool statistics_at_exit = false;
+    FigureFormat statistics_format = FigureFormat::text;
     std::uint64_t reserve_bytes = 0;  ///< whole GiB; 0: chosen by the machine's memory
     HeapCompaction compaction = HeapCompaction::off;
     bool mixed_spans = true;  ///< sparse spans become room for blocks of any size

@@ -41,6 +41,7 @@ TEST_CASE("an empty text leaves the defaults") {
     CHECK(settings.huge_pages == HugePages::by_default);
     CHECK(settings.limit_bytes == 0);
     CHECK(!settings.statistics_at_exit);
+    CHECK(settings.statistics_format == StatisticsFormat::text);
     CHECK(settings.reserve_gib == 0);
     CHECK(settings.mixed_spans);
     CHECK(complaints.empty());
@@ -105,6 +106,11 @@ TEST_CASE("flags are yes or no in four spellings each") {
 TEST_CASE("huge pages have three words, addresses come in whole GiB") {
     CHECK(read("huge_pages:always").settings.huge_pages == HugePages::always);
     CHECK(read("huge_pages:always,huge_pages:default").settings.huge_pages == HugePages::by_default);
+    CHECK(read("statistics_format:json").settings.statistics_format == StatisticsFormat::json);
+    CHECK(read("statistics_format:openmetrics").settings.statistics_format == StatisticsFormat::openmetrics);
+    CHECK(read("statistics_format:json,statistics_format:text").settings.statistics_format == StatisticsFormat::text);
+    CHECK(read("statistics_format:xml").complaints ==
+          "heapwright: HEAPWRIGHT_CONF: statistics_format cannot be 'xml'; write text, json or openmetrics");
     CHECK(read("huge_pages:sometimes").complaints ==
           "heapwright: HEAPWRIGHT_CONF: huge_pages cannot be 'sometimes'; write default, always or never");
     CHECK(read("compaction:mesh").settings.is_meshing);

@@ -319,7 +319,7 @@ TEST_CASE("each key has a test of its effect") {
     const std::set<std::string> by_running_programs = {
         // tests/system/run_test.py
         "allocator.enable_custom_allocator", "allocator.strategy", "allocator.settings", "heap.limit", "heap.statistics_at_exit",
-        "heap.reserve", "heap.purge_delay", "heap.background", "heap.huge_pages",
+        "heap.statistics_format", "heap.reserve", "heap.purge_delay", "heap.background", "heap.huge_pages",
         // tests/system/monitor_test.py
         "heap.give_back", "fragmentation.monitor_enabled", "fragmentation.defragmentation_threshold", "fragmentation.analysis_interval",
         "fragmentation.enable_auto_defragmentation", "monitor.metrics_file", "monitor.json_file", "monitor.socket", "monitor.http_port",

@@ -26,6 +26,7 @@ enum class Key : std::uint8_t {
     huge_pages,
     limit,
     statistics_at_exit,
+    statistics_format,
     compaction,
     mixed_spans,
     reserve
@@ -47,6 +48,7 @@ constexpr Known kKnown[] = {
     {.key = Key::huge_pages, .name = "huge_pages", .expected = "default, always or never"},
     {.key = Key::limit, .name = "limit", .expected = "a size, as in 512MiB, 4GiB or 0 for none"},
     {.key = Key::statistics_at_exit, .name = "statistics_at_exit", .expected = kFlag},
+    {.key = Key::statistics_format, .name = "statistics_format", .expected = "text, json or openmetrics"},
     {.key = Key::compaction, .name = "compaction", .expected = "off or mesh"},
     {.key = Key::mixed_spans, .name = "mixed_spans", .expected = kFlag},
     {.key = Key::reserve, .name = "reserve", .expected = "whole GiB up to 65536GiB, as in 64GiB, or 0"},
@@ -72,6 +74,8 @@ constexpr Unit kSizeUnits[] = {
     {.name = "T", .factor = std::uint64_t{1} << 40},
     {.name = "TiB", .factor = std::uint64_t{1} << 40},
 };
+constexpr std::string_view kHugePageWords[] = {"default", "always", "never"};
+constexpr std::string_view kFormatWords[] = {"text", "json", "openmetrics"};
 constexpr std::uint32_t kReserveGibMax = 65536;  // half of the addresses that a process has
 
 template <std::size_t Count>
@@ -109,17 +113,16 @@ bool read_delay(std::string_view text, std::uint32_t& delay_ms) noexcept {
     return true;
 }
 
-bool read_huge_pages(std::string_view text, HugePages& mode) noexcept {
-    if (text == "default"sv) {
-        mode = HugePages::by_default;
-    } else if (text == "always"sv) {
-        mode = HugePages::always;
-    } else if (text == "never"sv) {
-        mode = HugePages::never;
-    } else {
-        return false;
+/// One of the words of a setting; they stand in the order of the enumeration's values.
+template <class Word, std::size_t Count>
+bool read_word(std::string_view text, const std::string_view (&words)[Count], Word& word) noexcept {
+    for (std::size_t i = 0; i < Count; ++i) {
+        if (text == words[i]) {
+            word = static_cast<Word>(i);
+            return true;
+        }
     }
-    return true;
+    return false;
 }
 
 bool read_compaction(std::string_view text, bool& is_meshing) noexcept {
@@ -145,9 +148,10 @@ bool set(HeapSettings& settings, Key key, std::string_view value) noexcept {
         case Key::purge_delay: return read_delay(value, settings.purge_delay_ms);
         case Key::background: return read_flag(value, settings.background);
         case Key::give_back: return read_flag(value, settings.give_back);
-        case Key::huge_pages: return read_huge_pages(value, settings.huge_pages);
+        case Key::huge_pages: return read_word(value, kHugePageWords, settings.huge_pages);
         case Key::limit: return read_quantity(value, kSizeUnits, settings.limit_bytes);
         case Key::statistics_at_exit: return read_flag(value, settings.statistics_at_exit);
+        case Key::statistics_format: return read_word(value, kFormatWords, settings.statistics_format);
         case Key::compaction: return read_compaction(value, settings.is_meshing);
         case Key::mixed_spans: return read_flag(value, settings.mixed_spans);
         case Key::reserve: return read_reserve(value, settings.reserve_gib);
@@ -237,6 +241,7 @@ void take_over(const HeapConfig& config, HeapSettings& settings) noexcept {
     settings.huge_pages = static_cast<HugePages>(config.huge_pages);
     settings.limit_bytes = config.limit_bytes;
     settings.statistics_at_exit = config.statistics_at_exit;
+    settings.statistics_format = static_cast<StatisticsFormat>(config.statistics_format);
     settings.is_meshing = config.compaction == HeapCompaction::mesh;
     settings.mixed_spans = config.mixed_spans;
     settings.reserve_gib = static_cast<std::uint32_t>(config.reserve_bytes / kGib);

@@ -15,6 +15,9 @@ inline constexpr const char* kHeapSettingsVariable = "HEAPWRIGHT_CONF";
 /// What the heap asks of the kernel about transparent huge pages.
 enum class HugePages : std::uint8_t { by_default, always, never };
 
+/// What the figures at exit are written for: a reader, a program, a monitoring system.
+enum class StatisticsFormat : std::uint8_t { text, json, openmetrics };
+
 /// `HEAPWRIGHT_CONF="purge_delay:250ms,limit:4GiB,statistics_at_exit:yes"`: pairs in any order; what is missing keeps its
 /// default.
 struct HeapSettings {
@@ -24,9 +27,10 @@ struct HeapSettings {
     HugePages huge_pages = HugePages::by_default;  ///< `huge_pages:always`, `never`, or `default`: as the machine is set
     std::uint64_t limit_bytes = 0;                 ///< `limit:4GiB`, more is refused; 0: no limit
     bool statistics_at_exit = false;               ///< `statistics_at_exit:yes`, on stderr
-    bool is_meshing = false;                       ///< `compaction:mesh`, or `off`: spans may share memory (detail/mesher.hpp)
-    bool mixed_spans = true;                       ///< `mixed_spans:no`, no span ever holds blocks of two sizes
-    std::uint32_t reserve_gib = 0;                 ///< `reserve:64GiB`, addresses set aside; 0: chosen by the machine's memory
+    StatisticsFormat statistics_format = StatisticsFormat::text;  ///< `statistics_format:json`, `openmetrics`, or `text`
+    bool is_meshing = false;        ///< `compaction:mesh`, or `off`: spans may share memory (detail/mesher.hpp)
+    bool mixed_spans = true;        ///< `mixed_spans:no`, no span ever holds blocks of two sizes
+    std::uint32_t reserve_gib = 0;  ///< `reserve:64GiB`, addresses set aside; 0: chosen by the machine's memory
 };
 
 /// Takes the pairs of `text` over into `settings`. What is not understood changes nothing and adds a line to `complaints`:
