@@ -151,6 +151,12 @@ void count_heap() {
         escape(block);
         heap::release(block);
     });
+    volatile std::size_t alignment = 64;
+    count("heap pair, aligned", [bytes = std::size_t{size}, to = std::size_t{alignment}] {
+        void* const block = heap::allocate_aligned(bytes, to);
+        escape(block);
+        heap::release(block);
+    });
     // The free lists are handed over, and carved, within what is counted.
     static std::array<void*, 32> blocks{};
     count("heap 32 blocks, freed in order", [in = blocks.data()] {

@@ -203,6 +203,26 @@ TEST_CASE("zeroed and aligned blocks are what they say") {
     }
 }
 
+TEST_CASE("where every second block of a class lies at the multiple that is asked for, only those are taken") {
+    for (const std::size_t bytes :
+         {std::size_t{48}, std::size_t{80}, std::size_t{100}, std::size_t{208}, std::size_t{1000}, std::size_t{1024}}) {
+        for (std::size_t alignment = 32; alignment <= 8192; alignment *= 2) {
+            std::vector<void*> blocks;
+            for (unsigned i = 0; i < 60; ++i) {
+                blocks.push_back(i % 3 == 0 ? default_heap::allocate(bytes) : default_heap::allocate_aligned(bytes, alignment));
+                CHECK(default_heap::usable_bytes(blocks.back()) >= bytes);
+                const std::size_t expected = i % 3 == 0 ? 16 : alignment;
+                CHECK(reinterpret_cast<std::uintptr_t>(blocks.back()) % expected == 0);
+                std::memset(blocks.back(), static_cast<int>(i), bytes);
+            }
+            for (unsigned i = 0; i < blocks.size(); ++i) {
+                CHECK(static_cast<std::uint8_t*>(blocks[i])[bytes - 1] == i);  // nobody else has it
+                default_heap::release(blocks[i]);
+            }
+        }
+    }
+}
+
 TEST_CASE("threads allocate from one heap, free each other's blocks, and end before it or after it") {
     for (unsigned round = 0; round < 10; ++round) {
         std::vector<std::vector<void*>> made(3);

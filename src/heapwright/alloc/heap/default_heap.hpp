@@ -57,10 +57,21 @@ void on_countdown(heap::Span* span) noexcept;
 
 /// As allocate(), at a multiple of `alignment`.
 ///
+/// Cost:     20 instructions up to 1 KiB while the block that malloc would take lies at such a multiple.
 /// Requires: alignment is a power of two.
 [[nodiscard]] HEAPWRIGHT_ALWAYS_INLINE void* allocate_aligned(std::size_t bytes, std::size_t alignment) noexcept {
     if (alignment <= heap::kSmallestBytes || (alignment <= 16 && bytes > heap::kSmallestBytes)) {
         return allocate(bytes);
+    }
+    if (HEAPWRIGHT_LIKELY(bytes <= heap::kDirectBytes)) {
+        // Blocks lie at multiples of their size, so what malloc takes next seldom lies otherwise where the size is a multiple.
+        heap::Span* const span = heap::t_state.direct[(bytes + 7) / 8];
+        heap::FreeBlock* const block = span->free;
+        const bool is_aligned = (reinterpret_cast<std::uintptr_t>(block) & (alignment - 1)) == 0;
+        if (HEAPWRIGHT_LIKELY(block != nullptr && is_aligned)) {
+            span->free = block->next;
+            return block;
+        }
     }
     return detail::allocate_aligned_slow(bytes, alignment, detail::caller_frame());
 }
