@@ -25,13 +25,18 @@ bool Compaction::step() noexcept {
             ++store_.next_class_;
         }
     } while (store_.next_class_ < kClassCount && !is_full() && !is_late());
+    reopen(asked_ns);
+    return true;
+}
+
+/// The end of a step that began then.
+void Compaction::reopen(std::uint64_t asked_ns) noexcept {
     store_.gate.reopen();
     ++result.steps;
     const std::uint64_t step_ns = os::monotonic_ns() - asked_ns;
     result.moving_ns += step_ns;
     result.longest_step_ns = std::max(result.longest_step_ns, step_ns);
     store_.gate.let_through(store_.options.step_ns);
-    return true;
 }
 
 /// Returns: whether nothing is left to do for this size.
@@ -115,7 +120,7 @@ void Compaction::fetch(Chunk& chunk, const std::uint32_t* slots, std::size_t cou
         if (Header::is_boxed(header)) {
             __builtin_prefetch(reinterpret_cast<const void*>(owner * 8), 1);
         } else {
-            __builtin_prefetch(&store_.names[static_cast<std::uint32_t>(owner)], 1);
+            __builtin_prefetch(store_.names.entry_of(static_cast<std::uint32_t>(owner)), 1);
         }
         for (std::size_t line = 64; line < std::min<std::size_t>(chunk.slot_bytes, 512); line += 64) {
             __builtin_prefetch(object + line);
@@ -141,7 +146,7 @@ void Compaction::move(Chunk& from, std::uint32_t from_slot, Chunk& to, std::uint
         // Relaxed: nobody is inside; others may only ask whether the box is empty, or of which heap.
         std::atomic_ref<std::byte*>(*reinterpret_cast<std::byte**>(owner * 8)).store(target, std::memory_order_relaxed);
     } else {
-        store_.names[static_cast<std::uint32_t>(owner)] = static_cast<Names::Entry>((target - store_.chunks.base()) / 8);
+        store_.names.place_of(static_cast<std::uint32_t>(owner)) = static_cast<Entry>((target - store_.chunks.base()) / 8);
     }
     store_.give_slot(from, from_slot);
     ++result.moved_objects;

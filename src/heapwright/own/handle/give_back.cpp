@@ -12,6 +12,9 @@ namespace {
 
 constexpr std::uint64_t kPauseNs = 100'000;          // after a step that Borrows did not let begin
 constexpr std::int64_t kCreditMostNs = 500'000'000;  // what ticks that had nothing to do may save up
+/// What ticks save up before they do anything: after each pause memory has to be fetched again, from the kernel's lists of pages
+/// to the objects, so that few long turns take half the time of many short ones.
+constexpr std::int64_t kCreditLeastNs = 4'000'000;
 constexpr unsigned kRefusalsInARow = 8;
 
 /// Whether no bit from `begin` to `end` is set.
@@ -78,6 +81,45 @@ void Compaction::give_back() noexcept {
     result.returned_bytes += store_.chunks.trim(0, deadline_ns_);
 }
 
+/// Steps until everything was looked at, or the time is over, or Borrows let none begin.
+void Store::run(Compaction& compaction, std::uint64_t deadline_ns) noexcept {
+    unsigned refused = 0;
+    std::uint64_t now_ns = os::monotonic_ns();
+    while ((next_class_ < kClassCount || next_page_ != Names::kNoPage) && now_ns < deadline_ns && refused < kRefusalsInARow) {
+        const bool moves = next_class_ < kClassCount;
+        if (moves ? compaction.step() : compaction.pack_names()) {
+            refused = 0;
+            compaction.give_back();
+        } else {
+            ++refused;
+            os::sleep_ns(std::min(kPauseNs, deadline_ns - std::min(deadline_ns, os::monotonic_ns())));
+        }
+        if (moves && next_class_ == kClassCount) {
+            next_page_ = names.is_sparse() ? 0 : Names::kNoPage;
+        }
+        now_ns = os::monotonic_ns();
+    }
+}
+
+/// What is free goes back. Where there is no time for all of it, the next call goes on with that.
+void Store::finish(DefragmentationResult& result, std::uint64_t deadline_ns) noexcept {
+    result.returned_bytes += chunks.trim(0, deadline_ns) + names.trim();
+    is_compacted_ = chunks.dirty_bytes() == 0 || os::monotonic_ns() < deadline_ns;
+    result.is_finished = is_compacted_;
+}
+
+void Store::add_to_totals(const DefragmentationResult& result) noexcept {
+    const os::LockGuard guard(totals_lock_);
+    is_unfinished_ = !is_compacted_;
+    totals_.compactions += result.is_finished ? 1 : 0;
+    totals_.steps += result.steps;
+    totals_.refused_steps += result.refused_steps;
+    totals_.longest_step_ns = std::max(totals_.longest_step_ns, result.longest_step_ns);
+    totals_.moved_objects += result.moved_objects;
+    totals_.moved_bytes += result.moved_bytes;
+    totals_.returned_bytes += result.returned_bytes;
+}
+
 Result<DefragmentationResult> Store::compact(std::uint64_t budget_ns) noexcept {
     if (gate.is_inside()) {
         return fail_with(Errc::timed_out, 0);
@@ -87,41 +129,21 @@ Result<DefragmentationResult> Store::compact(std::uint64_t budget_ns) noexcept {
     }
     const std::uint64_t begin_ns = os::monotonic_ns();
     const std::uint64_t deadline_ns = budget_ns > UINT64_MAX - begin_ns ? UINT64_MAX : begin_ns + budget_ns;
-    if (next_class_ == kClassCount) {
+    if (is_compacted_) {
+        is_compacted_ = false;
         next_class_ = 0;
         pass_.fetch_add(1, std::memory_order_relaxed);  // as relist() says
     }
     Compaction compaction(*this, deadline_ns);
     DefragmentationResult& result = compaction.result;
     result.largest_free_run_before = chunks.largest_free_run();
-    std::uint64_t now_ns = begin_ns;
-    unsigned refused = 0;
-    while (next_class_ < kClassCount && now_ns < deadline_ns && refused < kRefusalsInARow) {
-        if (compaction.step()) {
-            refused = 0;
-            compaction.give_back();
-        } else {
-            ++refused;
-            os::sleep_ns(std::min(kPauseNs, deadline_ns - std::min(deadline_ns, os::monotonic_ns())));
-        }
-        now_ns = os::monotonic_ns();
-    }
-    if (next_class_ == kClassCount) {
-        result.returned_bytes += chunks.trim(0, deadline_ns) + names.trim();
-        result.is_finished = os::monotonic_ns() < deadline_ns;  // else some of what is free may have stayed
+    run(compaction, deadline_ns);
+    if (next_class_ == kClassCount && next_page_ == Names::kNoPage) {
+        finish(result, deadline_ns);
     }
     result.largest_free_run_after = chunks.largest_free_run();
     result.elapsed_ns = os::monotonic_ns() - begin_ns;
-    {
-        const os::LockGuard guard(totals_lock_);
-        totals_.compactions += result.is_finished ? 1 : 0;
-        totals_.steps += result.steps;
-        totals_.refused_steps += result.refused_steps;
-        totals_.longest_step_ns = std::max(totals_.longest_step_ns, result.longest_step_ns);
-        totals_.moved_objects += result.moved_objects;
-        totals_.moved_bytes += result.moved_bytes;
-        totals_.returned_bytes += result.returned_bytes;
-    }
+    add_to_totals(result);
     compacting_.unlock();
     if (result.steps == 0 && result.refused_steps != 0) {
         return fail_with(Errc::timed_out, result.elapsed_ns);
@@ -132,6 +154,7 @@ Result<DefragmentationResult> Store::compact(std::uint64_t budget_ns) noexcept {
 void Store::tick() noexcept {
     const std::uint64_t now_ns = os::monotonic_ns();
     std::int64_t budget_ns = 0;
+    bool is_going_on = false;
     {
         const os::LockGuard guard(totals_lock_);
         if (ticked_ns_ != 0) {
@@ -140,13 +163,14 @@ void Store::tick() noexcept {
         }
         ticked_ns_ = now_ns;
         budget_ns = credit_ns_;
+        is_going_on = is_unfinished_;
     }
-    if (!options.auto_compaction || budget_ns <= 0) {
+    if (!options.auto_compaction || budget_ns < kCreditLeastNs) {
         return;
     }
     const std::uint64_t begin_ns = os::thread_cpu_ns();
     static_cast<void>(chunks.trim(0, now_ns + static_cast<std::uint64_t>(budget_ns)));
-    if (stats().vacant_millionths() > options.threshold_millionths) {
+    if (is_going_on || stats().vacant_millionths() > options.threshold_millionths) {
         static_cast<void>(compact(static_cast<std::uint64_t>(budget_ns)));  // what it could not do, the next tick may
     }
     const std::uint64_t spent_ns = os::thread_cpu_ns() - begin_ns;
@@ -163,19 +187,14 @@ bool Store::move_everything() noexcept {
     }
     pass_.fetch_add(1, std::memory_order_relaxed);  // as relist() says
     next_class_ = kClassCount;
+    next_page_ = Names::kNoPage;
+    is_compacted_ = true;
     Compaction compaction(*this, UINT64_MAX);
     while (!compaction.has_moved_everything() && compaction.move_some()) {
         compaction.give_back();
     }
     const bool moved = compaction.has_moved_everything();
-    {
-        const os::LockGuard guard(totals_lock_);
-        totals_.steps += compaction.result.steps;
-        totals_.refused_steps += compaction.result.refused_steps;
-        totals_.moved_objects += compaction.result.moved_objects;
-        totals_.moved_bytes += compaction.result.moved_bytes;
-        totals_.returned_bytes += compaction.result.returned_bytes;
-    }
+    add_to_totals(compaction.result);
     compacting_.unlock();
     return moved;
 }

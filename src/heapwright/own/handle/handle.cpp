@@ -13,11 +13,16 @@ void settle(std::byte* payload, std::uint64_t owner) noexcept {
     header_of(payload).fetch_add(owner - Header::kOnePin, std::memory_order_release);
 }
 
+/// What a name's entry says first. Whoever looks for pages to pack may read it meanwhile.
+void set_first(Entry* entry, Entry value) noexcept {
+    std::atomic_ref<Entry>(*entry).store(value, std::memory_order_relaxed);  // the header says when the object is whole
+}
+
 }  // namespace
 
 Names::Entry* Unmade::name_it() noexcept {
-    Names::Entry* const entry = &store_->names[name_];
-    *entry = static_cast<Names::Entry>((payload_ - store_->chunks.base()) / 8);  // it is pinned
+    Names::Entry* const entry = store_->names.entry_of(name_);
+    set_first(entry, static_cast<Entry>((payload_ - store_->chunks.base()) / 8));  // it is pinned
     settle(payload_, std::uint64_t{name_} << Header::kOwnerShift);
     payload_ = nullptr;
     return entry;
@@ -31,7 +36,7 @@ void Unmade::box_it(std::byte** slot) noexcept {
 
 void Unmade::give_up() noexcept {
     if (name_ != Names::kNone) {
-        store_->names.give(name_);
+        store_->give_name(name_);
     }
     store_->deallocate(payload_);
 }
@@ -59,7 +64,7 @@ void end_named(Names::Entry* entry, std::byte* payload) noexcept {
     HEAPWRIGHT_CHECK(Header::pins(header_of(payload).load(std::memory_order_relaxed)) == 1,
                      "an object ends while somebody has it pinned; let the pin go first");
     store.deallocate(payload);
-    store.names.give(store.names.number_of(entry));
+    store.give_name(store.names.number_of(entry));
 }
 
 Result<std::byte*> pin_named(const Names::Entry* entry) noexcept {
@@ -74,20 +79,20 @@ Result<std::byte*> pin_named(const Names::Entry* entry) noexcept {
 
 void rename(Store& store, Names::Entry*& entry) noexcept {
     const std::uint32_t name = store.names.number_of(entry);
-    const std::uint32_t lower = store.names.take_below(name);
-    if (lower == Names::kNone) {
+    const std::uint32_t better = store.names.take_better(name);
+    if (better == Names::kNone) {
         return;
     }
     {
         const Inside inside(store);
         std::byte* const payload = resolve(store.chunks.base(), entry);
-        store.names[lower] = *entry;
+        set_first(store.names.entry_of(better), store.names.place_of(name));
         // The difference replaces the one field: what is carried into the next by a negative one is carried back by its sign.
         // Relaxed: inside the gate nobody moves it.
-        header_of(payload).fetch_add((std::uint64_t{lower} - name) << Header::kOwnerShift, std::memory_order_relaxed);
-        entry = &store.names[lower];
+        header_of(payload).fetch_add((std::uint64_t{better} - name) << Header::kOwnerShift, std::memory_order_relaxed);
+        entry = store.names.entry_of(better);
     }
-    store.names.give(name);
+    store.give_name(name);
 }
 
 void move_box(std::byte** to, std::byte** from) noexcept {

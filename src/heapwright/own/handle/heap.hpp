@@ -77,9 +77,9 @@ public:
     /// Returns:  false when Borrows or a lack of memory did not let it.
     bool move_everything() noexcept { return store_->move_everything(); }
 
-    /// Gives a handle a lower name, if one is free. A heap that once had many more handles than now keeps a long name table
-    /// with few names on each page; when all that is left was renamed, the rest goes back at the next compact(). HandleRefs
-    /// to the object end.
+    /// Gives a handle a lower name, if one is free, and one on a page of its own where its page was packed. A heap that once had
+    /// many more handles than now has few names on each page of its name table: compact() packs those, which makes their handles
+    /// slower to follow; when all that is left was renamed, the table is short and fast again. HandleRefs to the object end.
     template <class T>
     void rename(Handle<T>& handle) noexcept;
     template <class T>
@@ -124,14 +124,18 @@ private:
     Gate::Lane& lane_;
 };
 
+/// Of a name whose page was packed: some 25 instructions more. Requires: as resolve().
+[[nodiscard]] HEAPWRIGHT_COLD std::byte* resolve_packed(const Entry* entry) noexcept;
 /// Where the object of a name is. Requires: inside the gate, or the object is pinned.
-[[nodiscard]] HEAPWRIGHT_ALWAYS_INLINE std::byte* resolve(const std::byte* base, const Names::Entry* entry) noexcept {
-    return const_cast<std::byte*>(base) + std::size_t{*entry} * 8;
+[[nodiscard]] HEAPWRIGHT_ALWAYS_INLINE std::byte* resolve(const std::byte* base, const Entry* entry) noexcept {
+    const Entry units = *entry;
+    return HEAPWRIGHT_LIKELY(units != kElsewhere) ? const_cast<std::byte*>(base) + std::size_t{units} * 8 : resolve_packed(entry);
 }
 
 }  // namespace movable
 
-/// While one is held, nothing in the heap moves: handles are followed by one load more than a pointer, boxes like pointers.
+/// While one is held, nothing in the heap moves: handles are followed by one load more than a pointer (packed names: see
+/// MovableHeap::rename), boxes like pointers.
 /// Hold it for a task, not for a wait: a compaction gives up when one stays longer than MovableHeapOptions::reader_wait_ns.
 ///
 /// Thread safety: for the thread that made it. A thread may hold several.
@@ -154,8 +158,7 @@ public:
     }
     template <class T>
     [[nodiscard]] HEAPWRIGHT_ALWAYS_INLINE T& operator[](const MovableBox<T>& box) const& noexcept {
-        HEAPWRIGHT_ASSERT(box.payload_ != nullptr && &movable::Store::of(box.payload_).chunks.base()[0] == base_,
-                          "an empty box, or one of another heap, is followed");
+        HEAPWRIGHT_ASSERT(box.payload_ != nullptr && holds(box.payload_), "an empty box, or one of another heap, is followed");
         return *reinterpret_cast<T*>(box.payload_);
     }
     // A Borrow that ends with the expression would leave a reference to something that may move.
@@ -164,8 +167,7 @@ public:
 
     /// Where the object is until the Borrow ends.
     [[nodiscard]] HEAPWRIGHT_ALWAYS_INLINE std::byte* follow(const movable::Names::Entry* entry) const noexcept {
-        HEAPWRIGHT_ASSERT(entry != nullptr && movable::Store::of(entry).chunks.base() == base_,
-                          "an empty handle, or one of another heap, is followed");
+        HEAPWRIGHT_ASSERT(entry != nullptr && holds(entry), "an empty handle, or one of another heap, is followed");
         return movable::resolve(base_, entry);
     }
     /// Whether it is this heap that it holds still.

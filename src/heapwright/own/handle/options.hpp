@@ -40,7 +40,7 @@ struct MovableHeapStats {
     std::uint64_t live_objects = 0;
     std::size_t live_bytes = 0;      // what those objects can hold
     std::size_t resident_bytes = 0;  // pages of objects in use or kept for reuse
-    std::size_t name_bytes = 0;      // pages of the name table
+    std::size_t name_bytes = 0;      // of the name table: pages, and records of those that few names are left on
     std::uint64_t names = 0;         // live handles
     std::size_t free_bytes = 0;      // kept for reuse: chunks without an object
     std::size_t address_bytes = 0;   // of chunks that were ever used

@@ -15,7 +15,8 @@ constinit std::atomic<Store*> g_directory[kSegments] = {};
 namespace {
 
 constexpr std::size_t kMostAddresses = std::size_t{16} << 30;  // a name's entry counts units of 8 bytes in 31 bits
-constexpr std::size_t kBytesPerName = 64;                      // addresses for as many names as there are so small objects
+// Addresses for as many names as there are objects of 64 bytes; as many again, as packed pages of the name table give none.
+constexpr std::size_t kBytesPerName = 32;
 constexpr std::size_t kStoreBytes = os::round_to_pages(sizeof(Store));
 constexpr std::size_t kLanesBytes = os::round_to_pages(Gate::kLanesMost * sizeof(Gate::Lane));
 constexpr std::size_t kLargeOffset = kLargestAlignment;  // of a large object in its run
@@ -120,11 +121,16 @@ MovableHeapStats Store::stats() const noexcept {
     }
     stats.live_objects += large_objects_.load(std::memory_order_relaxed);  // figures, as what follows
     stats.live_bytes += large_bytes_.load(std::memory_order_relaxed);
-    stats.resident_bytes = chunks.granted_bytes();
     stats.free_bytes = chunks.dirty_bytes();
     stats.address_bytes = std::size_t{chunks.used_end()} << kChunkShift;
-    stats.name_bytes = names.resident_bytes();
-    stats.names = names.live();
+    // Records of names are objects, but a part of the name table to who asks.
+    const Names::Counts named = names.counts();
+    stats.resident_bytes = chunks.granted_bytes();
+    stats.live_objects -= std::min<std::uint64_t>(stats.live_objects, named.records);
+    stats.live_bytes -= std::min(stats.live_bytes, named.record_bytes - named.records * kHeaderBytes);
+    stats.resident_bytes -= std::min(stats.resident_bytes, named.record_bytes);
+    stats.name_bytes = named.page_bytes + named.record_bytes;
+    stats.names = named.names;
     stats.refusals = refusals.load(std::memory_order_relaxed);
     return stats;
 }

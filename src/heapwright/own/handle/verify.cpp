@@ -14,8 +14,9 @@ const char* Store::broken_object(std::byte* payload, std::uint64_t& named) const
         return *reinterpret_cast<std::byte* const*>(owner * 8) != payload ? "H2: a box does not point at what it owns" : nullptr;
     }
     ++named;
-    const auto offset = std::size_t{names[static_cast<std::uint32_t>(owner)]} * 8;
-    return chunks.base() + offset != payload ? "H2: a name does not say where its object is" : nullptr;
+    const Entry entry = names.place_of(static_cast<std::uint32_t>(owner));
+    return entry == kElsewhere || chunks.base() + std::size_t{entry} * 8 != payload ? "H2: a name does not say where its object is"
+                                                                                    : nullptr;
 }
 
 const char* Store::broken_in(const Chunk& chunk) const noexcept {
@@ -122,13 +123,13 @@ const char* Store::broken_invariant() const noexcept {
         return broken;
     }
     const MovableHeapStats now = stats();
-    if (live != now.live_objects) {
+    if (live != now.live_objects + names.counts().records) {
         return "H1: the live objects are not as many as are counted";
     }
     if (named != now.names) {
         return "H4: there are names without an object";
     }
-    if (pages * os::kPageBytes != now.resident_bytes) {
+    if (pages * os::kPageBytes != now.resident_bytes + names.counts().record_bytes) {
         return "H5: the memory of the chunks is not as much as is counted";
     }
     return gate.broken_invariant();

@@ -27,6 +27,7 @@ struct alignas(64) SizeClass {
     std::uint64_t chunks = 0;
 };
 
+class Compaction;
 class Store;
 inline constexpr unsigned kSegmentShift = 30;
 inline constexpr std::size_t kSegmentBytes = std::size_t{1} << kSegmentShift;
@@ -56,6 +57,8 @@ public:
     [[nodiscard]] Result<std::byte*> allocate(std::size_t bytes, std::size_t alignment, std::uint32_t type) noexcept;
     /// Requires: it is pinned, or the caller is inside the gate.
     void deallocate(std::byte* payload) noexcept;
+    /// A name comes back; where it was the last of a packed page, so does the page's record.
+    void give_name(std::uint32_t name) noexcept;
     /// Bytes that the object's place has.
     [[nodiscard]] std::size_t capacity_of(const std::byte* payload) const noexcept;
 
@@ -97,6 +100,10 @@ private:
     void unlist(SizeClass& size_class, Chunk& chunk) noexcept;
     [[nodiscard]] bool fill_holes(Chunk& chunk) noexcept;
 
+    void run(Compaction& compaction, std::uint64_t deadline_ns) noexcept;
+    void finish(DefragmentationResult& result, std::uint64_t deadline_ns) noexcept;
+    void add_to_totals(const DefragmentationResult& result) noexcept;
+
     [[nodiscard]] const char* broken_in(const Chunk& chunk) const noexcept;
     [[nodiscard]] const char* broken_object(std::byte* payload, std::uint64_t& named) const noexcept;
     [[nodiscard]] const char* broken_objects(const Chunk& chunk, std::uint64_t& live, std::uint64_t& named) const noexcept;
@@ -110,13 +117,17 @@ private:
     std::atomic<std::size_t> large_bytes_{0};
     std::atomic<std::uint32_t> allocations_{0};  // for the stress mode
 
-    os::SpinLock compacting_;               // held by who compacts
-    std::atomic<std::uint32_t> pass_{1};    // written behind compacting_; a fresh chunk has 0
-    std::size_t next_class_ = kClassCount;  // behind compacting_
+    os::SpinLock compacting_;             // held by who compacts
+    std::atomic<std::uint32_t> pass_{1};  // written behind compacting_; a fresh chunk has 0
+    // How far a compaction is: sizes, then pages of the name table, then what goes back. Behind compacting_.
+    std::size_t next_class_ = kClassCount;
+    std::uint32_t next_page_ = Names::kNoPage;
+    bool is_compacted_ = true;
     mutable os::SpinLock totals_lock_;
     MovableHeapStats totals_;  // what compactions did; behind totals_lock_, as what follows
     std::uint64_t ticked_ns_ = 0;
     std::int64_t credit_ns_ = 0;  // processor time that tick() may take
+    bool is_unfinished_ = false;  // a compaction has begun: ticks end it, however little is vacant by now
 };
 
 inline constexpr std::uint32_t kNoSlot = UINT32_MAX;

@@ -1,0 +1,178 @@
+// Pages of the name table that few names are left on: a record for those, and the page goes back.
+#include <algorithm>
+#include <new>
+#include <utility>
+
+#include <heapwright/os/clock.hpp>
+#include <heapwright/own/handle/detail/compaction.hpp>
+#include <heapwright/own/handle/detail/types.hpp>
+#include <heapwright/own/handle/heap.hpp>
+
+namespace heapwright::movable {
+
+namespace {
+
+constexpr std::size_t kSparseBytes = std::size_t{256} << 10;  // of a table without names: less is not worth a slower look
+
+}  // namespace
+
+bool Names::is_sparse() const noexcept {
+    const os::LockGuard guard(lock_);
+    const std::size_t bytes = pages_used_ * os::kPageBytes;
+    const std::size_t vacant = bytes - (live_ - packed_names_) * sizeof(Entry);
+    // Names that packed pages do not give are made up for by the second half of the table, which is there for that.
+    return vacant >= kSparseBytes && vacant > bytes / 8 * 5 && committed_ <= most_ / 2;
+}
+
+std::uint32_t Names::find_sparse(std::uint32_t page, std::size_t& room) const noexcept {
+    const os::LockGuard guard(lock_);
+    for (; page < committed_ / kPerPage; ++page) {
+        const std::size_t count = counts_[page] & kCount;
+        room = align_up(count, kRoomUnit);
+        // A record ends after its last name was given, which takes this lock.
+        const bool is_packed = (counts_[page] & kPacked) != 0;
+        const std::size_t most = is_packed && count != 0 ? reinterpret_cast<const PackedNames*>(records_[page])->room / 2 : kPackedMost;
+        if (count != 0 && room <= most) {
+            return page;
+        }
+    }
+    return kNoPage;
+}
+
+/// Whether every name on it is of an object that was made: a name's first entry is written by who makes the object.
+bool Names::are_settled(std::uint32_t page) const noexcept {
+    for (std::uint32_t name = std::max(page * kPerPage, kNone + 1); name < (page + 1) * kPerPage; ++name) {
+        const bool is_taken = (bits_[name / kBitsPerWord] >> name % kBitsPerWord & 1) != 0;
+        // Relaxed: what the object holds does not matter here; it is not looked at.
+        if (is_taken && std::atomic_ref<Entry>(entries_[name]).load(std::memory_order_relaxed) == kElsewhere) {
+            return false;
+        }
+    }
+    return true;
+}
+
+bool Names::pack(std::uint32_t page, std::byte* record, std::size_t room, std::byte*& former) noexcept {
+    const os::LockGuard guard(lock_);
+    const std::size_t count = counts_[page] & kCount;
+    const bool is_packed = (counts_[page] & kPacked) != 0;
+    if (count == 0 || count > room || (!is_packed && !are_settled(page))) {
+        return false;
+    }
+    auto* const packed = ::new (static_cast<void*>(record)) PackedNames;
+    auto* const entries = reinterpret_cast<Entry*>(packed + 1);
+    std::uint16_t names = 0;
+    for (std::uint32_t word = 0; word < PackedNames::kWords; ++word) {
+        const std::uint32_t first = page * kPerPage + word * static_cast<std::uint32_t>(kBitsPerWord);
+        packed->bits[word] = bits_[first / kBitsPerWord] & ~std::uint64_t{first == kNone ? 1U : 0U};
+        packed->before[word] = names;
+        for (std::uint64_t rest = packed->bits[word]; rest != 0; rest &= rest - 1) {
+            entries[names++] = place_of(first + static_cast<unsigned>(__builtin_ctzll(rest)));
+        }
+    }
+    packed->room = static_cast<std::uint32_t>(room);
+    packed->unused = 0;
+    former = records_[page];
+    records_[page] = record;
+    record_bytes_ += PackedNames::slot_bytes_for(room);
+    if (is_packed) {
+        record_bytes_ -= PackedNames::slot_bytes_for(reinterpret_cast<const PackedNames*>(former)->room);
+        return true;
+    }
+    if (!os::discard(entries_ + std::size_t{page} * kPerPage, os::kPageBytes)) {
+        std::fill_n(entries_ + std::size_t{page} * kPerPage, kPerPage, kElsewhere);  // the kernel refuses: it stays, unused
+    }
+    counts_[page] |= kPacked;
+    --pages_used_;
+    ++records_live_;
+    packed_names_ += count;
+    return true;
+}
+
+void Names::record_ended(std::uint32_t page, std::size_t room) noexcept {
+    const os::LockGuard guard(lock_);
+    counts_[page] = kUntouched;
+    --records_live_;
+    record_bytes_ -= PackedNames::slot_bytes_for(room);
+    hint_ = std::min(hint_, std::size_t{page} * PackedNames::kWords);
+}
+
+void Store::give_name(std::uint32_t name) noexcept {
+    const std::uint32_t page = names.give(name);
+    if (page == Names::kNoPage) {
+        return;
+    }
+    std::byte** const owner = names.record_of(page);
+    std::byte* record = nullptr;
+    {
+        const Inside inside(*this);
+        record = std::exchange(*owner, nullptr);
+        // Relaxed: inside the gate nobody moves it; the gate orders it against moves.
+        header_of(record).fetch_add(Header::kOnePin, std::memory_order_relaxed);
+    }
+    const std::size_t room = reinterpret_cast<const PackedNames*>(record)->room;
+    deallocate(record);
+    names.record_ended(page, room);
+}
+
+std::byte* resolve_packed(const Entry* entry) noexcept {
+    const Store& store = Store::of(entry);
+    return store.chunks.base() + std::size_t{store.names.place_of(store.names.number_of(entry))} * 8;
+}
+
+/// Room for the records of the next pages, before anybody has to wait. Returns: how many.
+std::size_t Compaction::prepare_records(NewRecord* made) noexcept {
+    std::size_t count = 0;
+    while (count < kRecordsAtOnce) {
+        NewRecord& next = made[count];
+        next.page = store_.names.find_sparse(store_.next_page_, next.room);
+        if (next.page == Names::kNoPage) {
+            store_.next_page_ = Names::kNoPage;
+            break;
+        }
+        next.memory = store_.allocate_slot(class_for(PackedNames::bytes_for(next.room), alignof(PackedNames)), kBytesType);
+        if (next.memory == nullptr) {
+            store_.next_page_ = Names::kNoPage;  // no memory: the table stays as it is
+            break;
+        }
+        store_.next_page_ = next.page + 1;
+        ++count;
+    }
+    return count;
+}
+
+bool Compaction::pack_names() noexcept {
+    NewRecord made[kRecordsAtOnce];
+    const std::size_t count = prepare_records(made);
+    const std::uint64_t asked_ns = os::monotonic_ns();
+    const bool is_closed = count != 0 && store_.gate.close(store_.options.reader_wait_ns);
+    for (std::size_t i = 0; is_closed && i < count; ++i) {
+        NewRecord& record = made[i];
+        std::byte* former = nullptr;
+        if (!store_.names.pack(record.page, record.memory, record.room, former)) {
+            continue;
+        }
+        // Release pairs with the acquire of who looks whether it may move: the pin that kept it goes.
+        const std::uint64_t owner = reinterpret_cast<std::uintptr_t>(store_.names.record_of(record.page)) / 8;
+        header_of(record.memory).fetch_add((owner << Header::kOwnerShift | Header::kBoxed) - Header::kOnePin, std::memory_order_release);
+        if (former != nullptr) {
+            header_of(former).fetch_add(Header::kOnePin, std::memory_order_relaxed);  // only who closed the gate moves it
+        } else {
+            result.returned_bytes += os::kPageBytes;
+        }
+        record.memory = former;
+    }
+    if (is_closed) {
+        reopen(asked_ns);
+    } else if (count != 0) {
+        ++result.refused_steps;
+        store_.next_page_ = made[0].page;
+    }
+    for (std::size_t i = 0; i < count; ++i) {
+        if (made[i].memory != nullptr) {
+            store_.deallocate(made[i].memory);  // it was not wanted, or is a record of before
+        }
+    }
+    return is_closed || count == 0;
+}
+
+}  // namespace heapwright::movable
