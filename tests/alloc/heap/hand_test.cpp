@@ -94,7 +94,7 @@ TEST_CASE("long blocks that a thread frees are used again first, of whichever of
         std::vector<std::vector<void*>> blocks(heap::kClassCount);
         for (unsigned number = heap::kFirstLongClass; number < heap::kClassCount; ++number) {
             const std::size_t bytes = heap::bytes_of(static_cast<heap::SizeClass>(number));
-            while (blocks[number].size() * bytes < (std::size_t{1} << 20)) {
+            while (blocks[number].size() * bytes < (std::size_t{384} << 10)) {  // in less than 256 spans
                 blocks[number].push_back(filled(bytes));
             }
         }

@@ -35,6 +35,8 @@ void ThreadCache::forget() noexcept {
     }
     census_ = {};
     kept_ = 0;
+    kept_most_ = kKeptMost;
+    misses_left_ = kMissesBetweenLooks;
     spans_most_ = 0;
     const os::LockGuard guard(lock_);  // as in attach()
     heap_ = nullptr;
@@ -205,7 +207,7 @@ const char* ThreadCache::broken_invariant() const noexcept {
             return "TC3: what waits behind kept blocks is of another span than malloc takes from";
         }
     }
-    if (kept != kept_ || kept > kKeptMost) {
+    if (kept != kept_ || kept > kept_most_) {
         return "TC3: what is kept of all classes is not what was counted, or too much";
     }
     for (const Lists& lists : lists_) {

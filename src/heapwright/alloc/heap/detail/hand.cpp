@@ -23,6 +23,8 @@ constexpr std::size_t kMostLongBytes = std::size_t{256} << 10;
 /// So often none is kept where malloc's list was found full of them.
 constexpr std::uint8_t kRefusals = 64;
 constexpr std::uint8_t kLeastToSort = 16;
+/// With no room for so many pages, some long block is not kept.
+constexpr std::uint32_t kPagesOfRoom = 16;
 
 constexpr std::uint8_t most_of(SizeClass size_class) noexcept {
     const std::size_t bytes = bytes_of(size_class);
@@ -103,9 +105,49 @@ HEAPWRIGHT_NOINLINE bool ThreadCache::sort_out(SizeClass size_class) noexcept {
     hand.handed_out = kept;
     std::atomic_signal_fence(std::memory_order_acq_rel);  // as above
     active->free = first;
-    const bool may_keep = kept <= hand.most - hand.most / 4 && kept_ < kKeptMost;
+    const bool may_keep = kept <= hand.most - hand.most / 4 && kept_ < kept_most_;
     hand.refusals = may_keep ? 0 : kRefusals;
     return may_keep;
+}
+
+/// Malloc finds no long block at hand. Where as much is kept as may be, it may be of sizes that nobody asks for any more: of each class, as
+/// much goes home now and then as malloc did not come to since this was done last. Requires: visit_lock() held.
+void ThreadCache::make_room() noexcept {
+    if (kept_ + kPagesOfRoom > kept_most_ && --misses_left_ == 0) {
+        misses_left_ = kMissesBetweenLooks;
+        for (unsigned number = kDirectClasses; number < kClassCount; ++number) {
+            send_idle_home(static_cast<SizeClass>(number));
+        }
+    }
+    bound_kept();
+}
+
+/// The bound follows the number of the thread's spans. What it keeps beyond it stays until malloc takes it.
+void ThreadCache::bound_kept() noexcept {
+    kept_most_ = std::max({kKeptMost, spans_.load(std::memory_order_relaxed) * kKeptOfSpan, kept_});  // a figure
+}
+
+/// What is kept of a class from the block on that was its first one when this looked last: malloc did not come to those, or freed that one
+/// again, which is as good a guess. Requires: visit_lock() held.
+void ThreadCache::send_idle_home(SizeClass size_class) noexcept {
+    Hand& hand = hands_[size_class];
+    const std::uint32_t count = kept_blocks(size_class);
+    std::uint32_t stay = 0;
+    FreeBlock** link = &hand.first;
+    for (; *link != nullptr && *link != last_first_[size_class]; ++stay) {
+        link = &(*link)->next;
+    }
+    FreeBlock* block = *link;
+    *link = nullptr;
+    last_first_[size_class] = hand.first;
+    hand.count.store(static_cast<std::uint8_t>(stay), std::memory_order_relaxed);  // only this thread writes it
+    kept_ -= (count - stay) * hand.pages;
+    std::atomic_signal_fence(std::memory_order_acq_rel);  // a child of fork loses the blocks rather than have them twice
+    while (block != nullptr) {
+        FreeBlock* const following = block->next;
+        send_home(block);
+        block = following;
+    }
 }
 
 /// Malloc found nothing at all: from now on blocks of the class are kept.

@@ -102,6 +102,9 @@ FreeBlock* ThreadCache::refill(SizeClass size_class, bool may_borrow, bool& is_z
     const os::LockGuard guard(visit_lock_);
     ++passages_;
     answer_notices(kAnsweredAtOnce);
+    if (size_class >= kDirectClasses) {
+        make_room();
+    }
     Span* span = take_partial(size_class);
     if (span == nullptr) {
         span = active->has_uncarved() || absent_blocks(active) > resting_blocks(active) ? active : take_known(size_class);
@@ -346,6 +349,7 @@ void ThreadCache::put_actives_aside_if_shrunk() noexcept {
 
 void ThreadCache::put_actives_aside() noexcept {
     empty_hands();
+    bound_kept();
     for (unsigned number = 0; number < kClassCount; ++number) {
         const auto size_class = static_cast<SizeClass>(number);
         if (Span* const span = active_[size_class]; span != &g_no_blocks) {

@@ -105,7 +105,7 @@ public:
         if (HEAPWRIGHT_UNLIKELY(active == &g_no_blocks)) {
             return keep(size_class, block);
         }
-        if (HEAPWRIGHT_UNLIKELY(hand.handed_out >= hand.most || kept_ >= kKeptMost) && !sort_out(size_class)) {
+        if (HEAPWRIGHT_UNLIKELY(hand.handed_out >= hand.most || kept_ >= kept_most_) && !sort_out(size_class)) {
             return false;
         }
         if (hand.handed_out == 0 && hand.rest.load(std::memory_order_relaxed) == nullptr) {  // only this thread writes it
@@ -132,7 +132,7 @@ public:
     /// Whether keep() would keep a block.
     [[nodiscard]] HEAPWRIGHT_ALWAYS_INLINE bool may_keep(SizeClass size_class) const noexcept {
         const Hand& hand = hands_[size_class];
-        return hand.count.load(std::memory_order_relaxed) < hand.most && kept_ + hand.pages <= kKeptMost;  // only this thread writes it
+        return hand.count.load(std::memory_order_relaxed) < hand.most && kept_ + hand.pages <= kept_most_;  // only this thread writes it
     }
     /// Blocks of the class in its hand. Any thread.
     [[nodiscard]] std::uint32_t kept_blocks(SizeClass size_class) const noexcept {
@@ -246,8 +246,11 @@ private:
         std::uint8_t pages = 1;              // that one block may keep resident; 1 where blocks are handed out
         std::uint32_t turn = 0;              // how often all that was kept went away: of a mark on blocks (cache_mixed.cpp)
     };
-    /// Pages of all classes, in hands and in lists, because a thread that sleeps keeps them.
+    /// Pages of all classes, in hands and in lists, because a thread that sleeps keeps them: so many, or so many for each of its spans.
     static constexpr std::uint32_t kKeptMost = 512;
+    static constexpr std::uint32_t kKeptOfSpan = 2;
+    /// So often malloc finds no long block at hand, though no more can be kept, before what it does not come to makes room.
+    static constexpr std::uint32_t kMissesBetweenLooks = 1024;
     [[nodiscard]] HEAPWRIGHT_ALWAYS_INLINE FreeBlock* take_kept(SizeClass size_class) noexcept {
         Hand& hand = hands_[size_class];
         FreeBlock* const block = hand.first;
@@ -275,6 +278,9 @@ private:
     }
     [[nodiscard]] FreeBlock* hand_out_kept(SizeClass size_class) noexcept;
     [[nodiscard]] bool sort_out(SizeClass size_class) noexcept;
+    void make_room() noexcept;
+    void send_idle_home(SizeClass size_class) noexcept;
+    void bound_kept() noexcept;
     void open_hand(SizeClass size_class) noexcept;
     void send_home(FreeBlock* block) noexcept;
     void send_kept_home() noexcept;
@@ -348,6 +354,9 @@ private:
     Census census_;
     CensusCounts* census_counts_ = nullptr;  // for ever, once it is needed
     std::uint32_t kept_ = 0;                 // pages of what the hands count, and of what they handed out
+    std::uint32_t kept_most_ = kKeptMost;    // pages: bound_kept()
+    std::uint32_t misses_left_ = kMissesBetweenLooks;
+    std::array<const FreeBlock*, kClassCount> last_first_{};  // of each hand, when make_room() looked last; compared only
 
     std::atomic<std::uint32_t> openings_{0};       // of the mailbox; compared only, nothing is read through it
     std::atomic<std::uint32_t> openings_seen_{0};  // when forward_stale_mail() looked last, as above
