@@ -75,6 +75,12 @@ def physical_kib(process: int) -> int:
     return sum(int(size) for size in re.findall(r"^Pss_(?:Anon|Shmem):\s+(\d+) kB", text, re.M))
 
 
+def cpu_ms(client: Client) -> int:
+    """Of the whole server, the kernel's part included."""
+    said = client.ask(b"INFO", b"cpu")
+    return round(sum(float(re.search(rb"^used_cpu_%s:([0-9.]+)" % kind, said, re.M)[1]) for kind in (b"sys", b"user")) * 1000)
+
+
 def free_port() -> int:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
@@ -91,7 +97,7 @@ def run_redis(folder: Path, scale: float, settle_ms: int, allocator: Allocator) 
     try:
         client = Client(port)
         process = int(re.search(rb"process_id:(\d+)", client.ask(b"INFO", b"server"))[1])
-        start = physical_kib(process)
+        start, cpu = physical_kib(process), cpu_ms(client)
         for stage, first, count, value_bytes in PHASES:
             first, count = int(first * scale), int(count * scale)
             client.fill(first, count, value_bytes)
@@ -104,7 +110,9 @@ def run_redis(folder: Path, scale: float, settle_ms: int, allocator: Allocator) 
             client.ask(b"MEMORY", b"PURGE")
             trim_us = int((time.perf_counter() - before) * 1e6)
             live = int(re.search(rb"used_memory:(\d+)", client.ask(b"INFO", b"memory"))[1])
-            stages[stage] = {"live_kib": live // 1024, "settled_kib": settled - start, "trimmed_kib": physical_kib(process) - start, "trim_us": trim_us}
+            earlier, cpu = cpu, cpu_ms(client)
+            stages[stage] = {"live_kib": live // 1024, "settled_kib": settled - start, "trimmed_kib": physical_kib(process) - start, "trim_us": trim_us,
+                             "cpu_ms": cpu - earlier}
         client.socket.sendall(request(b"SHUTDOWN", b"NOSAVE"))
     except (OSError, ValueError, TypeError) as problem:
         server.kill()

@@ -97,13 +97,23 @@ class Script(unittest.TestCase):
 
     def test_verdicts_are_against_the_best_peer_and_the_fixed_targets(self) -> None:
         def stage(settled: int, trimmed: int) -> dict:
-            return {"live_kib": 1000, "page_floor_kib": 1200, "settled_kib": settled, "trimmed_kib": trimmed, "longest_us": 1, "trim_us": 1, "work_cpu_ms": 1}
+            return {"live_kib": 1000, "page_floor_kib": 1200, "settled_kib": settled, "trimmed_kib": trimmed, "longest_us": 1, "trim_us": 1, "work_cpu_ms": 1,
+                    "cpu_ms": 100, "measuring_cpu_ms": 1}
 
         runs = {"glibc": [{"stages": {"other_mix": stage(3000, 2000), "freed": stage(9000, 10)}}],
                 "heapwright": [{"stages": {"other_mix": stage(3000, 1100), "freed": stage(9000, 20)}}], "jemalloc": [{"failure": "crashed"}]}
         rows = defrag.rows_for("sessions", runs)
         self.assertEqual(rows[0]["failures"], {"jemalloc": "crashed"})
         self.assertEqual([line["reached"] for line in defrag.verdicts(rows)], ["yes", "yes", "NO"])
+
+    def test_what_meshing_takes_of_the_processor_is_that_of_all_stages(self) -> None:
+        def stages(*cpu_ms: int) -> list[dict]:
+            return [{"stages": {str(number): {"live_kib": 1, "cpu_ms": ms} for number, ms in enumerate(cpu_ms)}}]
+
+        for second, reached in ((58, "yes"), (59, "NO")):
+            rows = defrag.rows_for("sessions", {"heapwright": stages(40, 60), "heapwright mesh": stages(50, second)})
+            self.assertEqual([line["reached"] for line in defrag.cpu_verdicts(rows)], [reached])
+        self.assertEqual(defrag.cpu_verdicts(defrag.rows_for("sessions", {"heapwright": stages(40), "glibc": stages(40)})), [])
 
     def test_an_unknown_workload_is_one_sentence(self) -> None:
         done = subprocess.run([sys.executable, str(ROOT / "bench" / "defrag.py"), "--no-build", "--only", "sesions", "--allocators", "glibc"],
