@@ -33,9 +33,9 @@ bool Compaction::step() noexcept {
 void Compaction::reopen(std::uint64_t asked_ns) noexcept {
     store_.gate.reopen();
     ++result.steps;
-    const std::uint64_t step_ns = os::monotonic_ns() - asked_ns;
-    result.moving_ns += step_ns;
-    result.longest_step_ns = std::max(result.longest_step_ns, step_ns);
+    last_step_ns_ = os::monotonic_ns() - asked_ns;
+    result.moving_ns += last_step_ns_;
+    result.longest_step_ns = std::max(result.longest_step_ns, last_step_ns_);
     store_.gate.let_through(store_.options.step_ns);
 }
 

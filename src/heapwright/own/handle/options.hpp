@@ -27,7 +27,7 @@ struct DefragmentationResult {
     std::size_t largest_free_run_before = 0;  // bytes in one piece, in whole chunks, that serve objects of any size
     std::size_t largest_free_run_after = 0;
     std::uint64_t elapsed_ns = 0;
-    std::uint64_t moving_ns = 0;        // of it in steps; the rest gave memory back, or waited
+    std::uint64_t moving_ns = 0;        // of it in steps that move; the rest packed names, gave memory back, or waited
     std::uint64_t longest_step_ns = 0;  // nobody could enter for so long
     std::uint64_t steps = 0;
     std::uint64_t refused_steps = 0;   // Borrows did not let them begin

@@ -39,23 +39,11 @@ std::uint32_t Names::find_sparse(std::uint32_t page, std::size_t& room) const no
     return kNoPage;
 }
 
-/// Whether every name on it is of an object that was made: a name's first entry is written by who makes the object.
-bool Names::are_settled(std::uint32_t page) const noexcept {
-    for (std::uint32_t name = std::max(page * kPerPage, kNone + 1); name < (page + 1) * kPerPage; ++name) {
-        const bool is_taken = (bits_[name / kBitsPerWord] >> name % kBitsPerWord & 1) != 0;
-        // Relaxed: what the object holds does not matter here; it is not looked at.
-        if (is_taken && std::atomic_ref<Entry>(entries_[name]).load(std::memory_order_relaxed) == kElsewhere) {
-            return false;
-        }
-    }
-    return true;
-}
-
 bool Names::pack(std::uint32_t page, std::byte* record, std::size_t room, std::byte*& former) noexcept {
     const os::LockGuard guard(lock_);
     const std::size_t count = counts_[page] & kCount;
     const bool is_packed = (counts_[page] & kPacked) != 0;
-    if (count == 0 || count > room || (!is_packed && !are_settled(page))) {
+    if (count == 0 || count > room) {
         return false;
     }
     auto* const packed = ::new (static_cast<void*>(record)) PackedNames;
@@ -66,7 +54,13 @@ bool Names::pack(std::uint32_t page, std::byte* record, std::size_t room, std::b
         packed->bits[word] = bits_[first / kBitsPerWord] & ~std::uint64_t{first == kNone ? 1U : 0U};
         packed->before[word] = names;
         for (std::uint64_t rest = packed->bits[word]; rest != 0; rest &= rest - 1) {
-            entries[names++] = place_of(first + static_cast<unsigned>(__builtin_ctzll(rest)));
+            const std::uint32_t name = first + static_cast<unsigned>(__builtin_ctzll(rest));
+            // Relaxed: what the object holds does not matter here; who makes it writes the entry without the lock.
+            const Entry entry = std::atomic_ref<Entry>(place_of(name)).load(std::memory_order_relaxed);
+            if (entry == kElsewhere) {
+                return false;  // it is not made yet
+            }
+            entries[names++] = entry;
         }
     }
     packed->room = static_cast<std::uint32_t>(room);
@@ -163,6 +157,7 @@ bool Compaction::pack_names() noexcept {
     }
     if (is_closed) {
         reopen(asked_ns);
+        result.moving_ns -= last_step_ns_;  // nothing was moved
     } else if (count != 0) {
         ++result.refused_steps;
         store_.next_page_ = made[0].page;

@@ -79,6 +79,7 @@ private:
     std::uint32_t pass_;
     std::uint64_t deadline_ns_;
     std::uint64_t step_end_ns_ = 0;
+    std::uint64_t last_step_ns_ = 0;
     std::size_t pending_count_ = 0;
     std::array<Pending, kPendingMost> pending_;
     std::size_t class_to_move_ = 0;       // in move_some()

@@ -127,7 +127,6 @@ private:
     [[nodiscard]] std::uint32_t take_any() noexcept HEAPWRIGHT_REQUIRES_LOCK(lock_);
     void mark(std::uint32_t name) noexcept HEAPWRIGHT_REQUIRES_LOCK(lock_);
     [[nodiscard]] bool commit_more() noexcept HEAPWRIGHT_REQUIRES_LOCK(lock_);
-    [[nodiscard]] bool are_settled(std::uint32_t page) const noexcept HEAPWRIGHT_REQUIRES_LOCK(lock_);
     [[nodiscard]] const char* broken_page(std::size_t page) const noexcept HEAPWRIGHT_REQUIRES_LOCK(lock_);
 
     Entry* entries_;
