@@ -48,9 +48,9 @@ std::string worst_sentence(const std::vector<MemoryBounds>& all) {
 
 std::string bounds_text(const std::vector<MemoryBounds>& bounds, const study::Terminal& terminal) {
     const std::string legend =
-        "page floor: OS pages with a live byte, where the program's own allocator put them. meshed: if pages share memory whose blocks do "
-        "not "
-        "collide, as a search found; mesh bound: no search finds less. moved: if blocks move until they lie side by side.";
+        "page floor: OS pages with a live byte, where the program's own allocator put them. meshed: if pages share memory "
+        "whose blocks do not collide, as a search found; mesh bound: no search finds less. moved: if blocks move until they "
+        "lie side by side.";
     return rows(bounds, terminal) + "\n  " + study::wrapped(worst_sentence(bounds), terminal.width, 2) + "\n" +
            study::inked(terminal, study::Ink::faint, "  " + study::wrapped(legend, terminal.width, 2)) + "\n";
 }
