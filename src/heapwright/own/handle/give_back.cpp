@@ -95,11 +95,14 @@ void Store::run(Compaction& compaction, std::uint64_t deadline_ns) noexcept {
             os::sleep_ns(std::min(kPauseNs, deadline_ns - std::min(deadline_ns, os::monotonic_ns())));
         }
         if (moves && next_class_ == kClassCount) {
-            next_page_ = names.is_sparse() ? 0 : Names::kNoPage;
+            next_page_ = names.is_sparse() && may_make_records() ? 0 : Names::kNoPage;
         }
         now_ns = os::monotonic_ns();
     }
 }
+
+/// Records count against the limit, pages of the name table do not: near the limit that would be a bad bargain.
+bool Store::may_make_records() const noexcept { return chunks.granted_bytes() <= chunks.limit_bytes() / 8 * 7; }
 
 /// What is free goes back. Where there is no time for all of it, the next call goes on with that.
 void Store::finish(DefragmentationResult& result, std::uint64_t deadline_ns) noexcept {

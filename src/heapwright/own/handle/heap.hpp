@@ -68,8 +68,8 @@ public:
         return store_->compact(budget_ns);
     }
 
-    /// For a thread in the background, every few milliseconds: compacts when more memory than the threshold is vacant, and takes
-    /// no more than its part of the time since the last call.
+    /// For a thread in the background, every few milliseconds: compacts when more memory than the threshold is vacant, or where a
+    /// compaction has begun, and takes no more than its part of the time so far, in turns of 4 ms at least.
     void tick() noexcept { store_->tick(); }
 
     /// Moves everything that is not pinned, whether or not that makes sense: what still uses an old address is found out.
@@ -124,9 +124,9 @@ private:
     Gate::Lane& lane_;
 };
 
-/// Of a name whose page was packed: some 25 instructions more. Requires: as resolve().
+/// Of a name whose page was packed: some 50 instructions more. Requires: inside the gate.
 [[nodiscard]] HEAPWRIGHT_COLD std::byte* resolve_packed(const Entry* entry) noexcept;
-/// Where the object of a name is. Requires: inside the gate, or the object is pinned.
+/// Where the object of a name is. Requires: inside the gate.
 [[nodiscard]] HEAPWRIGHT_ALWAYS_INLINE std::byte* resolve(const std::byte* base, const Entry* entry) noexcept {
     const Entry units = *entry;
     return HEAPWRIGHT_LIKELY(units != kElsewhere) ? const_cast<std::byte*>(base) + std::size_t{units} * 8 : resolve_packed(entry);

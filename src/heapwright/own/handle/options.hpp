@@ -9,7 +9,7 @@ namespace heapwright {
 struct MovableHeapOptions {
     static constexpr std::size_t kUnlimited = SIZE_MAX;
 
-    std::size_t limit_bytes = kUnlimited;               // memory in use, in whole pages, beyond which requests are refused
+    std::size_t limit_bytes = kUnlimited;  // memory in use but for the name table, in whole pages, beyond which requests are refused
     std::size_t address_bytes = std::size_t{16} << 30;  // addresses for objects; at most 16 GiB; memory only where they are used
     std::uint64_t step_ns = 200'000;                    // for so long, about, nobody enters while objects are moved
     std::uint64_t reader_wait_ns = 50'000;              // a step that others' Borrows do not let begin for so long is given up

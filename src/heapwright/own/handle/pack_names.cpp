@@ -1,6 +1,7 @@
 // Pages of the name table that few names are left on: a record for those, and the page goes back.
 #include <algorithm>
 #include <new>
+#include <span>
 #include <utility>
 
 #include <heapwright/os/clock.hpp>
@@ -18,8 +19,9 @@ constexpr std::size_t kSparseBytes = std::size_t{256} << 10;  // of a table with
 
 bool Names::is_sparse() const noexcept {
     const os::LockGuard guard(lock_);
-    const std::size_t bytes = pages_used_ * os::kPageBytes;
-    const std::size_t vacant = bytes - (live_ - packed_names_) * sizeof(Entry);
+    // Entries, there and in records: of records, too, names go.
+    const std::size_t bytes = pages_used_ * os::kPageBytes + record_bytes_ - records_live_ * PackedNames::slot_bytes_for(0);
+    const std::size_t vacant = bytes - live_ * sizeof(Entry);
     // Names that packed pages do not give are made up for by the second half of the table, which is there for that.
     return vacant >= kSparseBytes && vacant > bytes / 8 * 5 && committed_ <= most_ / 2;
 }
@@ -66,20 +68,34 @@ bool Names::pack(std::uint32_t page, std::byte* record, std::size_t room, std::b
     packed->room = static_cast<std::uint32_t>(room);
     packed->unused = 0;
     former = records_[page];
+    packing_ = is_packed ? kNoPage : page;
     records_[page] = record;
     record_bytes_ += PackedNames::slot_bytes_for(room);
     if (is_packed) {
         record_bytes_ -= PackedNames::slot_bytes_for(reinterpret_cast<const PackedNames*>(former)->room);
         return true;
     }
-    if (!os::discard(entries_ + std::size_t{page} * kPerPage, os::kPageBytes)) {
-        std::fill_n(entries_ + std::size_t{page} * kPerPage, kPerPage, kElsewhere);  // the kernel refuses: it stays, unused
-    }
     counts_[page] |= kPacked;
     --pages_used_;
     ++records_live_;
     packed_names_ += count;
+    forget_entries(page);
+    packing_ = kNoPage;
     return true;
+}
+
+void Names::forget_entries(std::uint32_t page) noexcept {
+    if (!os::discard(entries_ + std::size_t{page} * kPerPage, os::kPageBytes)) {
+        std::fill_n(entries_ + std::size_t{page} * kPerPage, kPerPage, kElsewhere);  // the kernel refuses: it stays, unused
+    }
+}
+
+void Names::reset_after_fork() noexcept {
+    lock_.reset_after_fork();
+    // The kernel does one of both at a time: a fork waits for pages to go back, or comes before they do.
+    if (packing_ != kNoPage) {
+        forget_entries(std::exchange(packing_, kNoPage));
+    }
 }
 
 void Names::record_ended(std::uint32_t page, std::size_t room) noexcept {
@@ -113,11 +129,47 @@ std::byte* resolve_packed(const Entry* entry) noexcept {
     return store.chunks.base() + std::size_t{store.names.place_of(store.names.number_of(entry))} * 8;
 }
 
+/// It is the page's now. The pin that kept it while it was nobody's goes.
+void Store::settle_record(const NewRecord& record) noexcept {
+    const std::uint64_t owner = reinterpret_cast<std::uintptr_t>(names.record_of(record.page)) / 8;
+    // Release pairs with the acquire of who looks whether it may move.
+    header_of(record.memory).fetch_add((owner << Header::kOwnerShift | Header::kBoxed) - Header::kOnePin, std::memory_order_release);
+}
+
+/// What is left of them was not wanted, or is a record of before.
+void Store::end_new_records() noexcept {
+    for (NewRecord& record : std::span(new_records_, new_count_)) {
+        for (std::byte** memory : {&record.memory, &record.former}) {
+            if (*memory != nullptr) {
+                deallocate(std::exchange(*memory, nullptr));
+            }
+        }
+    }
+    new_count_ = 0;
+}
+
+/// In a child of fork: whoever made records is not here.
+void Store::drop_new_records() noexcept {
+    for (NewRecord& record : std::span(new_records_, new_count_)) {
+        if (record.memory != nullptr && *names.record_of(record.page) == record.memory) {
+            // Relaxed: there is one thread.
+            if (Header::owner(header_of(record.memory).load(std::memory_order_relaxed)) == 0) {
+                settle_record(record);
+            }
+            record.memory = nullptr;
+        } else if (record.former != nullptr && *names.record_of(record.page) == record.former) {
+            record.former = nullptr;
+        }
+    }
+    end_new_records();
+}
+
 /// Room for the records of the next pages, before anybody has to wait. Returns: how many.
-std::size_t Compaction::prepare_records(NewRecord* made) noexcept {
-    std::size_t count = 0;
-    while (count < kRecordsAtOnce) {
-        NewRecord& next = made[count];
+std::size_t Compaction::prepare_records() noexcept {
+    std::size_t& count = store_.new_count_;
+    while (count < Store::kRecordsAtOnce) {
+        Store::NewRecord& next = store_.new_records_[count];
+        next.former = nullptr;
         next.page = store_.names.find_sparse(store_.next_page_, next.room);
         if (next.page == Names::kNoPage) {
             store_.next_page_ = Names::kNoPage;
@@ -135,38 +187,36 @@ std::size_t Compaction::prepare_records(NewRecord* made) noexcept {
 }
 
 bool Compaction::pack_names() noexcept {
-    NewRecord made[kRecordsAtOnce];
-    const std::size_t count = prepare_records(made);
+    const std::size_t count = prepare_records();
     const std::uint64_t asked_ns = os::monotonic_ns();
-    const bool is_closed = count != 0 && store_.gate.close(store_.options.reader_wait_ns);
+    const std::uint64_t left_ns = deadline_ns_ > asked_ns ? deadline_ns_ - asked_ns : 0;
+    const bool is_closed = count != 0 && store_.gate.close(std::min(store_.options.reader_wait_ns, left_ns));
+    step_end_ns_ = std::min(deadline_ns_, asked_ns + store_.options.step_ns);
     for (std::size_t i = 0; is_closed && i < count; ++i) {
-        NewRecord& record = made[i];
-        std::byte* former = nullptr;
-        if (!store_.names.pack(record.page, record.memory, record.room, former)) {
+        Store::NewRecord& record = store_.new_records_[i];
+        if (i != 0 && is_late()) {
+            store_.next_page_ = record.page;
+            break;
+        }
+        if (!store_.names.pack(record.page, record.memory, record.room, record.former)) {
             continue;
         }
-        // Release pairs with the acquire of who looks whether it may move: the pin that kept it goes.
-        const std::uint64_t owner = reinterpret_cast<std::uintptr_t>(store_.names.record_of(record.page)) / 8;
-        header_of(record.memory).fetch_add((owner << Header::kOwnerShift | Header::kBoxed) - Header::kOnePin, std::memory_order_release);
-        if (former != nullptr) {
-            header_of(former).fetch_add(Header::kOnePin, std::memory_order_relaxed);  // only who closed the gate moves it
+        store_.settle_record(record);
+        record.memory = nullptr;
+        if (record.former != nullptr) {
+            header_of(record.former).fetch_add(Header::kOnePin, std::memory_order_relaxed);  // only who closed the gate moves it
         } else {
             result.returned_bytes += os::kPageBytes;
         }
-        record.memory = former;
     }
     if (is_closed) {
         reopen(asked_ns);
         result.moving_ns -= last_step_ns_;  // nothing was moved
     } else if (count != 0) {
         ++result.refused_steps;
-        store_.next_page_ = made[0].page;
+        store_.next_page_ = store_.new_records_[0].page;
     }
-    for (std::size_t i = 0; i < count; ++i) {
-        if (made[i].memory != nullptr) {
-            store_.deallocate(made[i].memory);  // it was not wanted, or is a record of before
-        }
-    }
+    store_.end_new_records();
     return is_closed || count == 0;
 }
 

@@ -143,9 +143,14 @@ std::uint32_t Store::take_slot(Chunk& chunk) noexcept {
         }
         chunk.touched = slot + 1;
     }
+    std::byte* const start = chunks.start_of(chunk) + chunk.offset_of(slot);
+    unpoison(start, chunk.slot_bytes);
+    // Relaxed: the caller has the lock. A child of fork that finds the thread here has a place that nobody moves; the page's first touch,
+    // where forks catch threads, comes before the bit.
+    header_of(start + kHeaderBytes).store(Header::kOnePin, std::memory_order_relaxed);
+    std::atomic_signal_fence(std::memory_order_release);
     bits[chunk.hint] |= std::uint64_t{1} << slot % kBitsPerWord;
     ++chunk.live;
-    unpoison(chunks.start_of(chunk) + chunk.offset_of(slot), chunk.slot_bytes);
     return slot;
 }
 

@@ -144,6 +144,7 @@ void Store::reset_after_fork() noexcept {
     }
     compacting_.reset_after_fork();
     totals_lock_.reset_after_fork();
+    drop_new_records();
 }
 
 }  // namespace heapwright::movable

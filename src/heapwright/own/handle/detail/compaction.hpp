@@ -34,25 +34,17 @@ private:
     static constexpr std::size_t kBatchBytes = 32768;  // and between two looks at the clock
     static constexpr std::size_t kPendingMost = 24;    // chunks: their pages go back between two steps, and count against the budget
 
-    static constexpr std::size_t kRecordsAtOnce = 32;  // pages of names: a step
-
     /// Something to do when the gate is open again.
     struct Pending {
         std::uint32_t chunk;
         std::uint16_t size_class;
         bool is_empty;  // and nobody's but ours
     };
-    /// Of a page of names: what its names will be in.
-    struct NewRecord {
-        std::byte* memory;
-        std::size_t room;
-        std::uint32_t page;
-    };
     enum class Left : std::uint8_t { chunk_done, no_room, no_time };
 
     [[nodiscard]] bool is_late() const noexcept;
     void reopen(std::uint64_t asked_ns) noexcept;
-    [[nodiscard]] std::size_t prepare_records(NewRecord* made) noexcept;
+    [[nodiscard]] std::size_t prepare_records() noexcept;
     [[nodiscard]] bool work_on(SizeClass& size_class) noexcept;
     [[nodiscard]] Chunk* pick_source(SizeClass& size_class) noexcept;
     [[nodiscard]] Chunk* pick_destination(SizeClass& size_class, const Chunk& source) noexcept;

@@ -104,7 +104,7 @@ public:
         std::size_t record_bytes;  // of their slots
     };
     [[nodiscard]] Counts counts() const noexcept;
-    void reset_after_fork() noexcept { lock_.reset_after_fork(); }
+    void reset_after_fork() noexcept HEAPWRIGHT_NO_THREAD_SAFETY_ANALYSIS;
 
     /// The name of the first invariant that does not hold, or nullptr. Requires: nobody takes or gives names meanwhile.
     [[nodiscard]] const char* broken_invariant() const noexcept HEAPWRIGHT_NO_THREAD_SAFETY_ANALYSIS;
@@ -127,6 +127,8 @@ private:
     [[nodiscard]] std::uint32_t take_any() noexcept HEAPWRIGHT_REQUIRES_LOCK(lock_);
     void mark(std::uint32_t name) noexcept HEAPWRIGHT_REQUIRES_LOCK(lock_);
     [[nodiscard]] bool commit_more() noexcept HEAPWRIGHT_REQUIRES_LOCK(lock_);
+    /// They read as kElsewhere from now on, and their memory goes back.
+    void forget_entries(std::uint32_t page) noexcept;
     [[nodiscard]] const char* broken_page(std::size_t page) const noexcept HEAPWRIGHT_REQUIRES_LOCK(lock_);
 
     Entry* entries_;
@@ -141,7 +143,8 @@ private:
     std::size_t packed_names_ HEAPWRIGHT_GUARDED_BY(lock_) = 0;  // of live_, those on pages that are packed
     std::size_t records_live_ HEAPWRIGHT_GUARDED_BY(lock_) = 0;
     std::size_t record_bytes_ HEAPWRIGHT_GUARDED_BY(lock_) = 0;
-    std::size_t hint_ HEAPWRIGHT_GUARDED_BY(lock_) = 0;  // the first word of bits that may have a free one
+    std::uint32_t packing_ HEAPWRIGHT_GUARDED_BY(lock_) = kNoPage;  // its record has its names, and its entries are about to go
+    std::size_t hint_ HEAPWRIGHT_GUARDED_BY(lock_) = 0;             // the first word of bits that may have a free one
 };
 
 }  // namespace heapwright::movable

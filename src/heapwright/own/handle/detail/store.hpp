@@ -80,6 +80,14 @@ public:
 private:
     friend class Compaction;
 
+    /// Of a page of names: what its names will be in. Here, for a child of fork that has nobody to go on with it.
+    struct NewRecord {
+        std::byte* memory;
+        std::byte* former;
+        std::size_t room;
+        std::uint32_t page;
+    };
+
     Store(const MovableHeapOptions& given, std::byte* addresses, std::size_t chunk_count, std::size_t name_count,
           std::size_t address_bytes) noexcept;
     ~Store() = default;
@@ -102,6 +110,10 @@ private:
 
     void run(Compaction& compaction, std::uint64_t deadline_ns) noexcept;
     void finish(DefragmentationResult& result, std::uint64_t deadline_ns) noexcept;
+    [[nodiscard]] bool may_make_records() const noexcept;
+    void settle_record(const NewRecord& record) noexcept;
+    void end_new_records() noexcept;
+    void drop_new_records() noexcept;
     void add_to_totals(const DefragmentationResult& result) noexcept;
 
     [[nodiscard]] const char* broken_in(const Chunk& chunk) const noexcept;
@@ -122,6 +134,9 @@ private:
     // How far a compaction is: sizes, then pages of the name table, then what goes back. Behind compacting_.
     std::size_t next_class_ = kClassCount;
     std::uint32_t next_page_ = Names::kNoPage;
+    static constexpr std::size_t kRecordsAtOnce = 32;  // pages of names: a step
+    NewRecord new_records_[kRecordsAtOnce] = {};
+    std::size_t new_count_ = 0;
     bool is_compacted_ = true;
     mutable os::SpinLock totals_lock_;
     MovableHeapStats totals_;  // what compactions did; behind totals_lock_, as what follows
