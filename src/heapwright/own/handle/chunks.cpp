@@ -136,9 +136,10 @@ std::size_t Chunks::trim(std::size_t keep_bytes, std::uint64_t deadline_ns) noex
             returned += chunk.granted_pages * os::kPageBytes;
             chunk.granted_pages = 0;
         }
+        const bool is_refused = chunk.granted_pages != 0;  // by the kernel
         give(index, 1);
-        if (chunk.granted_pages != 0) {
-            break;  // the kernel refuses
+        if (is_refused) {
+            break;
         }
     }
     return returned;

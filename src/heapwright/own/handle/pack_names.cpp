@@ -93,8 +93,12 @@ void Names::forget_entries(std::uint32_t page) noexcept {
 void Names::reset_after_fork() noexcept {
     lock_.reset_after_fork();
     // The kernel does one of both at a time: a fork waits for pages to go back, or comes before they do.
-    if (packing_ != kNoPage) {
-        forget_entries(std::exchange(packing_, kNoPage));
+    if (const std::uint32_t page = std::exchange(packing_, kNoPage); page != kNoPage) {
+        if ((counts_[page] & kPacked) != 0) {
+            forget_entries(page);
+        } else {
+            records_[page] = nullptr;  // the page has its names still
+        }
     }
 }
 
