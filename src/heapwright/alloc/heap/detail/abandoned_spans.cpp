@@ -11,6 +11,7 @@
 #include <heapwright/alloc/heap/detail/page_return.hpp>
 #include <heapwright/alloc/heap/detail/span_chain.hpp>
 #include <heapwright/alloc/heap/detail/visitor.hpp>
+#include <heapwright/os/thread.hpp>
 
 namespace heapwright::heap {
 
@@ -25,8 +26,12 @@ constexpr std::uint32_t kLately = 64;
 constexpr unsigned kRestedAtOnce = 8;
 /// So many spans of a list are looked at.
 constexpr unsigned kLookedAt = 4;
-/// Who goes through all of them looks at so many before others may have the lock.
+/// Who goes through all of them looks at so many, and takes home so many blocks, before others may have the lock. The blocks may be in no
+/// cache of the processor.
 constexpr unsigned kSweptAtOnce = 32;
+constexpr std::uint32_t kTakenAtOnce = 512;
+/// So long is waited where somebody waits for the lock, which is not fair.
+constexpr std::uint64_t kPauseNs = 20'000;
 
 std::uint32_t frees_before_adoption(const Span* span) noexcept {
     return std::min({span->live(), kMostBeforeAdoption, std::max(span->capacity / kShareBeforeAdoption, 1U)});
@@ -101,17 +106,20 @@ void HeapCore::put_abandoned(Span* span) noexcept {
 }
 
 /// Takes home what was freed into the next few. Those that are empty come into the list, and are in no other. Returns whether there
-/// are more to look at.
-bool HeapCore::sweep_some(Span*& empty) noexcept {
+/// are more to look at. `is_wanted`: somebody waits for the lock.
+bool HeapCore::sweep_some(Span*& empty, bool& is_wanted) noexcept {
     const os::LockGuard guard(lock_);
-    for (unsigned swept = 0; sweep_at_ != nullptr && swept < kSweptAtOnce; ++swept) {
+    std::uint32_t taken = 0;
+    for (unsigned swept = 0; sweep_at_ != nullptr && swept < kSweptAtOnce && taken < kTakenAtOnce; ++swept) {
         Span* const span = sweep_at_;
         sweep_at_ = span->cache_next;
         if (span->remote.load(std::memory_order_relaxed) <= kWantsNotice) {  // a hint; take_remote() acquires
             continue;
         }
         unlink(span);
+        const std::uint32_t live = span->live();
         take_remote(span);
+        taken += live - span->live();
         if (span->is_mixed() ? is_empty_mixed(span) : span->live() == 0) {
             span->next = empty;
             empty = span;
@@ -119,6 +127,7 @@ bool HeapCore::sweep_some(Span*& empty) noexcept {
             link(span);  // before the place where the sweep is
         }
     }
+    is_wanted = lock_.is_contended();
     return sweep_at_ != nullptr;
 }
 
@@ -129,11 +138,15 @@ void HeapCore::sweep_abandoned() noexcept {
     }
     for (bool is_any_left = true; is_any_left;) {
         Span* empty = nullptr;
-        is_any_left = sweep_some(empty);
+        bool is_wanted = false;
+        is_any_left = sweep_some(empty, is_wanted);
         while (empty != nullptr) {
             Span* const span = empty;
             empty = span->next;
             give_blocks(span);
+        }
+        if (is_any_left && is_wanted) {
+            os::sleep_ns(kPauseNs);
         }
     }
 }

@@ -111,6 +111,8 @@ public:
     /// Makes `thread` the owner of this one. Returns false when somebody else was faster.
     [[nodiscard]] bool claim(Span* span, std::uintptr_t thread) noexcept;
 
+    /// Whether a thread waits for with_abandoned() to end, or what else takes as long: then it is let in. Requires: called by `act`.
+    [[nodiscard]] bool is_awaited() const noexcept { return lock_.is_contended(); }
     /// Calls `act` while nobody can claim the span, if it is an abandoned one of this heap.
     template <class Act>
     void with_abandoned(const Span* span, Act act) noexcept {
@@ -177,7 +179,7 @@ private:
     void offer(Span* span) noexcept;
     void withdraw(Span* span) noexcept;
     void offer_anew(Span* span) noexcept;
-    [[nodiscard]] bool sweep_some(Span*& empty) noexcept;
+    [[nodiscard]] bool sweep_some(Span*& empty, bool& is_wanted) noexcept;
 
     /// Lists of mixed spans by the bits of their longest gap's length in granules.
     static constexpr unsigned kGapBins = std::bit_width(kGranulesOfSlice) + 1;

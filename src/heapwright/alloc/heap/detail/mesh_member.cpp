@@ -201,7 +201,43 @@ void tally_span(Span* span, std::uint32_t pass) noexcept {
     }
 }
 
+bool is_sparse(const Span* span) noexcept {
+    static_assert(kMostLivePercent == 50, "an airy span is half free");
+    const bool is_abandoned = span->cache.load(std::memory_order_relaxed) == nullptr;  // under its lock, which orders the count, too
+    return is_abandoned ? span->live() * 100 <= span->capacity * kMostLivePercent : span->state == SpanState::airy;
+}
+
+namespace {
+
+/// Whether more of it lives than may: then its list need not be walked. Of a meshed span, and of one with slots to carve, only the walk tells.
+bool is_well_filled(const Span* span) noexcept {
+    const bool is_counted = span->cache.load(std::memory_order_relaxed) == nullptr ||  // under its lock
+                            span->state == SpanState::full || span->state == SpanState::dense;
+    return is_counted && !span->is_meshed() && !is_sparse(span);
+}
+
+/// The pages of a meshed span that may leave their groups, because half of those died.
+MeshPages shrunk_pages(const MeshRecord& record, std::uint32_t pass) noexcept {
+    MeshPages shrunk = 0;
+    for (std::uint32_t page = 0; page < kPagesOfSlice; ++page) {
+        const MeshGroup* const group = record.groups[page];
+        shrunk |= group != nullptr && group->has_shrunk(pass) ? mesh_pages(page, 1) : MeshPages{0};
+    }
+    return static_cast<MeshPages>(shrunk & ~record.written);
+}
+
+}  // namespace
+
 bool look_at_span(Span* span, std::uint32_t pass, MeshSnapshot& snapshot) noexcept {
+    if (is_well_filled(span)) {
+        return false;
+    }
+    const MeshRecord* const record = span->is_meshed() ? mesh_record_of(span) : nullptr;
+    const MeshPages own = record == nullptr ? mesh_pages(0, kPagesOfSlice) : static_cast<MeshPages>(~record->shared);
+    snapshot.shrunk = record == nullptr ? MeshPages{0} : shrunk_pages(*record, pass);
+    if ((own | snapshot.shrunk) == 0) {
+        return false;
+    }
     Taken taken;
     FreeBlock* kept = nullptr;
     const std::uint32_t blocks = blocks_taken(span, taken, kept);
@@ -211,17 +247,6 @@ bool look_at_span(Span* span, std::uint32_t pass, MeshSnapshot& snapshot) noexce
     if (kept != nullptr) {  // until the group is made its thread may have come by
         clear_bit(span, taken, kept);
         make_ask(span);
-    }
-    MeshPages own = mesh_pages(0, kPagesOfSlice);
-    snapshot.shrunk = 0;
-    if (span->is_meshed()) {
-        const MeshRecord* const record = mesh_record_of(span);
-        own = static_cast<MeshPages>(~record->shared);
-        for (std::uint32_t page = 0; page < kPagesOfSlice; ++page) {
-            const MeshGroup* const group = record->groups[page];
-            const bool may_leave = group != nullptr && group->has_shrunk(pass) && (record->written >> page & 1) == 0;
-            snapshot.shrunk |= may_leave ? mesh_pages(page, 1) : MeshPages{0};
-        }
     }
     snapshot.own = blocks * 100 <= span->capacity * kMostLivePercent ? own : MeshPages{0};
     snapshot.bytes = bytes_of_blocks(span, taken);
@@ -300,6 +325,7 @@ bool MeshMaking::add(Span* span, std::uint32_t from, std::uint32_t pages, std::u
     }
     bytes_ = joined;
     const auto held = static_cast<MeshPages>(pages_of(bytes) & mask);
+    held_ += static_cast<std::uint32_t>(std::popcount(held));
     span->set_absent((span->absent() & ~std::uint32_t{mask}) | static_cast<MeshPages>(mask & ~held));  // nothing of it lies there
     join_mesh_group(record, group_, {.first = from, .count = pages, .at = at}, held);
     return true;

@@ -17,12 +17,18 @@ namespace heapwright::heap {
 struct MeshChoice {
     bool all = false;
     std::uint32_t before = 0;  ///< put aside before this turn of the clock
-    [[nodiscard]] bool includes(const Span& span) const noexcept {
+    [[nodiscard]] bool includes(const Span& span) const noexcept { return is_of_age(span) && may_include(span); }
+    /// The same, but for when it was put aside.
+    [[nodiscard]] static bool may_include(const Span& span) noexcept {
         const ThreadCache* const cache = span.cache.load(std::memory_order_relaxed);  // under its lock
         const HeapCore& heap = cache == nullptr ? g_default_core : *cache->heap();
-        const bool is_old = span.stamp == 0 || static_cast<std::int32_t>(span.stamp - before) < 0;
         return span.state != SpanState::active && !span.is_mixed() && span.slices == 1 && span.block_bytes >= kLeastMeshedBytes &&
-               span.carved != 0 && (all || is_old) && heap.wants_meshing();
+               span.carved != 0 && heap.wants_meshing();
+    }
+
+private:
+    [[nodiscard]] bool is_of_age(const Span& span) const noexcept {
+        return all || span.stamp == 0 || static_cast<std::int32_t>(span.stamp - before) < 0;
     }
 };
 
@@ -32,7 +38,7 @@ void with_member(Span* span, Rest& rest, Act act) noexcept {
     bool is_awaited = false;
     with_span_aside(span, [&](ThreadCache* cache) {
         act();
-        is_awaited = cache != nullptr && cache->visit_lock().is_contended();
+        is_awaited = cache != nullptr ? cache->visit_lock().is_contended() : g_default_core.is_awaited();
     });
     if (is_awaited) {
         constexpr std::uint64_t kPauseNs = 20'000;
@@ -40,6 +46,9 @@ void with_member(Span* span, Rest& rest, Act act) noexcept {
     }
     rest.take_if_due();
 }
+
+/// Whether half of it is free, as its owner counted when it put it aside, or left it. Requires: with_member().
+[[nodiscard]] bool is_sparse(const Span* span) noexcept;
 
 /// Counts for the groups of a meshed span what is live of them. Requires: with_member().
 void tally_span(Span* span, std::uint32_t pass) noexcept;
@@ -66,8 +75,12 @@ public:
     /// Makes pages of a span, from `from` on, members, if they still have room at page `at` of the file. Requires: with_member().
     bool add(Span* span, std::uint32_t from, std::uint32_t pages, std::uint32_t at) noexcept;
 
+    /// Pages of its members that held a block, less those of the file.
+    [[nodiscard]] std::uint32_t saved_pages() const noexcept { return held_ - bytes_.pages(); }
+
 private:
     MeshWindow& window_;
+    std::uint32_t held_ = 0;
     long file_ = -1;
     char* view_ = nullptr;  // of the file
     MeshGroup* group_ = nullptr;

@@ -80,6 +80,7 @@ bool MeshPacking::begin(std::uint32_t spans, std::uint32_t mappings) noexcept {
     snapshots_ = reinterpret_cast<MeshSnapshot*>(room_);
     used_bytes_ = spans * sizeof(MeshSnapshot);
     count_ = 0;
+    others_ = 0;
     spans_ = spans;
     level_ = 0;
     next_snapshot_ = 0;
@@ -255,7 +256,7 @@ bool MeshPacking::is_of_use(const MeshSet& set) const noexcept {
 }
 
 std::uint32_t MeshPacking::worth_of_mapping() const noexcept {
-    return count_ * 100 <= spans_ * kFewPercent ? kWorthOfMappingOfFew : kWorthOfMapping;
+    return (count_ + others_) * 100 <= spans_ * kFewPercent ? kWorthOfMappingOfFew : kWorthOfMapping;
 }
 
 /// Whether halves of its pieces would save too little. They would halve what is empty, as a rule: of U pages that are full to f, shared by m,

@@ -82,6 +82,8 @@ public:
     /// Where the next span is described, and that it is. Requires: no more often than begin() was told.
     [[nodiscard]] MeshSnapshot& blank() noexcept { return snapshots_[count_]; }
     void keep() noexcept { ++count_; }
+    /// There are so many other sparse spans, which this plan shall not touch.
+    void note_others(std::uint32_t spans) noexcept { others_ = spans; }
     [[nodiscard]] const MeshSnapshot& snapshot_of(const MeshPiece& piece) const noexcept { return snapshots_[piece.snapshot]; }
 
     /// Goes on until the moment `end`. Returns whether all sets are known.
@@ -119,7 +121,8 @@ private:
     std::size_t used_bytes_ = 0;
     MeshSnapshot* snapshots_ = nullptr;
     std::uint32_t count_ = 0;
-    std::uint32_t spans_ = 0;  // of the heap, sparse or not
+    std::uint32_t others_ = 0;  // that are sparse, and not in the plan
+    std::uint32_t spans_ = 0;   // of the heap, sparse or not
 
     std::uint32_t level_ = 0;
     std::uint32_t next_snapshot_ = 0;  // of which pieces are made

@@ -93,6 +93,10 @@ bool MeshPass::begin(const MeshChoice& choice) noexcept {
     unmet_bytes_ = 0;
     unmet_mappings_ = 0;
     level_ = 0;
+    saved_pages_ = 0;
+    looked_at_ = 0;
+    sparse_ = 0;
+    young_ = 0;
     is_done_ = false;
     is_under_way_.store(true, std::memory_order_relaxed);  // a hint
     return true;
@@ -117,7 +121,11 @@ void MeshPass::look_at(std::uint32_t slice) noexcept {
     with_member(span, rest_, [&] {
         if (step_ == Step::tally) {
             tally_span(span, number_);
+            if (is_sparse(span) && MeshChoice::may_include(*span)) {
+                ++(choice_.includes(*span) ? sparse_ : young_);
+            }
         } else if (choice_.includes(*span) && look_at_span(span, number_, packing_.blank())) {
+            ++looked_at_;
             packing_.blank().slice = slice;
             packing_.blank().block_bytes = span->block_bytes;
             packing_.blank().placed = 0;
@@ -138,6 +146,9 @@ void MeshPass::walk(std::uint64_t end) noexcept {
         look_at(slice_);
     }
     slice_ = g_region.first_slice();
+    if (step_ == Step::tally) {
+        packing_.note_others(young_);
+    }
     step_ = step_ == Step::tally ? Step::look : Step::pack;
 }
 
@@ -166,6 +177,7 @@ MeshMaking::Begun MeshPass::make(std::uint32_t level) noexcept {
             });
         }
     }
+    saved_pages_ += making.saved_pages();
     return begun;
 }
 

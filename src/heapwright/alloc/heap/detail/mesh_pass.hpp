@@ -28,11 +28,18 @@ public:
     [[nodiscard]] bool is_under_way() const noexcept { return packing_.has_room(); }
     /// The same, for everybody: a hint.
     [[nodiscard]] bool seems_under_way() const noexcept { return is_under_way_.load(std::memory_order_relaxed); }  // as it is said
+    /// Whether it works at its plan, or makes what was planned.
+    [[nodiscard]] bool is_looked() const noexcept { return is_under_way() && (step_ == Step::pack || step_ == Step::make); }
+    /// Whether many spans are sparse that are not in this pass, or the last one: a plan of all finds more.
+    [[nodiscard]] bool is_of_part() const noexcept { return young_ > sparse_ / 4; }
     /// Returns false when memory is exhausted.
     bool begin(const MeshChoice& choice) noexcept;
     /// Goes on until the moment `end`; afterwards the pass is over, or is not.
     void go_on(std::uint64_t end, bool is_clock) noexcept;
     void end() noexcept;
+    /// Pages that this pass, or the last one, saved so far, and spans that it looked into.
+    [[nodiscard]] std::uint64_t saved_pages() const noexcept { return saved_pages_; }
+    [[nodiscard]] std::uint32_t looked_at() const noexcept { return looked_at_; }
     /// As the last pass that came to its end found it; figures.
     [[nodiscard]] MeshUnmet unmet() const noexcept {
         return {.bytes = told_bytes_.load(std::memory_order_relaxed),           // a figure
@@ -61,6 +68,10 @@ private:
     std::size_t unmet_bytes_ = 0;
     std::uint32_t unmet_mappings_ = 0;
     std::uint32_t level_ = 0;
+    std::uint64_t saved_pages_ = 0;
+    std::uint32_t looked_at_ = 0;
+    std::uint32_t sparse_ = 0;  // spans that are chosen
+    std::uint32_t young_ = 0;   // that are as sparse, and were put aside too lately
     bool is_done_ = false;
     Rest rest_;
     MeshPacking packing_;

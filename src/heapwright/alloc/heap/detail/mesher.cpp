@@ -6,7 +6,9 @@
 #include <atomic>
 
 #include <heapwright/alloc/heap/detail/mesh_pass.hpp>
+#include <heapwright/alloc/heap/detail/mesh_patience.hpp>
 #include <heapwright/alloc/heap/detail/regions.hpp>
+#include <heapwright/alloc/heap/detail/visitor.hpp>
 #include <heapwright/alloc/heap/detail/work_share.hpp>
 #include <heapwright/base/text.hpp>
 #include <heapwright/os/clock.hpp>
@@ -24,6 +26,8 @@ constinit Span* g_limbo = nullptr;  // dead, but still mapped to a file; by Span
 
 constinit MeshPass g_pass;    // under the lock of passes
 constinit WorkShare g_share;  // of the clock's turns
+constinit MeshPatience g_patience;
+constinit std::uint64_t g_worked_ns = 0;  // in the turns of the pass
 constinit std::uint32_t g_last_round = 0;
 constinit std::atomic<bool> g_is_owed{false};  // a round began, and the clock's turn had no time left for a pass
 
@@ -98,6 +102,27 @@ bool is_to_mesh(const Span* span) noexcept {
     return may_mesh() && span->cache.load(std::memory_order_relaxed)->heap()->wants_meshing();  // the caller's own
 }
 
+namespace {
+
+/// Begins a pass with the first turn of a round that has time for one, if enough changed since the last.
+bool is_to_mesh_now(std::uint32_t round, std::uint32_t before, std::uint64_t allowed) noexcept {
+    const std::uint32_t stirred = stirred_before_round();
+    const bool is_wanted = g_pass.is_under_way() || (round != g_last_round && g_patience.is_due(stirred));
+    g_is_owed.store(allowed == 0 && is_wanted, std::memory_order_relaxed);  // a hint
+    if (allowed == 0 || !is_wanted) {
+        return false;
+    }
+    if (!g_pass.is_under_way()) {
+        g_worked_ns = 0;
+        g_last_round = round;
+        g_patience.begin(stirred);
+        return g_pass.begin({.before = before});
+    }
+    return true;
+}
+
+}  // namespace
+
 void mesh_by_clock(std::uint32_t round, std::uint32_t before, std::uint64_t budget_ns) noexcept {
     if (!may_mesh() || !g_pass_lock.try_lock()) {
         return;
@@ -105,12 +130,16 @@ void mesh_by_clock(std::uint32_t round, std::uint32_t before, std::uint64_t budg
     empty_limbo();
     const std::uint64_t begin = os::monotonic_ns();
     const std::uint64_t allowed = g_share.begin(budget_ns);
-    g_is_owed.store(allowed == 0 && round != g_last_round, std::memory_order_relaxed);  // a hint
-    if (allowed != 0 && (g_pass.is_under_way() || (round != g_last_round && g_pass.begin({.before = before})))) {
-        g_last_round = round;
+    const bool is_to_mesh = is_to_mesh_now(round, before, allowed);
+    if (is_to_mesh) {
         g_pass.go_on(begin + allowed, true);
     }
-    g_share.end(os::monotonic_ns() - begin);
+    const std::uint64_t worked = os::monotonic_ns() - begin;
+    g_worked_ns += worked;
+    if (is_to_mesh && !g_pass.is_under_way()) {
+        g_patience.end(g_worked_ns, g_pass.saved_pages(), g_pass.looked_at());
+    }
+    g_share.end(worked);
     g_pass_lock.unlock();
 }
 
@@ -122,10 +151,14 @@ std::size_t mesh_all() noexcept {
     }
     const os::LockGuard guard(g_pass_lock);
     const std::size_t before = mesh_saved_bytes();
+    constexpr std::uint64_t kForever = ~std::uint64_t{0};
     empty_limbo();
+    if (g_pass.is_looked() && !g_pass.is_of_part()) {
+        g_pass.go_on(kForever, false);  // what the clock planned is not thrown away
+    }
     g_pass.end();
     if (g_pass.begin({.all = true})) {
-        g_pass.go_on(~std::uint64_t{0}, false);
+        g_pass.go_on(kForever, false);
     }
     const std::size_t after = mesh_saved_bytes();
     return after > before ? after - before : 0;

@@ -19,6 +19,7 @@ constinit os::SpinLock g_visitor_lock;
 constinit std::atomic<std::uint32_t> g_stirred{0};
 constinit std::atomic<bool> g_is_under_way{false};
 constinit std::atomic<std::uint32_t> g_rounds{0};
+constinit std::atomic<std::uint32_t> g_stirred_before_round{0};
 /// A round is worth it when so much was stirred.
 constexpr std::size_t kWorthwhileBytes = std::size_t{1} << 20;
 
@@ -82,6 +83,7 @@ public:
             return false;
         }
         g_stirred.fetch_sub(scheduled_, std::memory_order_relaxed);  // as above; what came since waits for the next round
+        g_stirred_before_round.fetch_add(scheduled_, std::memory_order_relaxed);  // compared only
         scheduled_ = 0;
         go_to(&g_region);
         return true;
@@ -184,6 +186,8 @@ void ThreadCache::make_ask(Span* span) noexcept {
 }
 
 std::uint32_t rounds_begun() noexcept { return g_rounds.load(std::memory_order_relaxed); }  // compared only
+
+std::uint32_t stirred_before_round() noexcept { return g_stirred_before_round.load(std::memory_order_relaxed); }  // as above
 
 std::size_t visit_all() noexcept {
     std::size_t given = 0;

@@ -30,8 +30,9 @@ void note_stirred() noexcept;
 void visit_by_clock(std::uint32_t turn, std::uint32_t delay_turns, std::uint64_t budget_ns) noexcept;
 /// Whether a round has begun and not ended.
 [[nodiscard]] bool is_round_under_way() noexcept;
-/// How many rounds have begun.
+/// How many rounds have begun, and how many spans were stirred before; modulo 2^32.
 [[nodiscard]] std::uint32_t rounds_begun() noexcept;
+[[nodiscard]] std::uint32_t stirred_before_round() noexcept;
 
 /// Visits all spans at once. Returns: bytes of pages given back.
 std::size_t visit_all() noexcept;
