@@ -82,7 +82,7 @@ public:
         if (static_cast<std::int32_t>(turn - begins_at_) < 0) {
             return false;
         }
-        g_stirred.fetch_sub(scheduled_, std::memory_order_relaxed);  // as above; what came since waits for the next round
+        g_stirred.fetch_sub(scheduled_, std::memory_order_relaxed);               // as above; what came since waits for the next round
         g_stirred_before_round.fetch_add(scheduled_, std::memory_order_relaxed);  // compared only
         scheduled_ = 0;
         go_to(&g_region);
