@@ -202,9 +202,8 @@ public:
         const std::uint64_t cpu_ns = end - stage_begin_ns_ - measuring_ns_;
         stage_begin_ns_ = end;
         std::printf(
-            "%s live_kib=%llu page_floor_kib=%llu settled_kib=%lld trimmed_kib=%lld longest_us=%llu trim_us=%llu work_cpu_ms=%llu "
-            "cpu_ms=%llu "
-            "measuring_cpu_ms=%llu\n",
+            "%s live_kib=%llu page_floor_kib=%llu settled_kib=%lld trimmed_kib=%lld longest_us=%llu trim_us=%llu "
+            "work_cpu_ms=%llu cpu_ms=%llu measuring_cpu_ms=%llu\n",
             name, ull(live / 1024), ull(floor * 4), less_start(settled), less_start(trimmed), ull(longest_ns_ / 1000), ull(trim_ns / 1000),
             ull(work_ns / 1'000'000), ull(cpu_ns / 1'000'000), ull(measuring_ns_ / 1'000'000));
         std::fflush(stdout);

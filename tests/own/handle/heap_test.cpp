@@ -16,6 +16,7 @@
 #include <heapwright/own/handle/handle.hpp>
 #include <heapwright/own/handle/vector.hpp>
 
+#include <tests/own/handle/survivors.hpp>
 #include <tests/support/death.hpp>
 #include <tests/support/random.hpp>
 
@@ -43,19 +44,6 @@ struct Stamped {
 };
 using Block = Stamped<256>;
 
-std::vector<Handle<Block>> survivors(MovableHeap& heap, std::size_t count, std::size_t one_in) {
-    std::vector<Handle<Block>> blocks;
-    for (std::size_t i = 0; i < count; ++i) {
-        blocks.push_back(*make_handle<Block>(heap, i));
-    }
-    for (std::size_t i = 0; i < count; ++i) {
-        if (i % one_in != 0) {
-            blocks[i].reset();
-        }
-    }
-    return blocks;
-}
-
 bool are_whole(MovableHeap& heap, const std::vector<Handle<Block>>& blocks) {
     const Borrow borrow(heap);
     for (std::size_t i = 0; i < blocks.size(); ++i) {
@@ -70,7 +58,7 @@ bool are_whole(MovableHeap& heap, const std::vector<Handle<Block>>& blocks) {
 
 TEST_CASE("a compaction moves survivors together, keeps every byte, and gives the rest back") {
     MovableHeap heap;
-    auto blocks = survivors(heap, 40'000, 16);
+    auto blocks = survivors<Block>(heap, 40'000, 16);
     const MovableHeapStats before = heap.stats();
     CHECK(before.resident_bytes > 10 * before.live_bytes);
     const auto result = heap.compact();
@@ -123,7 +111,7 @@ TEST_CASE("a budget is kept to, and the next call goes on") {
     MovableHeapOptions options;
     options.step_ns = 20'000;
     MovableHeap heap(options);
-    auto blocks = survivors(heap, 60'000, 4);
+    auto blocks = survivors<Block>(heap, 60'000, 4);
     std::size_t calls = 0;
     for (bool finished = false; !finished; ++calls) {
         const auto result = heap.compact(50'000);
@@ -140,7 +128,7 @@ TEST_CASE("a budget is kept to, and the next call goes on") {
 
 TEST_CASE("no budget moves nothing") {
     MovableHeap heap;
-    auto blocks = survivors(heap, 4000, 4);
+    auto blocks = survivors<Block>(heap, 4000, 4);
     const auto result = heap.compact(0);
     REQUIRE(result);
     CHECK_FALSE(result->is_finished);
@@ -149,7 +137,7 @@ TEST_CASE("no budget moves nothing") {
 
 TEST_CASE("everything is moved that may be, however many chunks there are") {
     MovableHeap heap;
-    auto blocks = survivors(heap, 60'000, 1);
+    auto blocks = survivors<Block>(heap, 60'000, 1);
     const auto pin = blocks[777].pin();
     std::vector<const Block*> places;
     {
@@ -171,7 +159,7 @@ TEST_CASE("everything is moved that may be, however many chunks there are") {
 
 TEST_CASE("pinned objects stay, are counted, and what lies around them goes back") {
     MovableHeap heap;
-    auto blocks = survivors(heap, 16'000, 16);
+    auto blocks = survivors<Block>(heap, 16'000, 16);
     std::vector<Pin<Block>> pins;
     std::vector<Block*> places;
     for (std::size_t i = 0; i < blocks.size(); i += 1600) {
@@ -204,7 +192,7 @@ TEST_CASE("pinned objects stay, are counted, and what lies around them goes back
 
 TEST_CASE("pages that came back from between pinned objects are counted once, whatever happens to the chunk then") {
     MovableHeap heap;
-    auto blocks = survivors(heap, 4000, 200);
+    auto blocks = survivors<Block>(heap, 4000, 200);
     std::vector<Pin<Block>> pins;
     for (auto& block : blocks) {
         if (block) {
@@ -223,7 +211,7 @@ TEST_CASE("pages that came back from between pinned objects are counted once, wh
     pins.clear();
     blocks.clear();
     CHECK(heap.broken_invariant() == nullptr);
-    blocks = survivors(heap, 4000, 1);
+    blocks = survivors<Block>(heap, 4000, 1);
     CHECK(heap.broken_invariant() == nullptr);
     blocks.clear();
     REQUIRE(heap.compact());
@@ -232,7 +220,7 @@ TEST_CASE("pages that came back from between pinned objects are counted once, wh
 
 TEST_CASE("everything freed is given back without a call, but for what is kept for the next objects") {
     MovableHeap heap;
-    auto blocks = survivors(heap, 100'000, 1);
+    auto blocks = survivors<Block>(heap, 100'000, 1);
     CHECK(heap.stats().resident_bytes > std::size_t{20} << 20);
     blocks.clear();
     CHECK(heap.stats().resident_bytes <= std::size_t{2} << 20);
@@ -275,7 +263,7 @@ TEST_CASE("a limit refuses what is beyond it, after memory of other sizes was ma
 
 TEST_CASE("a Borrow of the caller refuses a compaction, and so does another compaction") {
     MovableHeap heap;
-    auto blocks = survivors(heap, 1000, 2);
+    auto blocks = survivors<Block>(heap, 1000, 2);
     {
         const Borrow borrow(heap);
         CHECK(heap.compact().error() == Error{.kind = Errc::timed_out, .number = 0});
@@ -291,7 +279,7 @@ TEST_CASE("a tick compacts above the threshold, within its part of the time") {
     MovableHeapOptions options;
     options.cpu_millionths = 1'000'000;
     MovableHeap heap(options);
-    auto blocks = survivors(heap, 40'000, 8);
+    auto blocks = survivors<Block>(heap, 40'000, 8);
     for (int i = 0; i < 10'000 && heap.stats().vacant_millionths() > options.threshold_millionths; ++i) {
         heap.tick();
         usleep(1000);
@@ -300,7 +288,7 @@ TEST_CASE("a tick compacts above the threshold, within its part of the time") {
     CHECK(are_whole(heap, blocks));
     options.auto_compaction = false;
     MovableHeap idle(options);
-    auto others = survivors(idle, 4000, 8);
+    auto others = survivors<Block>(idle, 4000, 8);
     idle.tick();
     usleep(1000);
     idle.tick();
@@ -309,7 +297,7 @@ TEST_CASE("a tick compacts above the threshold, within its part of the time") {
 
 TEST_CASE("renamed handles leave a short name table") {
     MovableHeap heap;
-    auto blocks = survivors(heap, 200'000, 16);
+    auto blocks = survivors<Block>(heap, 200'000, 16);
     const std::size_t before = heap.stats().name_bytes;
     REQUIRE(heap.compact());
     for (auto& block : blocks) {
@@ -353,7 +341,7 @@ TEST_CASE("large objects stay, and their pages go back at once") {
 
 TEST_CASE("a child of fork goes on with the heap") {
     MovableHeap heap;
-    auto blocks = survivors(heap, 4000, 4);
+    auto blocks = survivors<Block>(heap, 4000, 4);
     const pid_t child = fork();
     if (child == 0) {
         heap.after_fork_in_child();

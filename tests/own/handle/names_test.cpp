@@ -14,27 +14,18 @@
 #include <heapwright/own/handle/handle.hpp>
 #include <heapwright/own/handle/heap.hpp>
 
+#include <tests/own/handle/survivors.hpp>
+
 namespace heapwright::movable::test {
 
 namespace {
+
+using heapwright::test::survivors;
 
 struct Item {
     std::uint64_t number;
     std::uint64_t more[3] = {};
 };
-
-std::vector<Handle<Item>> some_items(MovableHeap& heap, std::size_t count, std::size_t one_in) {
-    std::vector<Handle<Item>> items;
-    for (std::size_t i = 0; i < count; ++i) {
-        items.push_back(*make_handle<Item>(heap, i));
-    }
-    for (std::size_t i = 0; i < count; ++i) {
-        if (i % one_in != 0) {
-            items[i].reset();
-        }
-    }
-    return items;
-}
 
 std::size_t wrong_ones(MovableHeap& heap, const std::vector<Handle<Item>>& items) {
     const Borrow borrow(heap);
@@ -167,7 +158,7 @@ TEST_CASE("a table that is full enough, short, or half used up already, is not p
 
 TEST_CASE("handles that are left of many need few bytes of names after a compaction, and objects still move") {
     MovableHeap heap;
-    auto items = some_items(heap, 200'000, 16);
+    auto items = survivors<Item>(heap, 200'000, 16);
     const std::size_t before = heap.stats().name_bytes;
     REQUIRE(heap.compact());
     const MovableHeapStats after = heap.stats();
@@ -191,7 +182,7 @@ TEST_CASE("handles that are left of many need few bytes of names after a compact
     REQUIRE(heap.compact());
     CHECK(heap.broken_invariant() == nullptr);
     CHECK(wrong_ones(heap, items) == 0);
-    auto others = some_items(heap, 1000, 1);
+    auto others = survivors<Item>(heap, 1000, 1);
     CHECK(wrong_ones(heap, others) == 0);
     CHECK(wrong_ones(heap, items) == 0);
     items.clear();
@@ -208,7 +199,7 @@ TEST_CASE("a tick ends a compaction that has begun, however little is vacant, an
     options.cpu_millionths = 1'000'000;
     options.threshold_millionths = 1'000'000;  // never exceeded
     MovableHeap heap(options);
-    const auto items = some_items(heap, 150'000, 16);
+    const auto items = survivors<Item>(heap, 150'000, 16);
     const std::size_t before = heap.stats().name_bytes;
     heap.tick();
     usleep(8000);
@@ -232,7 +223,7 @@ TEST_CASE("threads make, follow, rename and end handles while pages of names are
     for (int thread = 0; thread < 3; ++thread) {
         threads.emplace_back([&] {
             for (int round = 0; round < 3; ++round) {
-                auto items = some_items(heap, 40'000, 16);
+                auto items = survivors<Item>(heap, 40'000, 16);
                 for (int look = 0; look < 10; ++look) {
                     wrong.fetch_add(wrong_ones(heap, items));
                     heap.rename(items[static_cast<std::size_t>(look) * 16]);
@@ -259,7 +250,7 @@ TEST_CASE("threads make, follow, rename and end handles while pages of names are
 
 TEST_CASE("records that most names have left become smaller when the heap compacts again") {
     MovableHeap heap;
-    auto items = some_items(heap, 400'000, 3);
+    auto items = survivors<Item>(heap, 400'000, 3);
     REQUIRE(heap.compact());
     const std::size_t before = heap.stats().name_bytes;
     for (std::size_t i = 0; i < items.size(); ++i) {
@@ -277,7 +268,7 @@ TEST_CASE("near its limit a heap makes no records, which count against it") {
     MovableHeapOptions options;
     options.limit_bytes = std::size_t{8} << 20;
     MovableHeap heap(options);
-    auto items = some_items(heap, 150'000, 3);
+    auto items = survivors<Item>(heap, 150'000, 3);
     std::vector<Handle<Item>> others;
     while (heap.stats().resident_bytes < options.limit_bytes / 16 * 15) {
         auto made = make_handle<Item>(heap, 1U);
@@ -296,7 +287,7 @@ TEST_CASE("near its limit a heap makes no records, which count against it") {
 TEST_CASE("a child of fork has whole objects while another thread packs names") {
     for (int round = 0; round < 8; ++round) {
         MovableHeap heap;
-        auto items = some_items(heap, 400'000, 16);
+        auto items = survivors<Item>(heap, 400'000, 16);
         std::atomic<bool> done{false};
         std::thread packer([&] {
             static_cast<void>(heap.compact());

@@ -75,6 +75,7 @@ constexpr Unit kSizeUnits[] = {
     {.name = "TiB", .factor = std::uint64_t{1} << 40},
 };
 constexpr std::string_view kHugePageWords[] = {"default", "always", "never"};
+constexpr std::string_view kCompactionWords[] = {"off", "mesh"};
 constexpr std::string_view kFormatWords[] = {"text", "json", "openmetrics"};
 constexpr std::uint32_t kReserveGibMax = 65536;  // half of the addresses that a process has
 
@@ -113,7 +114,7 @@ bool read_delay(std::string_view text, std::uint32_t& delay_ms) noexcept {
     return true;
 }
 
-/// One of the words of a setting; they stand in the order of the enumeration's values.
+/// One of the words of a setting; they stand in the order of the enumeration's values, or as no and yes.
 template <class Word, std::size_t Count>
 bool read_word(std::string_view text, const std::string_view (&words)[Count], Word& word) noexcept {
     for (std::size_t i = 0; i < Count; ++i) {
@@ -123,14 +124,6 @@ bool read_word(std::string_view text, const std::string_view (&words)[Count], Wo
         }
     }
     return false;
-}
-
-bool read_compaction(std::string_view text, bool& is_meshing) noexcept {
-    if (text != "mesh"sv && text != "off"sv) {
-        return false;
-    }
-    is_meshing = text == "mesh"sv;
-    return true;
 }
 
 bool read_reserve(std::string_view text, std::uint32_t& gib) noexcept {
@@ -152,7 +145,7 @@ bool set(HeapSettings& settings, Key key, std::string_view value) noexcept {
         case Key::limit: return read_quantity(value, kSizeUnits, settings.limit_bytes);
         case Key::statistics_at_exit: return read_flag(value, settings.statistics_at_exit);
         case Key::statistics_format: return read_word(value, kFormatWords, settings.statistics_format);
-        case Key::compaction: return read_compaction(value, settings.is_meshing);
+        case Key::compaction: return read_word(value, kCompactionWords, settings.is_meshing);
         case Key::mixed_spans: return read_flag(value, settings.mixed_spans);
         case Key::reserve: return read_reserve(value, settings.reserve_gib);
     }

@@ -25,18 +25,18 @@ bool Compaction::step() noexcept {
             ++store_.next_class_;
         }
     } while (store_.next_class_ < kClassCount && !is_full() && !is_late());
-    reopen(asked_ns);
+    result.moving_ns += reopen(asked_ns);
     return true;
 }
 
-/// The end of a step that began then.
-void Compaction::reopen(std::uint64_t asked_ns) noexcept {
+/// The end of a step that began then. Returns: how long it was.
+std::uint64_t Compaction::reopen(std::uint64_t asked_ns) noexcept {
     store_.gate.reopen();
     ++result.steps;
-    last_step_ns_ = os::monotonic_ns() - asked_ns;
-    result.moving_ns += last_step_ns_;
-    result.longest_step_ns = std::max(result.longest_step_ns, last_step_ns_);
+    const std::uint64_t step_ns = os::monotonic_ns() - asked_ns;
+    result.longest_step_ns = std::max(result.longest_step_ns, step_ns);
     store_.gate.let_through(store_.options.step_ns);
+    return step_ns;
 }
 
 /// Returns: whether nothing is left to do for this size.

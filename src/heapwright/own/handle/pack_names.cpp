@@ -214,8 +214,7 @@ bool Compaction::pack_names() noexcept {
         }
     }
     if (is_closed) {
-        reopen(asked_ns);
-        result.moving_ns -= last_step_ns_;  // nothing was moved
+        reopen(asked_ns);  // no moving_ns: nothing was moved
     } else if (count != 0) {
         ++result.refused_steps;
         store_.next_page_ = store_.new_records_[0].page;

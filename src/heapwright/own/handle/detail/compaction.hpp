@@ -43,7 +43,7 @@ private:
     enum class Left : std::uint8_t { chunk_done, no_room, no_time };
 
     [[nodiscard]] bool is_late() const noexcept;
-    void reopen(std::uint64_t asked_ns) noexcept;
+    std::uint64_t reopen(std::uint64_t asked_ns) noexcept;
     [[nodiscard]] std::size_t prepare_records() noexcept;
     [[nodiscard]] bool work_on(SizeClass& size_class) noexcept;
     [[nodiscard]] Chunk* pick_source(SizeClass& size_class) noexcept;
@@ -71,7 +71,6 @@ private:
     std::uint32_t pass_;
     std::uint64_t deadline_ns_;
     std::uint64_t step_end_ns_ = 0;
-    std::uint64_t last_step_ns_ = 0;
     std::size_t pending_count_ = 0;
     std::array<Pending, kPendingMost> pending_;
     std::size_t class_to_move_ = 0;       // in move_some()
