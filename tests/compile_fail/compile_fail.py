@@ -1,15 +1,15 @@
-"""Runs the compiler on a program that must not compile and looks for the sentence that the program expects.
+"""Runs the compiler on programs that must not compile and looks for the sentences that each expects.
 
-usage: compile_fail.py FILE.cpp COMPILER [FLAG ...]
+usage: compile_fail.py FILE.cpp ... COMPILER [FLAG ...]
 """
 import re
 import subprocess
 import sys
+from itertools import takewhile
 from pathlib import Path
 
 
-def main():
-    source, *command = sys.argv[1:]
+def check(source: str, command: list[str]) -> int:
     expected = re.findall(r"^// expect: (.+)$", Path(source).read_text(), re.M)
     if not expected:
         print(f"{source}: has no line '// expect: ...'")
@@ -26,6 +26,12 @@ def main():
     for sentence in missing:
         print(f"{source}: the compiler does not say '{sentence}'; it says:\n{result.stderr}")
     return 1 if missing else 0
+
+
+def main() -> int:
+    sources = list(takewhile(lambda word: word.endswith(".cpp"), sys.argv[1:]))
+    command = sys.argv[1 + len(sources):]
+    return max([check(source, command) for source in sources])  # all are tried: each says what is wrong with it
 
 
 if __name__ == "__main__":

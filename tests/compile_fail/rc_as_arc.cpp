@@ -1,5 +1,5 @@
 // One thread's counts do not become many threads' counts: other copies of the handle would still count plainly.
-// expect: use of deleted function
+// expect: deleted function
 #include <heapwright/own/rc/rc.hpp>
 
 #ifdef HEAPWRIGHT_CONTROL

@@ -1,5 +1,6 @@
 // An object that hands out handles to itself must have counts before it, which only make_rc() gives.
-// expect: is private within this context
+// expect: private
+// expect: CountedToken
 #include <heapwright/own/rc/rc.hpp>
 
 struct Session : heapwright::RcFromThis<Session> {
