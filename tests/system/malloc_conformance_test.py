@@ -75,6 +75,15 @@ class Settings(MallocTest):
         self.assertEqual(self.said("limit:much"),
                          ["heapwright: HEAPWRIGHT_CONF: limit cannot be 'much'; write a size, as in 512MiB, 4GiB or 0 for none"])
 
+    def test_what_does_not_fit_is_told_and_the_rest_is_taken(self) -> None:
+        lines = self.said("statistics_at_exit:yes," + "limit:4GiB," * 500 + "limit:1")
+        self.assertEqual(lines[0], "heapwright: HEAPWRIGHT_CONF: it has more than 4095 letters; the rest is not read")
+        self.assertRegex(lines[1], r"^allocated ")
+        lines = self.said(",".join(f"colour{number}:1" for number in range(100)))
+        self.assertLess(len(lines), 20)
+        for line in lines:
+            self.assertRegex(line, r"^heapwright: HEAPWRIGHT_CONF: no setting is called 'colour\d+'; .* reserve$")
+
     def test_they_are_found_among_long_variables(self) -> None:
         more = {"A_LONG_ONE": "HEAPWRIGHT_CONF=" * 4000, "HEAPWRIGHT_CONF": "colour:blue", "Z": "z" * 5000}
         done = run("heapwright", "/bin/echo", more=more)

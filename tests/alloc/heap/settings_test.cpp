@@ -142,10 +142,26 @@ TEST_CASE("each fault has a line of its own") {
     CHECK(complaints.find("limit cannot be ''") != std::string::npos);
 }
 
-TEST_CASE("stray commas say nothing") {
-    const auto [settings, complaints] = read(",,limit:1MiB,,");
-    CHECK(settings.limit_bytes == 1 << 20);
-    CHECK(complaints.empty());
+TEST_CASE("stray commas and blanks say nothing") {
+    for (const char* text : {",,limit:1MiB,,", " limit: 1MiB , ,\t", "limit :1MiB"}) {
+        CAPTURE(text);
+        const auto [settings, complaints] = read(text);
+        CHECK(settings.limit_bytes == 1 << 20);
+        CHECK(complaints.empty());
+    }
+}
+
+TEST_CASE("a pair with an equals sign is told how pairs are written") {
+    const auto [settings, complaints] = read("limit=4GiB");
+    CHECK(settings.limit_bytes == 0);
+    CHECK(complaints == "heapwright: HEAPWRIGHT_CONF: 'limit=4GiB' is no pair of key and value; write it with a colon, as in limit:4GiB");
+}
+
+TEST_CASE("what was written is shown in part where it is long, and without what a terminal acts on") {
+    CHECK(read(std::string(500, 'x') + ":1").complaints.find("called '" + std::string(64, 'x') + "...';") != std::string::npos);
+    CHECK(read("limit:" + std::string(64, '9')).complaints.find("cannot be '" + std::string(64, '9') + "';") != std::string::npos);
+    CHECK(read("limit:\x1b[31m4\n").complaints.find("cannot be '?[31m4?';") != std::string::npos);
+    CHECK(read("a\nb:1").complaints.find("called 'a?b';") != std::string::npos);
 }
 
 TEST_CASE("complaints that do not fit are cut, not written beyond") {

@@ -152,6 +152,15 @@ bool set(HeapSettings& settings, Key key, std::string_view value) noexcept {
     return false;
 }
 
+/// What somebody wrote, in a line of ours: not all of what is long, and nothing that a terminal acts on.
+void append_shown(std::string_view written, TextBuffer& text) noexcept {
+    constexpr std::size_t kShownLetters = 64;
+    for (const char letter : head_of(written, kShownLetters)) {
+        text.append_char(letter >= ' ' && letter <= '~' ? letter : '?');
+    }
+    text.append(written.size() > kShownLetters ? "..."sv : ""sv);
+}
+
 /// How far a key is from a known name; the beginning of a name is near to it.
 std::size_t distance_to(const Known& known, std::string_view key) noexcept {
     constexpr std::size_t kBeginning = 3;
@@ -175,7 +184,8 @@ void complain_of_key(std::string_view key, TextBuffer& complaints) noexcept {
             nearest = &known;
         }
     }
-    begin_complaint(complaints).append("no setting is called '").append(key).append("'; ");
+    append_shown(key, begin_complaint(complaints).append("no setting is called '"));
+    complaints.append("'; ");
     constexpr std::size_t kSlip = 5;  // further away is no slip of the finger
     if (least < kSlip) {
         complaints.append("did you mean '").append(nearest->name).append("'?");
@@ -187,16 +197,28 @@ void complain_of_key(std::string_view key, TextBuffer& complaints) noexcept {
     }
 }
 
+std::string_view without_blanks_around(std::string_view text) noexcept {
+    constexpr std::string_view kBlanks = " \t";
+    text = tail_of(text, text.find_first_not_of(kBlanks));
+    return head_of(text, text.find_last_not_of(kBlanks) + 1);
+}
+
 void read_pair(std::string_view pair, HeapSettings& settings, TextBuffer& complaints) noexcept {
     const std::size_t colon = pair.find(':');
-    const std::string_view key = head_of(pair, colon);
-    const std::string_view value = colon == std::string_view::npos ? ""sv : tail_of(pair, colon + 1);
+    const std::string_view key = without_blanks_around(head_of(pair, colon));
+    const std::string_view value = colon == std::string_view::npos ? ""sv : without_blanks_around(tail_of(pair, colon + 1));
+    if (colon == std::string_view::npos && pair.find('=') != std::string_view::npos) {
+        append_shown(pair, begin_complaint(complaints).append("'"));
+        complaints.append("' is no pair of key and value; write it with a colon, as in limit:4GiB");
+        return;
+    }
     for (const Known& known : kKnown) {
         if (known.name != key) {
             continue;
         }
         if (!set(settings, known.key, value)) {
-            begin_complaint(complaints).append(key).append(" cannot be '").append(value).append("'; write ").append(known.expected);
+            append_shown(value, begin_complaint(complaints).append(key).append(" cannot be '"));
+            complaints.append("'; write ").append(known.expected);
         }
         return;
     }
@@ -218,7 +240,7 @@ std::string_view take_until(std::string_view& text, char mark) noexcept {
 
 void read_heap_settings(std::string_view text, HeapSettings& settings, TextBuffer& complaints) noexcept {
     while (!text.empty()) {
-        const std::string_view pair = take_until(text, ',');
+        const std::string_view pair = without_blanks_around(take_until(text, ','));
         if (!pair.empty()) {
             read_pair(pair, settings, complaints);
         }
@@ -256,11 +278,20 @@ HEAPWRIGHT_NOINLINE void read_variable(HeapSettings& settings) noexcept {
     if (!config::append_variable(kHeapSettingsVariable, text)) {
         return;
     }
-    Text<1024> complaints;
-    read_heap_settings(text.view(), settings, complaints);
+    Text<2048> complaints;
+    std::string_view whole_pairs = text.view();
+    if (text.truncated()) {
+        whole_pairs = head_of(whole_pairs, whole_pairs.rfind(','));
+        begin_complaint(complaints)
+            .append("it has more than ")
+            .append_decimal(kSettingsLettersMax - 1)
+            .append(" letters; the rest is not read");
+    }
+    read_heap_settings(whole_pairs, settings, complaints);
+    const std::string_view all = complaints.view();
     // Relaxed: it protects nothing but the line itself.
-    if (!complaints.view().empty() && !complained.exchange(true, std::memory_order_relaxed)) {
-        os::write_stderr_line(complaints.view());
+    if (!all.empty() && !complained.exchange(true, std::memory_order_relaxed)) {
+        os::write_stderr_line(complaints.truncated() ? head_of(all, all.rfind('\n')) : all);  // whole lines
     }
 }
 
