@@ -145,7 +145,11 @@ HEAPWRIGHT_NOINLINE void configure() noexcept {
     constexpr std::uint64_t kNsOfMs = 1'000'000;
     served_heap::set_clock(settings.purge_delay_ms * kNsOfMs, settings.background, settings.give_back);
     served_heap::set_limit(settings.limit_bytes);
-#if !defined(HEAPWRIGHT_PRELOAD_HARDENED)
+#if defined(HEAPWRIGHT_PRELOAD_HARDENED)
+    if (settings.is_meshing) {
+        os::write_stderr_line("heapwright: the hardened heap shares no memory between spans; compaction has no effect");
+    }
+#else
     default_heap::set_mixing(settings.mixed_spans);
     if (settings.is_meshing) {
         static_cast<void>(default_heap::begin_meshing());  // which says what is missing

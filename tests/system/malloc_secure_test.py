@@ -80,6 +80,13 @@ class Plan(MallocTest):
         self.assertEqual(run("heapwright", "/bin/echo", "x", more={"HEAPWRIGHT_CONFIG": str(path)}).stderr, b"")
 
 
+class Meshing(MallocTest):
+    def test_that_it_does_not_mesh_is_said_once(self) -> None:
+        done = run("heapwright", "/bin/echo", "x", more={"HEAPWRIGHT_CONF": "compaction:mesh,mixed_spans:yes"})
+        self.assertEqual((done.returncode, done.stdout), (0, b"x\n"))
+        self.assertEqual(done.stderr, b"heapwright: the hardened heap shares no memory between spans; compaction has no effect\n")
+
+
 class Conformance(MallocTest):
     def test_every_function_does_what_glibcs_does(self) -> None:
         # A wrong size told at delete is the one thing that it does not bear.
