@@ -174,6 +174,25 @@ TEST_CASE("what no limit allows is refused, and nothing else") {
     });
 }
 
+TEST_CASE("where memory is refused no further addresses are set aside") {
+    for (const std::size_t size : {std::size_t{64}, std::size_t{5000}, std::size_t{300'000}}) {
+        const Death death = death_of([&] {
+            limit_to(RLIMIT_DATA, 40 * kMiB);
+            Chain chain;
+            while (chain.add(default_heap::allocate(size), size)) {}
+            const std::uint64_t reserved = default_heap::statistics().reserved_bytes;
+            for (int i = 0; i < 50; ++i) {
+                must(default_heap::allocate(size) == nullptr, 7);
+            }
+            must(default_heap::statistics().reserved_bytes == reserved, 8);
+            chain.release_all();
+        });
+        CAPTURE(size);
+        CHECK(death.signal == 0);
+        CHECK(death.exit_status == 0);
+    }
+}
+
 TEST_CASE("without room for a first region every request is refused") {
     const Death death = death_of([] {
         limit_to(RLIMIT_AS, 1 * kMiB);  // less than the process has already

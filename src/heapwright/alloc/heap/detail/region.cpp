@@ -216,6 +216,11 @@ Span* Region::take(std::uint32_t slices, std::uint32_t alignment, bool& is_zero)
     return claim(first, slices, is_zero);
 }
 
+bool Region::has_addresses(std::uint32_t slices) noexcept {
+    const os::LockGuard guard(lock_);
+    return slices <= slices_ - used_;
+}
+
 void Region::give_locked(Span* head, std::uint32_t slices) noexcept {
     const std::uint32_t turn = g_turn.load(std::memory_order_relaxed);  // a stamp, read through nothing
     for (std::uint32_t i = 0; i < slices; ++i) {

@@ -48,6 +48,8 @@ public:
     ///
     /// Returns: nullptr when addresses or memory are exhausted. `is_zero`: every byte reads as zero.
     [[nodiscard]] Span* take(std::uint32_t slices, std::uint32_t alignment, bool& is_zero) noexcept;
+    /// Whether it has addresses for a run that it could not give: then memory is what is missing.
+    [[nodiscard]] bool has_addresses(std::uint32_t slices) noexcept;
     /// Gives a run back; its memory stays for a while.
     void give(Span* head, std::uint32_t slices) noexcept;
     /// Gives back what follows the first `wanted` slices of a run.

@@ -163,18 +163,16 @@ Region* region_of(const void* address) noexcept {
     return nullptr;
 }
 
-/// A run from the regions there are, or from another one.
-Span* take_anywhere(std::uint32_t slices, std::uint32_t alignment, bool& is_zero) noexcept {
-    if (!g_is_ready.load(std::memory_order_acquire) && !reserve_first()) {  // pairs with the release in reserve_first()
-        return nullptr;
-    }
-    Region* last = &g_region;
-    for (Region* region = last; region != nullptr; region = region->next.load(std::memory_order_acquire)) {  // pairs with the release below
-        if (Span* const span = region->take(slices, alignment, is_zero); span != nullptr) {
-            return span;
-        }
-        last = region;
-    }
+/// Whether another region helps: not where one has addresses left, for which the kernel refused memory (RLIMIT_DATA,
+/// vm.overcommit_memory=2). A program that asks again and again would reserve another one each time.
+bool lacks_addresses(std::uint32_t slices) noexcept {
+    bool has_some = false;
+    for_each_region([&](Region& region) { has_some = has_some || region.has_addresses(slices); });
+    return !has_some;
+}
+
+/// A run from a region that came after `last`, or from another one.
+HEAPWRIGHT_NOINLINE Span* take_from_another(Region* last, std::uint32_t slices, std::uint32_t alignment, bool& is_zero) noexcept {
     const os::LockGuard guard(g_lock);
     if (Region* const newer = last->next.load(std::memory_order_relaxed); newer != nullptr) {  // under the lock
         if (Span* const span = newer->take(slices, alignment, is_zero); span != nullptr) {
@@ -184,12 +182,27 @@ Span* take_anywhere(std::uint32_t slices, std::uint32_t alignment, bool& is_zero
             last = last->next.load(std::memory_order_relaxed);
         }
     }
-    Region* const made = reserve_next(slices + alignment);
+    Region* const made = lacks_addresses(slices + alignment) ? reserve_next(slices + alignment) : nullptr;
     if (made == nullptr) {
         return nullptr;
     }
     last->next.store(made, std::memory_order_release);  // pairs with the acquires of those who walk the regions
     return made->take(slices, alignment, is_zero);
+}
+
+/// A run from the regions there are, or from another one.
+Span* take_anywhere(std::uint32_t slices, std::uint32_t alignment, bool& is_zero) noexcept {
+    if (!g_is_ready.load(std::memory_order_acquire) && !reserve_first()) {  // pairs with the release in reserve_first()
+        return nullptr;
+    }
+    Region* last = &g_region;
+    for (Region* region = last; region != nullptr; region = region->next.load(std::memory_order_acquire)) {  // pairs with the release above
+        if (Span* const span = region->take(slices, alignment, is_zero); span != nullptr) {
+            return span;
+        }
+        last = region;
+    }
+    return take_from_another(last, slices, alignment, is_zero);
 }
 
 }  // namespace
