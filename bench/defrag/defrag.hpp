@@ -9,13 +9,14 @@
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
-#include <ctime>
 
 #include <dlfcn.h>
 #include <fcntl.h>
 #include <sys/mman.h>
 #include <unistd.h>
 
+#include <bench/defrag/clocks.hpp>
+#include <bench/defrag/longest.hpp>
 #include <bench/malloc/workload.hpp>
 
 namespace defrag {
@@ -112,12 +113,6 @@ private:
     }
 };
 
-inline std::uint64_t now_ns(clockid_t clock) {
-    timespec time{};
-    ::clock_gettime(clock, &time);
-    return static_cast<std::uint64_t>(time.tv_sec) * 1'000'000'000U + static_cast<std::uint64_t>(time.tv_nsec);
-}
-
 /// Pss_Anon and Pss_Shmem of this process. RSS would count a page twice that two addresses share.
 inline std::uint64_t physical_kib() {
     static char text[4096];
@@ -180,7 +175,7 @@ public:
     /// Settles, measures, trims, measures again. `objects` are all that live.
     void stage(const char* name, Object* first, Object* last) {
         const std::uint64_t work_ns = now_ns(CLOCK_PROCESS_CPUTIME_ID) - stage_begin_ns_;
-        longest_ns_ = 0;
+        longest_ = {};
         measuring_ns_ = 0;
         settle(first, last);
         touch(first, last);
@@ -202,10 +197,11 @@ public:
         const std::uint64_t cpu_ns = end - stage_begin_ns_ - measuring_ns_;
         stage_begin_ns_ = end;
         std::printf(
-            "%s live_kib=%llu page_floor_kib=%llu settled_kib=%lld trimmed_kib=%lld longest_us=%llu trim_us=%llu "
-            "work_cpu_ms=%llu cpu_ms=%llu measuring_cpu_ms=%llu\n",
-            name, ull(live / 1024), ull(floor * 4), less_start(settled), less_start(trimmed), ull(longest_ns_ / 1000), ull(trim_ns / 1000),
-            ull(work_ns / 1'000'000), ull(cpu_ns / 1'000'000), ull(measuring_ns_ / 1'000'000));
+            "%s live_kib=%llu page_floor_kib=%llu settled_kib=%lld trimmed_kib=%lld longest_us=%llu longest_undisturbed_us=%llu "
+            "longest_cpu_us=%llu trim_us=%llu work_cpu_ms=%llu cpu_ms=%llu measuring_cpu_ms=%llu\n",
+            name, ull(live / 1024), ull(floor * 4), less_start(settled), less_start(trimmed), ull(longest_.wall_ns() / 1000),
+            ull(longest_.undisturbed_ns() / 1000), ull(longest_.cpu_ns() / 1000), ull(trim_ns / 1000), ull(work_ns / 1'000'000),
+            ull(cpu_ns / 1'000'000), ull(measuring_ns_ / 1'000'000));
         std::fflush(stdout);
     }
 
@@ -244,10 +240,10 @@ private:
                 Object& object = first[random_.below(count)];
                 if (object.is_live()) {
                     object.verify();
-                    const std::uint64_t before = now_ns(CLOCK_MONOTONIC);
-                    std::free(object.place);
-                    object.place = static_cast<unsigned char*>(std::malloc(object.bytes));
-                    longest_ns_ = std::max(longest_ns_, now_ns(CLOCK_MONOTONIC) - before);
+                    longest_.time([&object] {
+                        std::free(object.place);
+                        object.place = static_cast<unsigned char*>(std::malloc(object.bytes));
+                    });
                     object.write_all();
                 }
             }
@@ -283,7 +279,7 @@ private:
     std::uint64_t start_kib_ = 0;
     std::uint64_t stage_begin_ns_ = 0;  // of processor time, when the last stage was measured
     std::uint64_t measuring_ns_ = 0;    // of processor time in this stage
-    std::uint64_t longest_ns_ = 0;
+    Longest longest_;
 };
 
 inline void end_all(Object* first, Object* last) {

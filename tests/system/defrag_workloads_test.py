@@ -115,6 +115,15 @@ class Script(unittest.TestCase):
             self.assertEqual([line["reached"] for line in defrag.cpu_verdicts(rows)], [reached])
         self.assertEqual(defrag.cpu_verdicts(defrag.rows_for("sessions", {"heapwright": stages(40), "glibc": stages(40)})), [])
 
+    def test_the_longest_malloc_counts_where_it_was_not_preempted(self) -> None:
+        def stages(*undisturbed_us: int) -> list[dict]:
+            return [{"stages": {str(number): {"live_kib": 1, "longest_us": 5000, "longest_undisturbed_us": us} for number, us in enumerate(undisturbed_us)}}]
+
+        for second, reached in ((1000, "yes"), (1001, "NO")):
+            rows = defrag.rows_for("sessions", {"heapwright mesh": stages(70, second)})
+            self.assertEqual([line["reached"] for line in defrag.longest_verdicts(rows)], [reached])
+        self.assertEqual(defrag.longest_verdicts(defrag.rows_for("redis", {"heapwright mesh": [{"stages": {"filled": {"live_kib": 1}}}]})), [])
+
     def test_an_unknown_workload_is_one_sentence(self) -> None:
         done = subprocess.run([sys.executable, str(ROOT / "bench" / "defrag.py"), "--no-build", "--only", "sesions", "--allocators", "glibc"],
                               capture_output=True, text=True, check=False)

@@ -153,7 +153,7 @@ void ThreadCache::settle_mixed(Span* span, bool is_wanted) noexcept {
 bool ThreadCache::place_mixed(Span* span) noexcept {
     note_put_aside(span);
     while (!ask_for_notice(span)) {
-        take_remote(span);
+        bring_home(span);
     }
     pay_owed(span);
     settle_mixed(span, true);

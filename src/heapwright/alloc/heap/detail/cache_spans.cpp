@@ -119,7 +119,7 @@ bool ThreadCache::adopt(Span* span) noexcept {
     }
     const os::LockGuard guard(visit_lock_);
     add(span);
-    take_remote(span);
+    bring_home(span);
     place(span);
     return true;
 }

@@ -8,7 +8,8 @@ namespace heapwright::heap {
 
 namespace {
 
-/// A malloc or a free takes so many blocks home at most, so that none takes long.
+/// A malloc or a free takes so many blocks home at most, and a span's more, so that none takes long: those of the mailbox, and those that
+/// lie in their spans since others freed them.
 constexpr std::uint32_t kOpenedAtOnce = 256;
 
 /// The span of blocks that this block lies in: while the block lives, that does not change.
@@ -46,9 +47,10 @@ void Mailbox::put_back(FreeBlock* first) noexcept {
 
 void ThreadCache::open_mail() noexcept {
     openings_.store(openings_.load(std::memory_order_relaxed) + 1, std::memory_order_relaxed);  // only this thread writes it
+    const std::uint32_t begin = brought_.load(std::memory_order_relaxed);                       // compared only
     FreeBlock* block = mail.take();
-    for (std::uint32_t left = kOpenedAtOnce; block != nullptr; --left) {
-        if (left == 0) {
+    for (std::uint32_t opened = 0; block != nullptr; ++opened) {
+        if (opened + brought_.load(std::memory_order_relaxed) - begin >= kOpenedAtOnce) {  // as above
             mail.put_back(block);
             return;
         }

@@ -59,9 +59,9 @@ void put_home(Span* span, FreeBlock* first, FreeBlock* last, std::uint32_t count
     span->set_live(span->live() - count, 0);
 }
 
-void take_remote(Span* span) noexcept {
+std::uint32_t take_remote(Span* span) noexcept {
     if (span->remote.load(std::memory_order_relaxed) <= kWantsNotice) {  // a hint; the exchange acquires
-        return;
+        return 0;
     }
     const std::uintptr_t word = span->remote.exchange(0, std::memory_order_acquire);  // pairs with push_remote()'s release
     auto* const first = reinterpret_cast<FreeBlock*>(word & ~kWantsNotice);
@@ -69,9 +69,10 @@ void take_remote(Span* span) noexcept {
     const std::uint32_t count = count_blocks(first, last);
     if (HEAPWRIGHT_UNLIKELY(span->is_mixed())) {
         put_home_mixed(span, first, count);
-        return;
+    } else {
+        put_home(span, first, last, count);
     }
-    put_home(span, first, last, count);
+    return count;
 }
 
 void take_back_unused(Span* span) noexcept {

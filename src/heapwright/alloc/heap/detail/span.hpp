@@ -145,8 +145,8 @@ inline constexpr std::uintptr_t kWantsNotice = 1;
 
 /// Frees a list of `count` blocks.
 void put_home(Span* span, FreeBlock* first, FreeBlock* last, std::uint32_t count) noexcept;
-/// Moves what other threads freed to the owner's own frees.
-void take_remote(Span* span) noexcept;
+/// Moves what other threads freed to the owner's own frees. Returns how many blocks; each may be in no cache of the processor.
+std::uint32_t take_remote(Span* span) noexcept;
 /// Takes back what malloc could still have taken.
 void take_back_unused(Span* span) noexcept;
 /// Turns the owner's frees, and others', into what malloc takes from. Returns false when there are none; absent units stay.

@@ -41,8 +41,9 @@ constexpr std::uint32_t kShrunkShare = 9;
 constexpr unsigned kLookedAt = 3;
 /// So many meshed spans leave a list in one malloc, because what is free of them rests.
 constexpr unsigned kRestedAtOnce = 8;
-/// So many spans that others freed into are looked at in one malloc or free.
-constexpr unsigned kAnsweredAtOnce = 4;
+/// What others freed into spans is taken home in one malloc or free until it is so much: blocks, and each span counts as some.
+constexpr std::uint32_t kAnsweredAtOnce = 256;
+constexpr std::uint32_t kBlocksForSpan = 64;
 
 /// Sees to it that malloc can take from an active span: what was freed first, then what was given back, then what never was a
 /// block. Returns whether it is fresh, so that its blocks read as zero but for their first word.
@@ -237,7 +238,7 @@ bool ThreadCache::place(Span* span, std::uintptr_t manner) noexcept {
     manner = HEAPWRIGHT_UNLIKELY(span->is_meshed()) ? owner::kFullBit : manner == owner::kCountedBit ? counting(*span) : manner;
     // Whoever frees into it from now on tells: this thread may never look at it by itself.
     while (!ask_for_notice(span)) {
-        take_remote(span);
+        bring_home(span);
     }
     const std::uint32_t live = span->live();
     const std::uint32_t idle = span->carved - live - resting_blocks(span);
@@ -360,10 +361,16 @@ void ThreadCache::put_actives_aside() noexcept {
     }
 }
 
-/// Takes home what other threads freed into spans that were put aside. The first blocks of such a span may be in no cache of
-/// the processor: a call answers few, so that no malloc lasts long when others freed much.
-void ThreadCache::answer_notices(unsigned most) noexcept {
-    for (; most != 0 && has_notices_.load(std::memory_order_relaxed); --most) {  // a hint; the lock orders
+/// Takes home what other threads freed into a span, and counts it: that may take long. Requires: visit_lock() held.
+void ThreadCache::bring_home(Span* span) noexcept {
+    brought_.fetch_add(take_remote(span), std::memory_order_relaxed);  // only compared
+}
+
+/// Takes home what other threads freed into spans that were put aside. The blocks of such a span may be in no cache of the processor: a
+/// call answers until they are `most`, so that no malloc lasts long when others freed much.
+void ThreadCache::answer_notices(std::uint32_t most) noexcept {
+    std::uint32_t done = 0;
+    while (done < most && has_notices_.load(std::memory_order_relaxed)) {  // a hint; the lock orders
         Span* span = nullptr;
         {
             const os::LockGuard guard(lock_);
@@ -375,11 +382,13 @@ void ThreadCache::answer_notices(unsigned most) noexcept {
             noticed_ = span->notice_next;
             span->is_noticed = false;
         }
+        const std::uint32_t before = brought_.load(std::memory_order_relaxed);  // changes under the lock
         if (span->state != SpanState::active) {
             unlist(span);
-            take_remote(span);
+            bring_home(span);
             place(span);
         }
+        done += kBlocksForSpan + brought_.load(std::memory_order_relaxed) - before;  // as above
     }
 }
 

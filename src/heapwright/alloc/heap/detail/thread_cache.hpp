@@ -300,7 +300,8 @@ private:
     [[nodiscard]] SizeClass lender_of(SizeClass size_class) noexcept;
     [[nodiscard]] Span* take_known(SizeClass size_class) noexcept;
     [[nodiscard]] Span* take_new(SizeClass size_class) noexcept;
-    void answer_notices(unsigned most) noexcept;
+    void bring_home(Span* span) noexcept;
+    void answer_notices(std::uint32_t most) noexcept;
     void take_home_locked(Span* span, FreeBlock* first, FreeBlock* last, std::uint32_t count) noexcept;
     void take_home_meshed(Span* span, FreeBlock* first, std::uint32_t count) noexcept;
     void release(Span* span) noexcept;
@@ -364,7 +365,8 @@ private:
     os::SpinLock visit_lock_;
     std::uint32_t passages_ = 1;  // of the thread through places where it holds the lock; under it
     std::uint32_t passages_when_asked_ = 0;
-    os::SpinLock lock_;  // of the list of all spans and of the notices
+    std::atomic<std::uint32_t> brought_{0};  // blocks, ever, that others freed, modulo 2^32; changes under it, and is compared only
+    os::SpinLock lock_;                      // of the list of all spans and of the notices
     Span* all_ = nullptr;
     std::atomic<std::uint32_t> spans_{0};  // in that list; changes under the lock
     std::uint32_t spans_most_ = 0;         // since active spans were put aside last; the thread's own
