@@ -1,4 +1,6 @@
 """GDB shows heapwright's heap, in a living process and in its core file."""
+import json
+import os
 import re
 import resource
 import shutil
@@ -13,6 +15,7 @@ from malloc_support import HEAP, MallocTest, environment, run
 
 ROOT = Path(__file__).resolve().parents[2]
 SCRIPT = ROOT / "tools/gdb/heapwright_gdb.py"
+BUILD = Path(os.environ["HEAPWRIGHT_BUILD"])
 HEADERS = ROOT / "src/heapwright/alloc/heap"
 SKIPPED = 77
 # Compiled without debug information: the scripts use that of the library alone.
@@ -97,6 +100,7 @@ QUESTIONS += [f"heapwright block {value('mixed_block')} + 100", f"heapwright blo
               "heapwright spans 7", "heapwright statistics", "print heapwright::heap::g_region",
               f"print heapwright::heap::g_first_records[({value('kept_block')} - (unsigned long)heapwright::heap::g_first_base) >> 16]",
               f"print heapwright::heap::g_first_records[({value('large_block')} - (unsigned long)heapwright::heap::g_first_base) >> 16]"]
+QUESTIONS += [f"print $heapwright_span({value('kept_block')} + 100)", f"print $heapwright_span({value('on_stack')})"]
 
 
 def gdb(*arguments: str, commands: list[str]) -> str:
@@ -175,7 +179,9 @@ class Debugger(MallocTest):
         self.assertIn("no span has blocks of 7 bytes", self.answer("heapwright spans 7"))
 
     def test_records_print_as_what_they_are(self) -> None:
-        region, small, large = (self.answer(question) for question in QUESTIONS[-3:])
+        region, small, large, by_address, _ = (self.answer(question) for question in QUESTIONS[-5:])
+        self.assertEqual(by_address, small)
+        self.assertRegex(self.said, r"(?m)^heapwright: 0x[0-9a-f]+ lies outside the heap$")  # what goes wrong is not among the answers
         self.assertRegex(region, r"region at 0x[0-9a-f]+: \d+ MiB reserved, \d+ KiB committed, \d+ slices in spans, \d+ free, \d+ of them dirty")
         self.assertRegex(small, r"span of blocks of 512 bytes at 0x[0-9a-f]+: \d+ of 128 handed out, active")
         self.assertRegex(large, r"large block of 245 pages at 0x[0-9a-f]+")
@@ -217,6 +223,20 @@ class Debugger(MallocTest):
     def test_without_the_library_one_sentence_says_so(self) -> None:
         self.assertIn("heapwright: no heap: ", gdb(self.program, commands=["heapwright statistics"]))
         self.assertIn("heapwright: no address: ", gdb(self.program, commands=["heapwright block"]))
+
+    def test_the_types_that_it_reads_are_in_what_keeps_its_debug_information(self) -> None:
+        """A release is built with less than this build: only the files that ask for more describe types."""
+        files = [entry for entry in json.loads((BUILD / "compile_commands.json").read_text())
+                 if "/alloc/heap/" in entry["file"] and "-g2" in entry["command"].split()]
+        objects = [str(Path(entry["directory"]) / re.search(r" -o (\S+)", entry["command"])[1]) for entry in files]
+        script = "".join(path.read_text() for path in SCRIPT.parent.glob("*.py"))
+        names = set(re.findall(r"lookup_type\((?:SPACE \+ )?\"(?:heapwright::heap::)?([A-Z]\w+)\"\)", script))
+        for listed in re.findall(r"lookup_type\([^)]*\bname\b.*? in \(([^)]*)\)", script) + re.findall(r"lookup_type\(f\"[^)]*\).*? in \(([^)]*)\)", script):
+            names |= set(re.findall(r"\"(\w+)\"", listed))
+        self.assertLessEqual({"Span", "Region", "ThreadCache", "HeapCore", "ThreadState", "MeshRecord", "MeshGroup", "MixedRecord", "Place"}, names)
+        for name in names:
+            said = [gdb(object_file, commands=[f"print sizeof(heapwright::heap::{name})"]) for object_file in objects]
+            self.assertTrue(any(re.search(r"^\$1 = \d+$", line, re.M) for line in said), f"no file with -g2 has {name}")
 
     def test_the_script_and_the_headers_agree(self) -> None:
         script = (SCRIPT.parent / "heapwright_memory.py").read_text()

@@ -10,7 +10,7 @@ sys.dont_write_bytecode = True
 
 import heapwright_figures as figures  # noqa: E402
 from heapwright_block import about  # noqa: E402
-from heapwright_memory import FREE, LARGE, METADATA, SLICE_BYTES, STATES, Heap, Layout, Record  # noqa: E402
+from heapwright_memory import FREE, LARGE, METADATA, SLICE_BYTES, SPACE, STATES, Heap, Layout, Record  # noqa: E402
 from heapwright_places import weight  # noqa: E402
 
 
@@ -63,6 +63,17 @@ class Statistics(gdb.Command):
             print(f"{name:18} {value}")
 
 
+class SpanAt(gdb.Function):
+    """$heapwright_span(ADDRESS): the record of the span that the address lies in; also in a core file."""
+
+    def invoke(self, address):
+        number = int(address.cast(gdb.lookup_type("unsigned long")))
+        span = Heap().span_of(number)
+        if span is None:
+            raise gdb.GdbError(f"heapwright: {number:#x} lies outside the heap")
+        return gdb.Value(span.address).cast(gdb.lookup_type(SPACE + "Span").pointer()).dereference()
+
+
 class SpanPrinter:
     """Shows a heap::Span by what it is; `print /r` shows all of it."""
 
@@ -103,6 +114,7 @@ def register():
     gdb.printing.register_pretty_printer(gdb.current_objfile(), printers, replace=True)
     for command in (Heapwright, Spans, Block, Statistics):
         command()
+    SpanAt("heapwright_span")
 
 
 register()
