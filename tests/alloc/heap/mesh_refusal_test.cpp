@@ -1,4 +1,7 @@
 // Where a process may not mesh, a line says why, once; and the heap is as it is without.
+#include <array>
+#include <cstdint>
+#include <fstream>
 #include <string>
 
 #include <linux/capability.h>
@@ -73,6 +76,57 @@ TEST_CASE("where meshing is refused, the reason is told once") {
     check_refusal(outcome_of(give_up_tracing), "it needs userfaultfd with CAP_SYS_PTRACE; run as root, or grant the capability");
     check_refusal(outcome_of(lock_memory), "the program's memory is locked (mlockall)");
     check_refusal(outcome_of(allow_no_descriptor), "the kernel has no memory or no file descriptors left");
+}
+
+std::size_t mappings_allowed() {
+    std::ifstream file("/proc/sys/vm/max_map_count");
+    std::size_t count = 0;
+    file >> count;
+    return count;
+}
+
+/// Each second page has other rights, so that each page is a mapping; but for some that are left to be had.
+bool take_most_mappings(std::size_t allowed) {
+    constexpr std::size_t kPage = 4096;
+    constexpr std::size_t kLeft = 200;
+    const std::size_t pages = allowed * 2;
+    auto* const all = static_cast<char*>(::mmap(nullptr, pages * kPage, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0));
+    if (all == MAP_FAILED) {
+        return false;
+    }
+    std::size_t page = 1;
+    while (page < pages && ::mprotect(all + page * kPage, kPage, PROT_READ) == 0) {
+        page += 2;
+    }
+    return page < pages && ::munmap(all, kLeft * kPage) == 0;
+}
+
+TEST_CASE("where the program itself has most mappings, a line tells how many more would do") {
+    constexpr std::size_t kWorthATry = 200'000;
+    const std::size_t allowed = mappings_allowed();
+    if (!is_possible() || allowed > kWorthATry) {
+        MESSAGE("this process may not mesh, or has more mappings than a test uses up");
+        return;
+    }
+    const Death death = death_of([&] {
+        static std::array<void*, 100'000> blocks;
+        for (void*& block : blocks) {
+            block = default_heap::allocate(256);
+        }
+        if (!take_most_mappings(allowed) || !default_heap::begin_meshing()) {
+            ::_exit(kNotSet);
+        }
+        for (std::size_t i = 0; i < blocks.size(); ++i) {
+            if (i % 16 != i / 16 % 16) {
+                default_heap::release(blocks[i]);
+            }
+        }
+        static_cast<void>(default_heap::trim());
+        const HeapStatistics now = default_heap::statistics();
+        ::_exit(now.unmet_bytes < std::uint64_t{1} << 20 ? 1 : now.wanted_map_count <= allowed ? 2 : 0);
+    });
+    CHECK(death.exit_status == 0);
+    CHECK(death.last_words.find(" MiB more recoverable with vm.max_map_count = ") != std::string::npos);
 }
 
 }  // namespace

@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <array>
+#include <bit>
 #include <csignal>
 
 #include <fcntl.h>
@@ -162,13 +163,11 @@ MeshMaking::Begun MeshPass::make(std::uint32_t level) noexcept {
         expected |= sets[at] == nullptr ? 0U : sets[at]->used << at;
     }
     MeshMaking making(window);
-    const auto begun = making.begin(static_cast<MeshPages>(expected));
-    for (std::uint32_t at = 0; at < kPagesOfSlice && begun != MeshMaking::Begun::yes; at += pages) {
-        leave_out(sets[at], level, begun);
-    }
-    for (std::uint32_t at = 0; at < kPagesOfSlice && begun == MeshMaking::Begun::yes; at += pages) {
+    auto begun = making.begin(static_cast<MeshPages>(expected));
+    for (std::uint32_t at = 0; at < kPagesOfSlice; at += pages) {
         const MeshSet* const set = sets[at];
-        for (const MeshPiece* piece = set == nullptr ? nullptr : set->pieces; piece != nullptr; piece = piece->next) {
+        const MeshPiece* const first = set == nullptr || begun != MeshMaking::Begun::yes ? nullptr : set->pieces;
+        for (const MeshPiece* piece = first; piece != nullptr; piece = piece->next) {
             Span* const span = g_region.records() + packing_.snapshot_of(*piece).slice;
             with_member(span, rest_, [&] {
                 if (choice_.includes(*span)) {
@@ -176,15 +175,19 @@ MeshMaking::Begun MeshPass::make(std::uint32_t level) noexcept {
                 }
             });
         }
+        if (begun == MeshMaking::Begun::yes && window.lacked_mappings()) {  // the program itself has more than its part
+            begun = MeshMaking::Begun::without_mapping;
+        }
+        leave_out(set, begun);
     }
     saved_pages_ += making.saved_pages();
     return begun;
 }
 
 /// A set is not made. Where that is for want of mappings, it is counted.
-void MeshPass::leave_out(const MeshSet* set, std::uint32_t level, MeshMaking::Begun why) noexcept {
+void MeshPass::leave_out(const MeshSet* set, MeshMaking::Begun why) noexcept {
     if (set != nullptr && why == MeshMaking::Begun::without_mapping) {
-        unmet_bytes_ += (set->members - 1) * MeshPacking::pages_of(level) * os::kPageBytes;
+        unmet_bytes_ += (set->held - static_cast<std::uint32_t>(std::popcount(set->used))) * os::kPageBytes;
         unmet_mappings_ += set->members;
     }
 }
@@ -194,7 +197,9 @@ MeshMaking::Begun MeshPass::make_files(std::uint64_t end) noexcept {
     const os::LockGuard visiting(visitor_lock());
     const NoSignals guard;
     const OpenWindow opened(window);
-    auto begun = opened.is_open() ? MeshMaking::Begun::yes : MeshMaking::Begun::without_memory;
+    auto begun = opened.is_open()           ? MeshMaking::Begun::yes
+                 : window.lacked_mappings() ? MeshMaking::Begun::without_mapping
+                                            : MeshMaking::Begun::without_memory;
     const std::uint64_t last = std::min(end, os::monotonic_ns() + kOpenNs);
     while (begun == MeshMaking::Begun::yes && packing_.has_sets(level_)) {
         const bool may_map = mesh_mappings() + kMappingsOfFile <= mappings_allowed_;
@@ -213,7 +218,7 @@ void MeshPass::make_some(std::uint64_t end) noexcept {
             const auto begun = make_files(end);
             for (bool goes_on = begun != MeshMaking::Begun::yes; goes_on;) {
                 const MeshSet* const set = packing_.take_set(level_, nullptr);
-                leave_out(set, level_, begun);
+                leave_out(set, begun);
                 goes_on = set != nullptr;
             }
             if (os::monotonic_ns() >= end) {

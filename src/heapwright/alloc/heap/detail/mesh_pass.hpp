@@ -55,7 +55,7 @@ private:
     void look_at(std::uint32_t slice) noexcept;
     MeshMaking::Begun make(std::uint32_t level) noexcept;
     MeshMaking::Begun make_files(std::uint64_t end) noexcept;
-    void leave_out(const MeshSet* set, std::uint32_t level, MeshMaking::Begun why) noexcept;
+    void leave_out(const MeshSet* set, MeshMaking::Begun why) noexcept;
     void make_some(std::uint64_t end) noexcept;
     void tell_unmet() noexcept;
 

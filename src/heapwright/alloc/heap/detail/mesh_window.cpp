@@ -41,11 +41,6 @@ std::uint64_t address_of(const char* start) noexcept { return reinterpret_cast<s
 
 uffdio_range range_of(const char* pages, std::size_t bytes) noexcept { return {.start = address_of(pages), .len = bytes}; }
 
-long enroll(long descriptor, const char* pages, std::size_t bytes, std::uint64_t mode) noexcept {
-    uffdio_register request{.range = range_of(pages, bytes), .mode = mode, .ioctls = 0};
-    return control(descriptor, UFFDIO_REGISTER, &request);
-}
-
 /// Who waits for the pages looks again.
 void wake(long descriptor, const char* pages, std::size_t bytes) noexcept {
     uffdio_range range = range_of(pages, bytes);
@@ -92,12 +87,12 @@ MeshWindow::Refusal MeshWindow::open() noexcept {
     }
     // A child of a bare clone has its parent's descriptor, which is of the parent's memory. Where the program closed it, it refuses.
     // The room is registered not for its absence: what is not there reads as zero.
-    if (process_ == os::raw_syscall(SYS_getpid) && !os::is_failure(enroll(descriptor_, room_, kRoomBytes, UFFDIO_REGISTER_MODE_WP))) {
+    if (process_ == os::raw_syscall(SYS_getpid) && watch(room_, kRoomBytes, UFFDIO_REGISTER_MODE_WP)) {
         return Refusal::none;
     }
     forget();
     const Refusal refusal = make_descriptor();
-    if (refusal == Refusal::none && os::is_failure(enroll(descriptor_, room_, kRoomBytes, UFFDIO_REGISTER_MODE_WP))) {
+    if (refusal == Refusal::none && !watch(room_, kRoomBytes, UFFDIO_REGISTER_MODE_WP)) {
         shut();
         return Refusal::exhausted;
     }
@@ -207,8 +202,16 @@ void MeshWindow::let_go(char* pages, std::size_t bytes) noexcept {
     wake(descriptor_, pages, bytes);
 }
 
+/// The kernel reports who touches the pages. Where they become a mapping of their own, it may refuse.
+bool MeshWindow::watch(const char* pages, std::size_t bytes, std::uint64_t mode) noexcept {
+    uffdio_register request{.range = range_of(pages, bytes), .mode = mode, .ioctls = 0};
+    const long result = control(descriptor_, UFFDIO_REGISTER, &request);
+    lacks_mappings_ = lacks_mappings_ || (os::is_failure(result) && os::errno_of(result) == ENOMEM);
+    return !os::is_failure(result);
+}
+
 MeshWindow::Moved MeshWindow::move_out(const Away& away) noexcept {
-    if (os::is_failure(enroll(descriptor_, away.pages, away.bytes, UFFDIO_REGISTER_MODE_MISSING))) {
+    if (!watch(away.pages, away.bytes, UFFDIO_REGISTER_MODE_MISSING)) {
         return Moved::refused;
     }
     std::size_t done = 0;
@@ -306,8 +309,7 @@ bool MeshWindow::are_shared(char* pages, std::size_t bytes) noexcept {
 
 bool MeshWindow::hold(char* pages, std::size_t bytes) noexcept {
     is_held_ = true;
-    if (os::is_failure(os::raw_syscall(SYS_madvise, pages, bytes, kPopulateForReading)) ||
-        os::is_failure(enroll(descriptor_, pages, bytes, UFFDIO_REGISTER_MODE_WP))) {
+    if (os::is_failure(os::raw_syscall(SYS_madvise, pages, bytes, kPopulateForReading)) || !watch(pages, bytes, UFFDIO_REGISTER_MODE_WP)) {
         return false;
     }
     uffdio_writeprotect request{.range = range_of(pages, bytes), .mode = UFFDIO_WRITEPROTECT_MODE_WP};
@@ -330,6 +332,7 @@ bool MeshWindow::map_over(char* pages, std::size_t bytes, int file, std::size_t 
         wake(descriptor_, pages, bytes);
         return true;
     }
+    lacks_mappings_ = lacks_mappings_ || os::errno_of(result) == ENOMEM;
     if (is_held_) {
         let_go(pages, bytes);
     } else {

@@ -4,6 +4,7 @@
 #include <array>
 #include <cstddef>
 #include <cstdint>
+#include <utility>
 
 #include <heapwright/alloc/heap/size_class.hpp>
 #include <heapwright/os/pages.hpp>
@@ -50,6 +51,9 @@ public:
     /// everybody go on. Returns false where the kernel refuses: they are as they were.
     [[nodiscard]] bool map_over(char* pages, std::size_t bytes, int file, std::size_t offset) noexcept;
 
+    /// Whether the kernel refused since the last call what needs a mapping more.
+    [[nodiscard]] bool lacked_mappings() noexcept { return std::exchange(lacks_mappings_, false); }
+
 private:
     enum class Moved : std::uint8_t { all, busy, refused };
     static constexpr std::size_t kRoomBytes = 8 * kSliceBytes;
@@ -62,6 +66,7 @@ private:
 
     [[nodiscard]] Refusal make_descriptor() noexcept;
     void forget() noexcept { descriptor_ = process_ = -1; }
+    [[nodiscard]] bool watch(const char* pages, std::size_t bytes, std::uint64_t mode) noexcept;
     [[nodiscard]] Moved move_out(const Away& away) noexcept;
     void put_back(const Away& away, std::size_t count) noexcept;
     void fill_child(long child) noexcept;
@@ -79,6 +84,7 @@ private:
     std::size_t away_count_ = 0;
     std::array<Away, kRoomBytes / os::kPageBytes> away_{};
     bool is_held_ = false;  // and not taken out
+    bool lacks_mappings_ = false;
 };
 
 /// Anonymous memory again in the place of a mapping of a file; it reads as zero. Returns false where the kernel refuses.
