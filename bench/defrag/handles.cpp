@@ -348,6 +348,7 @@ int main(int count, char** words) {
         either(run_moving<ByHandle>, run_moving<ByBox>);
     } else if (workload == "following") {
         bench::run_following(share, figures);
+        bench::run_packed(figures);
     } else {
         std::fprintf(stderr, "handles: no workload '%s'\n", words[1]);
         return 2;

@@ -164,6 +164,40 @@ struct BoxNode {
     std::uint64_t more[5] = {};
 };
 
+/// A chain through handles that a compaction has packed the names of: 16 are left on each page of the name table.
+inline void run_packed(Figures& figures) {
+    constexpr std::size_t kNodes = 256;
+    constexpr std::size_t kApart = 64;
+    volatile std::uint64_t sink = 0;
+    heapwright::MovableHeap heap;
+    std::vector<heapwright::Handle<HandleNode>> handles(std::size_t{200'000});
+    for (auto& handle : handles) {
+        handle = *heapwright::make_handle<HandleNode>(heap);
+    }
+    for (std::size_t i = 0; i < handles.size(); ++i) {
+        if (i % kApart != 0) {
+            handles[i].reset();
+        }
+    }
+    static_cast<void>(heap.compact());
+    figures.add("packed_name_bytes", static_cast<double>(heap.stats().name_bytes) / static_cast<double>(heap.stats().names));
+    const auto order = shuffled(kNodes);
+    for (std::size_t i = kNodes - 1; i > 0; --i) {
+        auto handle = std::move(handles[order[i] * kApart]);
+        handles[order[i - 1] * kApart].pin()->next = std::move(handle);
+    }
+    const auto& first = handles[order[0] * kApart];
+    figures.add("hot_packed_handle_ns", best_ns(200'000, [&](std::size_t left) {
+                    std::uint64_t sum = 0;
+                    const heapwright::Borrow borrow(heap);
+                    for (const HandleNode* at = &borrow[first]; left > 0; --left) {
+                        sum += at->value;
+                        at = !at->next ? &borrow[first] : &borrow[at->next];
+                    }
+                    sink = sink + sum;
+                }));
+}
+
 /// A chain through all nodes, by pointers, by boxes and by handles; and pinning, borrowing, sums over what is pinned.
 inline void run_following(double share, Figures& figures) {
     using heapwright::Borrow;

@@ -11,8 +11,8 @@
 
 namespace heapwright {
 
-/// Owns bytes in a MovableHeap: a box whose size is said when it is made. They have eight bytes beside them; a
-/// MovableBuffer, which grows and whose owner may be moved as bytes, has four more.
+/// Owns bytes in a MovableHeap: a box whose size is said when it is made. They have eight bytes beside them, as
+/// many as those of a MovableBuffer, which grows and whose owner may be moved as bytes, up to 1 KiB; above it has four more.
 ///
 /// Thread safety: one thread at a time, as any owner.
 /// Example:

@@ -2,6 +2,7 @@
 #include <heapwright/own/handle/detail/chunks.hpp>
 
 #include <algorithm>
+#include <span>
 
 #include <heapwright/base/check.hpp>
 #include <heapwright/base/poison.hpp>
@@ -140,6 +141,21 @@ std::size_t Chunks::trim(std::size_t keep_bytes, std::uint64_t deadline_ns) noex
         give(index, 1);
         if (is_refused) {
             break;
+        }
+    }
+    return returned;
+}
+
+std::size_t Chunks::trim_records() noexcept {
+    std::size_t returned = 0;
+    for (std::size_t first = 0; first + kRecordsPerPage <= used_end(); first += kRecordsPerPage) {
+        const os::LockGuard guard(lock_);
+        const std::span records(records_ + first, kRecordsPerPage);
+        const bool is_clean = std::ranges::all_of(records, [](const Chunk& chunk) { return chunk.state() == ChunkState::clean; });
+        // A record that was ever used is in no list when its chunk is free, and a zeroed one seems to be in the first.
+        const bool is_written = std::ranges::any_of(records, [](const Chunk& chunk) { return chunk.list != 0; });
+        if (is_clean && is_written && os::discard(records.data(), os::kPageBytes)) {
+            returned += os::kPageBytes;
         }
     }
     return returned;

@@ -19,9 +19,15 @@ bool Compaction::step() noexcept {
     }
     step_end_ns_ = std::min(deadline_ns_, asked_ns + store_.options.step_ns);
     do {
+        while (store_.next_class_ < kClassCount && store_.classes_[store_.next_class_].chunks() == 0) {
+            ++store_.next_class_;
+        }
+        if (store_.next_class_ == kClassCount) {
+            break;
+        }
         SizeClass& size_class = store_.classes_[store_.next_class_];
         const os::LockGuard guard(size_class.lock);
-        if (size_class.chunks == 0 || work_on(size_class)) {
+        if (work_on(size_class)) {
             ++store_.next_class_;
         }
     } while (store_.next_class_ < kClassCount && !is_full() && !is_late());
@@ -59,7 +65,8 @@ bool Compaction::work_on(SizeClass& size_class) noexcept {
 
 /// The emptiest that this compaction is not done with. Those it is done with are the last of their ring.
 Chunk* Compaction::pick_source(SizeClass& size_class) noexcept {
-    for (const std::uint32_t first : size_class.lists) {
+    for (const ChunkNumber& list : size_class.lists) {
+        const std::uint32_t first = list;
         if (first != kNoChunk && store_.chunks[first].pass != pass_) {
             return &store_.chunks[first];
         }
@@ -97,31 +104,35 @@ std::size_t Compaction::movable_slots(const Chunk& chunk, std::uint32_t& cursor,
         }
         cursor += static_cast<std::uint32_t>(__builtin_ctzll(rest));
         if (cursor < end) {
-            __builtin_prefetch(payload(chunk, cursor) - kHeaderBytes);
+            __builtin_prefetch(payload(chunk, cursor) - chunk.header_bytes);
             slots[count++] = cursor++;
         }
     }
     // A pin that comes later needs the gate; one that goes meanwhile (acquire pairs with Pin's release) is good news.
     std::uint32_t* const last = std::remove_if(slots, slots + count, [&](std::uint32_t slot) {
-        return Header::pins(header_of(payload(chunk, slot)).load(std::memory_order_acquire)) != 0;
+        return pins_in(upper_of(payload(chunk, slot)).load(std::memory_order_acquire)) != 0;
     });
     const auto movable = static_cast<std::size_t>(last - slots);
     result.pinned_objects += count - movable;
-    result.pinned_bytes += (count - movable) * (chunk.slot_bytes - kHeaderBytes);
+    result.pinned_bytes += (count - movable) * chunk.object_bytes();
     return movable;
+}
+
+/// What is written when the object moves. For the cache only.
+const void* Compaction::owner_of(std::byte* object) const noexcept {
+    if (const std::uint32_t upper = upper_of(object).load(std::memory_order_relaxed); is_short(upper)) {  // as move()
+        return store_.names.entry_of(ShortHeader::name(upper));
+    }
+    const std::uint64_t header = header_of(object).load(std::memory_order_relaxed);  // as above
+    const std::uint64_t owner = Header::owner(header);
+    return Header::is_boxed(header) ? reinterpret_cast<const void*>(owner * 8) : store_.names.entry_of(static_cast<std::uint32_t>(owner));
 }
 
 /// Objects lie where their owners do not: the owners are what has to be waited for.
 void Compaction::fetch(Chunk& chunk, const std::uint32_t* slots, std::size_t count) noexcept {
     for (std::size_t i = 0; i < count; ++i) {
         std::byte* const object = payload(chunk, slots[i]);
-        const std::uint64_t header = header_of(object).load(std::memory_order_relaxed);  // for the cache only
-        const std::uint64_t owner = Header::owner(header);
-        if (Header::is_boxed(header)) {
-            __builtin_prefetch(reinterpret_cast<const void*>(owner * 8), 1);
-        } else {
-            __builtin_prefetch(store_.names.entry_of(static_cast<std::uint32_t>(owner)), 1);
-        }
+        __builtin_prefetch(owner_of(object), 1);
         for (std::size_t line = 64; line < std::min<std::size_t>(chunk.slot_bytes, 512); line += 64) {
             __builtin_prefetch(object + line);
         }
@@ -132,10 +143,23 @@ void Compaction::fetch(Chunk& chunk, const std::uint32_t* slots, std::size_t cou
 void Compaction::move(Chunk& from, std::uint32_t from_slot, Chunk& to, std::uint32_t to_slot) noexcept {
     std::byte* const source = payload(from, from_slot);
     std::byte* const target = payload(to, to_slot);
-    // Relaxed: nobody is inside the gate, and who unpinned was seen to by movable_slots().
-    const std::uint64_t header = header_of(source).load(std::memory_order_relaxed);
-    header_of(target).store(header, std::memory_order_relaxed);  // as above
-    const std::size_t bytes = from.slot_bytes - kHeaderBytes;
+    if (from.header_bytes == kShortHeaderBytes) {
+        // Relaxed: nobody is inside the gate, and who unpinned was seen to by movable_slots().
+        const std::uint32_t header = upper_of(source).load(std::memory_order_relaxed);
+        upper_of(target).store(header, std::memory_order_relaxed);  // as above
+        std::memcpy(target, source, from.object_bytes());
+        set_place(ShortHeader::name(header), target);
+    } else {
+        move_long(source, target, from.object_bytes());
+    }
+    store_.give_slot(from, from_slot);
+    ++result.moved_objects;
+    result.moved_bytes += from.object_bytes();
+}
+
+void Compaction::move_long(std::byte* source, std::byte* target, std::size_t bytes) noexcept {
+    const std::uint64_t header = header_of(source).load(std::memory_order_relaxed);  // as in move()
+    header_of(target).store(header, std::memory_order_relaxed);                      // as above
     if (const Mover mover = mover_of(Header::type(header)); mover == nullptr) {
         std::memcpy(target, source, bytes);
     } else {
@@ -146,12 +170,11 @@ void Compaction::move(Chunk& from, std::uint32_t from_slot, Chunk& to, std::uint
         // Relaxed: nobody is inside; others may only ask whether the box is empty, or of which heap.
         std::atomic_ref<std::byte*>(*reinterpret_cast<std::byte**>(owner * 8)).store(target, std::memory_order_relaxed);
     } else {
-        store_.names.place_of(static_cast<std::uint32_t>(owner)) = static_cast<Entry>((target - store_.chunks.base()) / 8);
+        set_place(static_cast<std::uint32_t>(owner), target);
     }
-    store_.give_slot(from, from_slot);
-    ++result.moved_objects;
-    result.moved_bytes += bytes;
 }
+
+void Compaction::set_place(std::uint32_t name, const std::byte* target) noexcept { store_.names.place_of(name) = store_.entry_for(target); }
 
 /// A place in `target`, or in the next one where that is full. `target` is nullptr when there is none.
 std::uint32_t Compaction::take_place(SizeClass& size_class, const Chunk& source, Chunk*& target) noexcept {
@@ -254,8 +277,8 @@ void Compaction::finish(SizeClass& size_class, Chunk& chunk) noexcept {
     defer(chunk);
     if (chunk.live == 0) {
         store_.unlist(size_class, chunk);
-        --size_class.chunks;
-        size_class.current = size_class.current == store_.chunks.index_of(chunk) ? kNoChunk : size_class.current;
+        size_class.add_chunks(-1);
+        size_class.current = size_class.current == store_.chunks.index_of(chunk) ? kNoChunk : std::uint32_t{size_class.current};
         chunk.empty();
         return;
     }
@@ -317,7 +340,7 @@ bool Compaction::move_some() noexcept {
     }
     for (bool goes_on = true; goes_on && class_to_move_ < kClassCount;) {
         const os::LockGuard guard(store_.classes_[class_to_move_].lock);
-        goes_on = store_.classes_[class_to_move_].chunks == 0 || move_class(class_to_move_);
+        goes_on = store_.classes_[class_to_move_].chunks() == 0 || move_class(class_to_move_);
         class_to_move_ += goes_on ? 1 : 0;
     }
     store_.gate.reopen();

@@ -106,7 +106,7 @@ bool Store::may_make_records() const noexcept { return chunks.granted_bytes() <=
 
 /// What is free goes back. Where there is no time for all of it, the next call goes on with that.
 void Store::finish(DefragmentationResult& result, std::uint64_t deadline_ns) noexcept {
-    result.returned_bytes += chunks.trim(0, deadline_ns) + names.trim();
+    result.returned_bytes += chunks.trim(0, deadline_ns) + chunks.trim_records() + names.trim();
     is_compacted_ = chunks.dirty_bytes() == 0 || os::monotonic_ns() < deadline_ns;
     result.is_finished = is_compacted_;
 }

@@ -7,10 +7,11 @@ namespace heapwright::movable {
 
 namespace {
 
-/// Who owns it, instead of nobody. The pin that kept it while it was made goes.
-void settle(std::byte* payload, std::uint64_t owner) noexcept {
-    // Release pairs with the acquire of who looks whether the object may move: it is seen whole.
-    header_of(payload).fetch_add(owner - Header::kOnePin, std::memory_order_release);
+bool has_short_header(std::byte* payload) noexcept {
+    return is_short(upper_of(payload).load(std::memory_order_relaxed));  // it has the same for as long as it lives
+}
+bool has_one_pin(std::byte* payload) noexcept {
+    return pins_in(upper_of(payload).load(std::memory_order_relaxed)) == 1;  // its owner ends it: nobody else may pin it
 }
 
 /// What a name's entry says first. Whoever looks for pages to pack may read it meanwhile.
@@ -22,15 +23,19 @@ void set_first(Entry* entry, Entry value) noexcept {
 
 Names::Entry* Unmade::name_it() noexcept {
     Names::Entry* const entry = store_->names.entry_of(name_);
-    set_first(entry, static_cast<Entry>((payload_ - store_->chunks.base()) / 8));  // it is pinned
-    settle(payload_, std::uint64_t{name_} << Header::kOwnerShift);
+    set_first(entry, store_->entry_for(payload_));  // it is pinned
+    if (has_short_header(payload_)) {
+        settle_short(payload_, name_);
+    } else {
+        settle_long(payload_, std::uint64_t{name_} << Header::kOwnerShift);
+    }
     payload_ = nullptr;
     return entry;
 }
 
 void Unmade::box_it(std::byte** slot) noexcept {
     *slot = payload_;
-    settle(payload_, (reinterpret_cast<std::uintptr_t>(slot) / 8) << Header::kOwnerShift | Header::kBoxed);
+    settle_long(payload_, (reinterpret_cast<std::uintptr_t>(slot) / 8) << Header::kOwnerShift | Header::kBoxed);
     payload_ = nullptr;
 }
 
@@ -45,24 +50,22 @@ Result<NamedRoom> allocate_named(Store& store, std::size_t bytes, std::size_t al
     if (type == kNoType) {
         return fail_with(Errc::unsupported, Header::kTypes - 1);
     }
-    const auto payload = store.allocate(bytes, alignment, type);
-    if (!payload) {
-        return std::unexpected(payload.error());
-    }
     const std::uint32_t name = store.names.take();
     if (name == Names::kNone) {
-        store.deallocate(*payload);
         store.refusals.fetch_add(1, std::memory_order_relaxed);  // a figure
         return fail_with(Errc::out_of_memory, bytes);
+    }
+    const auto payload = store.allocate(bytes, alignment, type, name < store.short_names);
+    if (!payload) {
+        store.give_name(name);
+        return std::unexpected(payload.error());
     }
     return NamedRoom{.payload = *payload, .name = name};
 }
 
 void end_named(Names::Entry* entry, std::byte* payload) noexcept {
     Store& store = Store::of(payload);
-    // Relaxed: only its owner ends it.
-    HEAPWRIGHT_CHECK(Header::pins(header_of(payload).load(std::memory_order_relaxed)) == 1,
-                     "an object ends while somebody has it pinned; let the pin go first");
+    HEAPWRIGHT_CHECK(has_one_pin(payload), "an object ends while somebody has it pinned; let the pin go first");
     store.deallocate(payload);
     store.give_name(store.names.number_of(entry));
 }
@@ -83,16 +86,26 @@ void rename(Store& store, Names::Entry*& entry) noexcept {
     if (better == Names::kNone) {
         return;
     }
+    bool is_taken = true;
     {
         const Inside inside(store);
         std::byte* const payload = resolve(store.chunks.base(), entry);
-        set_first(store.names.entry_of(better), store.names.place_of(name));
         // The difference replaces the one field: what is carried into the next by a negative one is carried back by its sign.
-        // Relaxed: inside the gate nobody moves it.
-        header_of(payload).fetch_add((std::uint64_t{better} - name) << Header::kOwnerShift, std::memory_order_relaxed);
-        entry = store.names.entry_of(better);
+        if (!has_short_header(payload)) {
+            // Relaxed: inside the gate nobody moves it.
+            header_of(payload).fetch_add((std::uint64_t{better} - name) << Header::kOwnerShift, std::memory_order_relaxed);
+        } else if (better < store.short_names) {
+            // As above.
+            upper_of(payload).fetch_add(ShortHeader::of_name(better) - ShortHeader::of_name(name), std::memory_order_relaxed);
+        } else {
+            is_taken = false;
+        }
+        if (is_taken) {
+            set_first(store.names.entry_of(better), store.names.place_of(name));
+            entry = store.names.entry_of(better);
+        }
     }
-    store.give_name(name);
+    store.give_name(is_taken ? name : better);
 }
 
 void move_box(std::byte** to, std::byte** from) noexcept {
@@ -116,9 +129,7 @@ Result<std::byte*> pin_box(std::byte* const* slot) noexcept {
 }
 
 void end_boxed(std::byte* payload) noexcept {
-    // Relaxed: only its owner ends it.
-    HEAPWRIGHT_CHECK(Header::pins(header_of(payload).load(std::memory_order_relaxed)) == 1,
-                     "an object ends while somebody has it pinned; let the pin go first");
+    HEAPWRIGHT_CHECK(has_one_pin(payload), "an object ends while somebody has it pinned; let the pin go first");
     Store::of(payload).deallocate(payload);
 }
 

@@ -153,7 +153,7 @@ private:
 
 /// Makes an object. It does not move while its constructor runs, which may make others in the same heap.
 ///
-/// Fails:    limit_reached (number: the limit in bytes), out_of_memory (number: bytes asked); unsupported when more than 511
+/// Fails:    limit_reached (number: the limit in bytes), out_of_memory (number: bytes asked); unsupported when more than 255
 ///           types of the process are moved by their move constructors.
 /// Cost:     two locks; about 40 ns.
 template <class T, class... Args>

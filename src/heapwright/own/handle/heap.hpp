@@ -129,7 +129,7 @@ private:
 /// Where the object of a name is. Requires: inside the gate.
 [[nodiscard]] HEAPWRIGHT_ALWAYS_INLINE std::byte* resolve(const std::byte* base, const Entry* entry) noexcept {
     const Entry units = *entry;
-    return HEAPWRIGHT_LIKELY(units != kElsewhere) ? const_cast<std::byte*>(base) + std::size_t{units} * 8 : resolve_packed(entry);
+    return HEAPWRIGHT_LIKELY(units != kElsewhere) ? const_cast<std::byte*>(base) + units * kEntryUnit : resolve_packed(entry);
 }
 
 }  // namespace movable

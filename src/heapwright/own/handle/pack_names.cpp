@@ -130,14 +130,13 @@ void Store::give_name(std::uint32_t name) noexcept {
 
 std::byte* resolve_packed(const Entry* entry) noexcept {
     const Store& store = Store::of(entry);
-    return store.chunks.base() + std::size_t{store.names.place_of(store.names.number_of(entry))} * 8;
+    return store.chunks.base() + store.names.place_of(store.names.number_of(entry)) * kEntryUnit;
 }
 
 /// It is the page's now. The pin that kept it while it was nobody's goes.
 void Store::settle_record(const NewRecord& record) noexcept {
     const std::uint64_t owner = reinterpret_cast<std::uintptr_t>(names.record_of(record.page)) / 8;
-    // Release pairs with the acquire of who looks whether it may move.
-    header_of(record.memory).fetch_add((owner << Header::kOwnerShift | Header::kBoxed) - Header::kOnePin, std::memory_order_release);
+    settle_long(record.memory, owner << Header::kOwnerShift | Header::kBoxed);
 }
 
 /// What is left of them was not wanted, or is a record of before.

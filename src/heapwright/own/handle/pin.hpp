@@ -14,18 +14,38 @@ namespace movable {
 /// Counts one pin more. Returns: false when there are as many as can be counted.
 /// Requires: inside the gate.
 [[nodiscard]] inline bool try_pin(std::byte* payload) noexcept {
-    // Relaxed: the gate orders it against moves; other pins do not matter.
-    const std::uint64_t before = header_of(payload).fetch_add(Header::kOnePin, std::memory_order_relaxed);
-    if (HEAPWRIGHT_LIKELY(Header::pins(before) < Header::kMostPins)) {
-        return true;
+    const std::atomic_ref<std::uint32_t> upper = upper_of(payload);
+    // Relaxed, here and below: the gate orders it against moves; other pins do not matter.
+    std::uint32_t half = upper.load(std::memory_order_relaxed);
+    if (!is_short(half)) {
+        if (HEAPWRIGHT_LIKELY(pins_in(upper.fetch_add(kOnePinInUpper, std::memory_order_relaxed)) < Header::kMostPins)) {
+            return true;
+        }
+        upper.fetch_sub(kOnePinInUpper, std::memory_order_relaxed);  // as above
+        return false;
     }
-    header_of(payload).fetch_sub(Header::kOnePin, std::memory_order_relaxed);  // as above
-    return false;
+    do {
+        if (HEAPWRIGHT_UNLIKELY(ShortHeader::pins(half) >= ShortHeader::kMany - 1)) {
+            return Store::of(payload).many_pins.pin(payload);
+        }
+    } while (!upper.compare_exchange_weak(half, half + ShortHeader::kOnePin, std::memory_order_relaxed));
+    return true;
 }
 
 inline void unpin(std::byte* payload) noexcept {
-    // Release pairs with the acquire of who looks whether the object may move.
-    header_of(payload).fetch_sub(Header::kOnePin, std::memory_order_release);
+    const std::atomic_ref<std::uint32_t> upper = upper_of(payload);
+    std::uint32_t half = upper.load(std::memory_order_relaxed);  // what is done with it looks again
+    // Release, here and below, pairs with the acquire of who looks whether the object may move.
+    if (!is_short(half)) {
+        upper.fetch_sub(kOnePinInUpper, std::memory_order_release);
+        return;
+    }
+    do {
+        if (HEAPWRIGHT_UNLIKELY(ShortHeader::pins(half) == ShortHeader::kMany)) {
+            Store::of(payload).many_pins.unpin(payload);
+            return;
+        }
+    } while (!upper.compare_exchange_weak(half, half - ShortHeader::kOnePin, std::memory_order_release, std::memory_order_relaxed));
 }
 
 }  // namespace movable

@@ -7,6 +7,7 @@
 #include <heapwright/base/layout.hpp>
 #include <heapwright/base/poison.hpp>
 #include <heapwright/own/handle/detail/store.hpp>
+#include <heapwright/own/handle/detail/types.hpp>
 
 namespace heapwright::movable {
 
@@ -26,14 +27,14 @@ void Store::unlist(SizeClass& size_class, Chunk& chunk) noexcept {
     if (chunk.list == Chunk::kUnlisted) {
         return;
     }
-    std::uint32_t& first = size_class.lists[chunk.list];
+    ChunkNumber& first = size_class.lists[chunk.list];
     const std::uint32_t index = chunks.index_of(chunk);
     if (chunk.next == index) {
         first = kNoChunk;
     } else {
         chunks[chunk.previous].next = chunk.next;
         chunks[chunk.next].previous = chunk.previous;
-        first = first == index ? chunk.next : first;
+        first = first == index ? chunk.next : std::uint32_t{first};
     }
     chunk.list = Chunk::kUnlisted;
 }
@@ -51,7 +52,7 @@ void Store::relist(SizeClass& size_class, Chunk& chunk) noexcept {
     if (list == Chunk::kUnlisted) {
         return;
     }
-    std::uint32_t& first = size_class.lists[list];
+    ChunkNumber& first = size_class.lists[list];
     const std::uint32_t index = chunks.index_of(chunk);
     if (first == kNoChunk) {
         chunk.next = chunk.previous = index;
@@ -62,7 +63,7 @@ void Store::relist(SizeClass& size_class, Chunk& chunk) noexcept {
     chunk.previous = chunks[first].previous;
     chunks[chunk.previous].next = index;
     chunks[first].previous = index;
-    first = at_end ? first : index;
+    first = at_end ? std::uint32_t{first} : index;
 }
 
 Chunk* Store::fullest(SizeClass& size_class) noexcept {
@@ -90,7 +91,8 @@ Chunk* Store::new_chunk(std::size_t size_class) noexcept {
     chunk.slot_bytes = static_cast<std::uint16_t>(slot_bytes);
     chunk.reciprocal = static_cast<std::uint32_t>(((std::uint64_t{1} << 35) + slot_bytes - 1) / slot_bytes);
     chunk.bits = static_cast<std::uint16_t>(bits);
-    chunk.first = static_cast<std::uint16_t>(align_up(bits + bit_bytes + kHeaderBytes, kLargestAlignment) - kHeaderBytes);
+    chunk.header_bytes = static_cast<std::uint8_t>(header_bytes_of(size_class));
+    chunk.first = static_cast<std::uint16_t>(align_up(bits + bit_bytes + chunk.header_bytes, kLargestAlignment) - chunk.header_bytes);
     chunk.slots = static_cast<std::uint32_t>((kChunkBytes - chunk.first) / slot_bytes);
     chunk.live = chunk.touched = chunk.hint = chunk.hole_pages = chunk.pass = 0;
     const std::uint32_t pages = chunk.pages_for(0);
@@ -104,7 +106,7 @@ Chunk* Store::new_chunk(std::size_t size_class) noexcept {
     std::memset(chunks.bits_of(chunk), 0, bit_bytes);
     poison(chunks.start_of(chunk) + chunk.first, kChunkBytes - chunk.first);
     chunk.set_state(ChunkState::slots);
-    ++classes_[size_class].chunks;
+    classes_[size_class].add_chunks(1);
     relist(classes_[size_class], chunk);
     return &chunk;
 }
@@ -147,7 +149,11 @@ std::uint32_t Store::take_slot(Chunk& chunk) noexcept {
     unpoison(start, chunk.slot_bytes);
     // Relaxed: the caller has the lock. A child of fork that finds the thread here has a place that nobody moves; the page's first touch,
     // where forks catch threads, comes before the bit.
-    header_of(start + kHeaderBytes).store(Header::kOnePin, std::memory_order_relaxed);
+    if (chunk.header_bytes == kShortHeaderBytes) {
+        upper_of(start + kShortHeaderBytes).store(ShortHeader::kShort | ShortHeader::kOnePin, std::memory_order_relaxed);  // as above
+    } else {
+        header_of(start + kHeaderBytes).store(Header::kOnePin, std::memory_order_relaxed);  // as above
+    }
     std::atomic_signal_fence(std::memory_order_release);
     bits[chunk.hint] |= std::uint64_t{1} << slot % kBitsPerWord;
     ++chunk.live;
@@ -163,7 +169,7 @@ void Store::give_slot(Chunk& chunk, std::uint32_t slot) noexcept {
     chunk.hint = std::min(chunk.hint, static_cast<std::uint32_t>(slot / kBitsPerWord));
     std::byte* const start = chunks.start_of(chunk) + chunk.offset_of(slot);
 #ifndef NDEBUG
-    fill(start + kHeaderBytes, std::min<std::size_t>(chunk.slot_bytes - kHeaderBytes, 64), FillByte::freed);
+    fill(start + chunk.header_bytes, std::min<std::size_t>(chunk.object_bytes(), 64), FillByte::freed);
 #endif
     poison(start, chunk.slot_bytes);
 }
@@ -189,13 +195,15 @@ std::byte* Store::allocate_slot(std::size_t class_index, std::uint32_t type) noe
     }
     relist(size_class, *chunk);
     ++size_class.live;
-    std::byte* const payload = chunks.start_of(*chunk) + chunk->offset_of(slot) + kHeaderBytes;
-    // Relaxed: whoever looks for objects to move takes the lock first.
-    header_of(payload).store(std::uint64_t{type} << Header::kTypeShift | Header::kOnePin, std::memory_order_relaxed);
+    std::byte* const payload = chunks.start_of(*chunk) + chunk->offset_of(slot) + chunk->header_bytes;
+    if (!is_short_class(class_index)) {
+        // Relaxed: whoever looks for objects to move takes the lock first.
+        header_of(payload).store(std::uint64_t{type} << Header::kTypeShift | Header::kOnePin, std::memory_order_relaxed);
+    }
     return payload;
 }
 
-Result<std::byte*> Store::allocate(std::size_t bytes, std::size_t alignment, std::uint32_t type) noexcept {
+Result<std::byte*> Store::allocate(std::size_t bytes, std::size_t alignment, std::uint32_t type, bool may_be_short) noexcept {
     HEAPWRIGHT_CHECK(!gate.is_mover(), "a move constructor allocates from the heap that moves its object; make what it needs before");
     if (bytes > Layout::kLargestSize - 2 * kChunkBytes) {
         refusals.fetch_add(1, std::memory_order_relaxed);  // a figure
@@ -205,8 +213,10 @@ Result<std::byte*> Store::allocate(std::size_t bytes, std::size_t alignment, std
         static_cast<void>(move_everything());                                                                 // as much as may be moved now
     }
     const bool is_large = bytes + kHeaderBytes + kLargestAlignment > kLargestSlot;
+    const bool is_short = may_be_short && type == kBytesType && alignment <= kShortAlignment && bytes <= kLargestShort;
     for (unsigned attempt = 0;; ++attempt) {
-        std::byte* const payload = is_large ? allocate_large(bytes, type) : allocate_slot(class_for(bytes, alignment), type);
+        std::byte* const payload =
+            is_large ? allocate_large(bytes, type) : allocate_slot(is_short ? short_class_for(bytes) : class_for(bytes, alignment), type);
         if (payload != nullptr) {
             return payload;
         }
@@ -241,14 +251,14 @@ void Store::deallocate(std::byte* payload) noexcept {
     bool is_empty = false;
     {
         const os::LockGuard guard(size_class.lock);
-        const auto offset = static_cast<std::size_t>(payload - kHeaderBytes - chunks.start_of(chunk));
+        const auto offset = static_cast<std::size_t>(payload - chunk.header_bytes - chunks.start_of(chunk));
         give_slot(chunk, chunk.slot_at(offset));
         --size_class.live;
         is_empty = chunk.live == 0;
         if (is_empty) {
             unlist(size_class, chunk);
-            --size_class.chunks;
-            size_class.current = size_class.current == index ? kNoChunk : size_class.current;
+            size_class.add_chunks(-1);
+            size_class.current = size_class.current == index ? kNoChunk : std::uint32_t{size_class.current};
             chunk.empty();
         } else {
             relist(size_class, chunk);
@@ -267,7 +277,7 @@ std::size_t Store::capacity_of(const std::byte* payload) const noexcept {
     if (chunk.state() == ChunkState::large) {
         return chunk.granted_pages * os::kPageBytes - static_cast<std::size_t>(payload - chunks.start_of(chunk));
     }
-    return chunk.slot_bytes - kHeaderBytes;
+    return chunk.object_bytes();
 }
 
 }  // namespace heapwright::movable

@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <new>
+#include <span>
 
 #include <heapwright/base/check.hpp>
 #include <heapwright/base/poison.hpp>
@@ -14,11 +15,14 @@ constinit std::atomic<Store*> g_directory[kSegments] = {};
 
 namespace {
 
-constexpr std::size_t kMostAddresses = std::size_t{16} << 30;  // a name's entry counts units of 8 bytes in 31 bits
+constexpr std::size_t kMostAddresses = std::size_t{16} << 30;  // what the entry of a name can count
+static_assert(kMostAddresses / kEntryUnit - 1 <= UINT32_MAX);
 // Addresses for as many names as there are objects of 64 bytes; as many again, as packed pages of the name table give none.
 constexpr std::size_t kBytesPerName = 32;
 constexpr std::size_t kStoreBytes = os::round_to_pages(sizeof(Store));
 constexpr std::size_t kLanesBytes = os::round_to_pages(Gate::kLanesMost * sizeof(Gate::Lane));
+constexpr std::size_t kClassesBytes = os::round_to_pages(kClassCount * sizeof(SizeClass));
+constexpr std::size_t kAllBytes = kStoreBytes + kLanesBytes + kClassesBytes;
 constexpr std::size_t kLargeOffset = kLargestAlignment;  // of a large object in its run
 
 }  // namespace
@@ -29,24 +33,21 @@ Store::Store(const MovableHeapOptions& given, std::byte* addresses, std::size_t 
       gate(reinterpret_cast<Gate::Lane*>(reinterpret_cast<std::byte*>(this) + kStoreBytes)),
       names(addresses + Chunks::address_bytes(chunk_count), name_count),
       chunks(addresses, chunk_count, given.limit_bytes),
-      address_bytes_(address_bytes) {
-    for (SizeClass& size_class : classes_) {
-        std::fill_n(size_class.lists, SizeClass::kLists, kNoChunk);
-    }
-}
+      address_bytes_(address_bytes),
+      classes_(reinterpret_cast<SizeClass*>(reinterpret_cast<std::byte*>(this) + kStoreBytes + kLanesBytes)) {}
 
 Store* Store::make(const MovableHeapOptions& options) noexcept {
     const std::size_t objects = std::clamp(align_up(options.address_bytes, kSegmentBytes), kSegmentBytes, kMostAddresses);
     const std::size_t chunk_count = objects >> kChunkShift;
     const std::size_t name_count = objects / kBytesPerName;
     const std::size_t bytes = align_up(Chunks::address_bytes(chunk_count) + Names::address_bytes(name_count), kSegmentBytes);
-    void* const pages = os::map_pages(kStoreBytes + kLanesBytes, "heapwright movable heap");
+    void* const pages = os::map_pages(kAllBytes, "heapwright movable heap");
     if (pages == nullptr) {
         return nullptr;
     }
     auto* const addresses = static_cast<std::byte*>(os::reserve(bytes, kSegmentBytes, "heapwright movable objects"));
     if (addresses == nullptr) {
-        os::release(pages, kStoreBytes + kLanesBytes);
+        os::release(pages, kAllBytes);
         return nullptr;
     }
     auto* const store = ::new (pages) Store(options, addresses, chunk_count, name_count, bytes);
@@ -69,7 +70,7 @@ void Store::destroy(Store* store) noexcept {
     }
     store->~Store();
     os::release(addresses, bytes);
-    os::release(store, kStoreBytes + kLanesBytes);
+    os::release(store, kAllBytes);
 }
 
 std::byte* Store::allocate_large(std::size_t bytes, std::uint32_t type) noexcept {
@@ -115,9 +116,12 @@ MovableHeapStats Store::stats() const noexcept {
         stats = totals_;
     }
     for (std::size_t index = 0; index < kClassCount; ++index) {
+        if (classes_[index].chunks() == 0) {
+            continue;
+        }
         const os::LockGuard guard(classes_[index].lock);
         stats.live_objects += classes_[index].live;
-        stats.live_bytes += classes_[index].live * (slot_bytes_of(index) - kHeaderBytes);
+        stats.live_bytes += classes_[index].live * (slot_bytes_of(index) - header_bytes_of(index));
     }
     stats.live_objects += large_objects_.load(std::memory_order_relaxed);  // figures, as what follows
     stats.live_bytes += large_bytes_.load(std::memory_order_relaxed);
@@ -139,11 +143,12 @@ void Store::reset_after_fork() noexcept {
     gate.reset_after_fork();
     names.reset_after_fork();
     chunks.reset_after_fork();
-    for (SizeClass& size_class : classes_) {
+    for (SizeClass& size_class : std::span(classes_, kClassCount)) {
         size_class.lock.reset_after_fork();
     }
     compacting_.reset_after_fork();
     totals_lock_.reset_after_fork();
+    many_pins.reset_after_fork();
     drop_new_records();
 }
 

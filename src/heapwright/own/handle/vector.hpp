@@ -27,6 +27,9 @@ struct Elements {
     [[nodiscard]] static constexpr bool is_counted() noexcept { return !is_trivially_relocatable_v<T>; }
     [[nodiscard]] static constexpr std::size_t offset() noexcept { return is_counted() ? align_up(sizeof(std::size_t), alignof(T)) : 0; }
     [[nodiscard]] static T* data(std::byte* block) noexcept { return reinterpret_cast<T*>(block + offset()); }
+    [[nodiscard]] static constexpr std::size_t alignment() noexcept {
+        return is_counted() ? std::max(alignof(T), alignof(std::size_t)) : alignof(T);
+    }
     static void set_count(std::byte* block, std::size_t count) noexcept {
         if constexpr (is_counted()) {
             *reinterpret_cast<std::size_t*>(block) = count;
@@ -78,7 +81,7 @@ private:
 
 /// A growing array of values, handles, boxes or other movable things; itself sixteen bytes that may be moved as bytes.
 ///
-/// Elements are reached inside a Borrow or through a PinnedSpan. An empty one has no memory. Elements are moved when it grows,
+/// Elements are reached inside a Borrow or through a PinnedSpan, and aligned as their type asks, no more. An empty one has no memory. Elements are moved when it grows,
 /// by their move constructors or as bytes, and when the heap compacts.
 ///
 /// Thread safety: one thread at a time, as any owner.
@@ -242,7 +245,7 @@ private:
             return fail_with(Errc::overflow, wanted);
         }
         movable::Store& store = store_of(heap);
-        const auto room = movable::allocate_named(store, bytes, std::max(alignof(T), alignof(std::size_t)), Block::type());
+        const auto room = movable::allocate_named(store, bytes, Block::alignment(), Block::type());
         if (!room) {
             return std::unexpected(room.error());
         }

@@ -5,18 +5,21 @@ namespace heapwright::movable {
 
 /// H2 for one object. Objects that are being made belong to nobody yet.
 const char* Store::broken_object(std::byte* payload, std::uint64_t& named) const noexcept {
-    const std::uint64_t header = header_of(payload).load(std::memory_order_acquire);  // pairs with the store of the owner
-    const std::uint64_t owner = Header::owner(header);
+    const std::uint32_t upper = upper_of(payload).load(std::memory_order_acquire);  // pairs with the store of the owner
+    const std::uint64_t header = is_short(upper) ? 0 : header_of(payload).load(std::memory_order_acquire);  // as above
+    const std::uint64_t owner = is_short(upper) ? ShortHeader::name(upper) : Header::owner(header);
     if (owner == 0) {
-        return Header::pins(header) == 0 ? "H2: an object that may move belongs to nobody" : nullptr;
+        return pins_in(upper) == 0 ? "H2: an object that may move belongs to nobody" : nullptr;
+    }
+    if (is_short(upper) && ShortHeader::pins(upper) == ShortHeader::kMany && !many_pins.counts(payload)) {
+        return "MP1: an object has many pins that nobody counts";
     }
     if (Header::is_boxed(header)) {
         return *reinterpret_cast<std::byte* const*>(owner * 8) != payload ? "H2: a box does not point at what it owns" : nullptr;
     }
     ++named;
     const Entry entry = names.place_of(static_cast<std::uint32_t>(owner));
-    return entry == kElsewhere || chunks.base() + std::size_t{entry} * 8 != payload ? "H2: a name does not say where its object is"
-                                                                                    : nullptr;
+    return entry == kElsewhere || chunks.base() + entry * kEntryUnit != payload ? "H2: a name does not say where its object is" : nullptr;
 }
 
 const char* Store::broken_in(const Chunk& chunk) const noexcept {
@@ -80,7 +83,7 @@ const char* Store::broken_objects(const Chunk& chunk, std::uint64_t& live, std::
         if ((chunks.bits_of(chunk)[slot / kBitsPerWord] >> slot % kBitsPerWord & 1) == 0) {
             continue;
         }
-        if (const char* broken = broken_object(chunks.start_of(chunk) + chunk.offset_of(slot) + kHeaderBytes, named)) {
+        if (const char* broken = broken_object(chunks.start_of(chunk) + chunk.offset_of(slot) + chunk.header_bytes, named)) {
             return broken;
         }
     }

@@ -13,7 +13,7 @@ namespace heapwright::movable {
 inline constexpr std::uint32_t kNoChunk = UINT32_MAX;
 
 enum class ChunkState : std::uint8_t {
-    clean,  // free, without memory
+    clean,  // free, without memory; what a zeroed record says
     dirty,  // free, with the memory of its last use
     slots,  // cut into slots
     large,  // the first of a run that holds one object
@@ -40,6 +40,7 @@ struct alignas(64) Chunk {
     std::uint16_t slot_bytes;
     std::uint16_t first;          // offset of the first slot
     std::uint16_t bits;           // offset of the live bits
+    std::uint8_t header_bytes;    // of its objects
     std::uint32_t reciprocal;     // 2^35 / slot_bytes, rounded up
     std::uint32_t pass;           // the last compaction that is done with it
     std::uint32_t run;            // of a large object: chunks
@@ -69,6 +70,8 @@ struct alignas(64) Chunk {
         hole_pages = 0;
         set_state(ChunkState::body);
     }
+    /// What an object of it can hold.
+    [[nodiscard]] std::size_t object_bytes() const noexcept { return std::size_t{slot_bytes} - header_bytes; }
     [[nodiscard]] std::uint32_t words() const noexcept { return static_cast<std::uint32_t>((slots + kBitsPerWord - 1) / kBitsPerWord); }
 };
 static_assert(sizeof(Chunk) == 64 && kLargestSlot < UINT16_MAX);
@@ -108,6 +111,9 @@ public:
 
     /// Gives memory of free chunks back until at most so much is left, or until that time of the monotonic clock. Returns: bytes.
     std::size_t trim(std::size_t keep_bytes, std::uint64_t deadline_ns = UINT64_MAX) noexcept;
+
+    /// Gives back pages of records that no chunk with memory has one on: they read as those of clean ones. Returns: bytes.
+    std::size_t trim_records() noexcept;
 
     [[nodiscard]] std::size_t granted_bytes() const noexcept;
     [[nodiscard]] std::size_t limit_bytes() const noexcept { return limit_pages_ * os::kPageBytes; }

@@ -58,13 +58,16 @@ private:
     void finish(SizeClass& size_class, Chunk& chunk) noexcept;
     [[nodiscard]] std::size_t movable_slots(const Chunk& chunk, std::uint32_t& cursor, std::uint32_t end, std::uint32_t* slots,
                                             std::size_t most) noexcept;
+    [[nodiscard]] const void* owner_of(std::byte* object) const noexcept;
     void fetch(Chunk& chunk, const std::uint32_t* slots, std::size_t count) noexcept;
     void move(Chunk& from, std::uint32_t from_slot, Chunk& to, std::uint32_t to_slot) noexcept;
+    void move_long(std::byte* source, std::byte* target, std::size_t bytes) noexcept;
+    void set_place(std::uint32_t name, const std::byte* target) noexcept;
     void shrink(Chunk& chunk) noexcept;
     [[nodiscard]] bool move_chunk(Chunk& chunk, std::size_t class_index, Chunk*& target) noexcept;
     [[nodiscard]] bool move_class(std::size_t class_index) noexcept;
     [[nodiscard]] std::byte* payload(const Chunk& chunk, std::uint32_t slot) const noexcept {
-        return store_.chunks.start_of(chunk) + chunk.offset_of(slot) + kHeaderBytes;
+        return store_.chunks.start_of(chunk) + chunk.offset_of(slot) + chunk.header_bytes;
     }
 
     Store& store_;

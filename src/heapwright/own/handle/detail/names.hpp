@@ -10,8 +10,9 @@
 
 namespace heapwright::movable {
 
-/// An entry of the table: an object's offset in the heap, in units of 8 bytes.
+/// An entry of the table: an object's offset in the heap, in units of kEntryUnit bytes.
 using Entry = std::uint32_t;
+inline constexpr std::size_t kEntryUnit = 4;
 /// The entry of a name whose object is not made yet, or whose page is packed.
 inline constexpr Entry kElsewhere = 0;
 

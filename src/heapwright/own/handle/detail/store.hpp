@@ -10,21 +10,44 @@
 #include <heapwright/own/handle/detail/chunks.hpp>
 #include <heapwright/own/handle/detail/gate.hpp>
 #include <heapwright/own/handle/detail/layout.hpp>
+#include <heapwright/own/handle/detail/many_pins.hpp>
 #include <heapwright/own/handle/detail/names.hpp>
 #include <heapwright/own/handle/options.hpp>
 
 namespace heapwright::movable {
 
+/// A chunk's number, or kNoChunk, which is what zeroed memory says.
+class ChunkNumber {
+public:
+    operator std::uint32_t() const noexcept { return ~inverted_; }  // NOLINT(google-explicit-constructor): it is one
+    ChunkNumber& operator=(std::uint32_t number) noexcept {
+        inverted_ = ~number;
+        return *this;
+    }
+
+private:
+    std::uint32_t inverted_;
+};
+
 /// The chunks of one size of slot that have free slots, in rings by how full they are; allocation takes from the fullest,
 /// compaction empties the emptiest. What a compaction is done with stands at the end of its ring.
+///
+/// Zeroed memory is one without chunks: sizes that nobody uses take no memory, and nobody who looks at all of them writes there.
 struct alignas(64) SizeClass {
     static constexpr std::uint8_t kLists = 16;
 
     mutable os::SpinLock lock;
-    std::uint32_t current = kNoChunk;  // where slots are taken until it is full
-    std::uint32_t lists[kLists];       // the first of each ring
-    std::uint64_t live = 0;
-    std::uint64_t chunks = 0;
+    ChunkNumber current;        // where slots are taken until it is full
+    ChunkNumber lists[kLists];  // the first of each ring
+    std::uint64_t live;
+    std::atomic<std::uint64_t> chunks_now;
+
+    [[nodiscard]] std::uint64_t chunks() const noexcept {
+        return chunks_now.load(std::memory_order_relaxed);  // without the lock a figure of a moment; what else is read is behind it
+    }
+    void add_chunks(std::int64_t more) noexcept {
+        chunks_now.store(chunks() + static_cast<std::uint64_t>(more), std::memory_order_relaxed);  // behind the lock
+    }
 };
 
 class Compaction;
@@ -51,14 +74,20 @@ public:
         return *g_directory[reinterpret_cast<std::uintptr_t>(address) >> kSegmentShift].load(std::memory_order_acquire);
     }
 
-    /// Room for an object, with one pin and nobody as its owner: it stays until it has an owner and the pin is gone.
+    /// Room for an object, with one pin and nobody as its owner: it stays until it has an owner and the pin is gone. What may have a
+    /// short header is to be owned by a name below short_names.
     ///
     /// Fails:    limit_reached (number: the limit in bytes), out_of_memory, overflow (number: the bytes asked).
-    [[nodiscard]] Result<std::byte*> allocate(std::size_t bytes, std::size_t alignment, std::uint32_t type) noexcept;
+    [[nodiscard]] Result<std::byte*> allocate(std::size_t bytes, std::size_t alignment, std::uint32_t type,
+                                              bool may_be_short = false) noexcept;
     /// Requires: it is pinned, or the caller is inside the gate.
     void deallocate(std::byte* payload) noexcept;
     /// A name comes back; where it was the last of a packed page, so does the page's record.
     void give_name(std::uint32_t name) noexcept;
+    /// What a name says of an object that lies there.
+    [[nodiscard]] Entry entry_for(const std::byte* payload) const noexcept {
+        return static_cast<Entry>(static_cast<std::size_t>(payload - chunks.base()) / kEntryUnit);
+    }
     /// Bytes that the object's place has.
     [[nodiscard]] std::size_t capacity_of(const std::byte* payload) const noexcept;
 
@@ -75,7 +104,9 @@ public:
     Gate gate;
     Names names;
     Chunks chunks;
+    ManyPins many_pins;
     std::atomic<std::uint64_t> refusals{0};
+    std::uint32_t short_names = ShortHeader::kNames;  // names that short headers have room for; tests lower it
 
 private:
     friend class Compaction;
@@ -124,7 +155,7 @@ private:
     [[nodiscard]] const char* broken_lists() const noexcept;
 
     std::size_t address_bytes_;
-    SizeClass classes_[kClassCount];
+    SizeClass* classes_;  // kClassCount of them
     std::atomic<std::uint64_t> large_objects_{0};
     std::atomic<std::size_t> large_bytes_{0};
     std::atomic<std::uint32_t> allocations_{0};  // for the stress mode

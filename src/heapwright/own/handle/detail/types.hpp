@@ -16,7 +16,7 @@ using Mover = void (*)(void* to, void* from) noexcept;
 inline constexpr std::uint32_t kBytesType = 0;  // as bytes
 inline constexpr std::uint32_t kNoType = UINT32_MAX;
 
-/// The number of a way to move. Returns: kNoType when there are too many: 511 in a process.
+/// The number of a way to move. Returns: kNoType when there are too many: 255 in a process.
 /// Thread safety: any thread. Cost: O(ways that are known).
 [[nodiscard]] std::uint32_t number_of_mover(Mover mover) noexcept;
 /// Requires: a number that number_of_mover() gave, or kBytesType, whose mover is nullptr.
