@@ -23,7 +23,7 @@ struct Told {
     int value = 0;
     explicit Told(int number) noexcept : value(number) {}
     Told(Told&& other) noexcept : value(other.value) {}
-    ~Told() {}
+    ~Told() {}  // NOLINT(modernize-use-equals-default): it is told of its end
 };
 
 bool is_short_at(std::byte* payload) { return movable::is_short(movable::upper_of(payload).load()); }
@@ -208,7 +208,7 @@ TEST_CASE("threads that pin one object more often than its header counts, and le
 
 TEST_CASE("records of chunks that were given back go back, too, and the heap goes on") {
     MovableHeap heap;
-    std::vector<MovableBuffer> buffers(64 * 300);  // chunks of 256 KiB: several pages of records
+    std::vector<MovableBuffer> buffers(std::size_t{64} * 300);  // chunks of 256 KiB: several pages of records
     for (int turn = 0; turn < 2; ++turn) {
         for (std::size_t i = 0; i < buffers.size(); ++i) {
             fill(heap, buffers[i], 3000, i);

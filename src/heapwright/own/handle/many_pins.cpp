@@ -79,7 +79,7 @@ bool ManyPins::pin(std::byte* payload) noexcept {
 void ManyPins::unpin(std::byte* payload) noexcept {
     const os::LockGuard guard(lock_);
     const std::atomic_ref<std::uint32_t> upper = upper_of(payload);
-    std::uint32_t half = upper.load(std::memory_order_relaxed);  // as in pin()
+    const std::uint32_t half = upper.load(std::memory_order_relaxed);  // as in pin()
     if (ShortHeader::pins(half) == ShortHeader::kMany) {
         Row* const row = find(payload);
         HEAPWRIGHT_CHECK(row != nullptr, "an object has many pins that nobody counts; its header was overwritten");

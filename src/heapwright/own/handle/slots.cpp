@@ -19,6 +19,14 @@ constexpr std::size_t kKeptFreeBytes = std::size_t{2} << 20;
 constexpr std::uint64_t kRoomBudgetNs = 20'000'000;
 constexpr unsigned kAttempts = 3;
 
+/// Returns: kClassCount for what is too large for any.
+std::size_t class_to_use(std::size_t bytes, std::size_t alignment, std::uint32_t type, bool may_be_short) noexcept {
+    if (may_be_short && type == kBytesType && alignment <= kShortAlignment && bytes <= kLargestShort) {
+        return short_class_for(bytes);
+    }
+    return bytes + kHeaderBytes + kLargestAlignment > kLargestSlot ? kClassCount : class_for(bytes, alignment);
+}
+
 }  // namespace
 
 // ---- lists
@@ -212,11 +220,9 @@ Result<std::byte*> Store::allocate(std::size_t bytes, std::size_t alignment, std
     if (options.stress != 0 && allocations_.fetch_add(1, std::memory_order_relaxed) % options.stress == 0) {  // a count
         static_cast<void>(move_everything());                                                                 // as much as may be moved now
     }
-    const bool is_large = bytes + kHeaderBytes + kLargestAlignment > kLargestSlot;
-    const bool is_short = may_be_short && type == kBytesType && alignment <= kShortAlignment && bytes <= kLargestShort;
+    const std::size_t size_class = class_to_use(bytes, alignment, type, may_be_short);
     for (unsigned attempt = 0;; ++attempt) {
-        std::byte* const payload =
-            is_large ? allocate_large(bytes, type) : allocate_slot(is_short ? short_class_for(bytes) : class_for(bytes, alignment), type);
+        std::byte* const payload = size_class == kClassCount ? allocate_large(bytes, type) : allocate_slot(size_class, type);
         if (payload != nullptr) {
             return payload;
         }
