@@ -23,7 +23,7 @@ constexpr std::uint32_t kRefusalsMost = 4096;
 /// So many hundredths of a page have to be saved for each mapping more that smaller pieces need: mappings cost time, and each fork copies them.
 /// Where few of the heap's spans are sparse, a fork is as dear as the others make it, and less is enough.
 constexpr std::uint32_t kWorthOfMapping = 65;
-constexpr std::uint32_t kWorthOfMappingOfFew = 30;
+constexpr std::uint32_t kWorthOfMappingOfFew = 10;
 constexpr std::uint32_t kFewPercent = 47;
 /// A set that saves less for each of its mappings is not made.
 constexpr std::uint32_t kLeastForMapping = 40;
