@@ -47,7 +47,7 @@ bool has_work() noexcept {
 std::uint64_t turn_ns() noexcept { return g_settings.delay_ns / kTurnsOfDelay; }
 
 /// Nothing where somebody is at it, or trims.
-void take_turn(std::uint64_t budget_ns) noexcept {
+void take_turn(std::uint64_t budget_ns, std::uint64_t missed_ns) noexcept {
     if (!g_turn_lock.try_lock()) {
         return;
     }
@@ -56,7 +56,7 @@ void take_turn(std::uint64_t budget_ns) noexcept {
     g_default_core.sweep_abandoned();
     sweep_places();
     visit_by_clock(turn, kTurnsOfDelay, budget_ns);
-    mesh_by_clock(rounds_begun(), turn - kTurnsOfDelay, budget_ns / kPercentOfVisits * kPercentOfMeshing);
+    mesh_by_clock(rounds_begun(), turn - kTurnsOfDelay, budget_ns / kPercentOfVisits * kPercentOfMeshing, missed_ns);
     purge_regions(turn - kTurnsOfDelay, is_above_ceiling(0));
     g_turn_lock.unlock();
 }
@@ -68,11 +68,15 @@ void learn_ceiling() noexcept {
 }
 
 void body(void* /*unused*/) noexcept {
+    std::uint64_t last = os::monotonic_ns();
     while (true) {
         learn_ceiling();
         while (has_work()) {
             os::sleep_ns(turn_ns());
-            take_turn(turn_ns() / kShareOfTime);
+            const std::uint64_t now = os::monotonic_ns();
+            const std::uint64_t missed = now - last > turn_ns() ? now - last - turn_ns() : 0;
+            last = now;
+            take_turn(turn_ns() / kShareOfTime, missed * kPercentOfMeshing / 100);
         }
         g_state.store(asleep, std::memory_order_seq_cst);  // against note_freed(): one of the two sees the other's word
         if (has_work()) {
@@ -101,7 +105,7 @@ HEAPWRIGHT_COLD void wake(std::uint32_t state) noexcept {
         const std::uint64_t now = os::monotonic_ns();
         std::uint64_t due = g_next_turn_ns.load(std::memory_order_relaxed);  // a time, read through nothing
         if (now >= due && g_next_turn_ns.compare_exchange_strong(due, now + turn_ns(), std::memory_order_relaxed)) {
-            take_turn(turn_ns() / kShareOfProgramsTime);
+            take_turn(turn_ns() / kShareOfProgramsTime, kSavesNothing);
         }
     }
 }

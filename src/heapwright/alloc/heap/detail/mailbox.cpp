@@ -11,6 +11,8 @@ namespace {
 /// A malloc or a free takes so many blocks home at most, and a span's more, so that none takes long: those of the mailbox, and those that
 /// lie in their spans since others freed them.
 constexpr std::uint32_t kOpenedAtOnce = 256;
+/// A block whose span was looked at counts as so many: it may be given back, and a meshed one is mapped anew before.
+constexpr std::uint32_t kBlocksForSpan = 16;
 
 /// The span of blocks that this block lies in: while the block lives, that does not change.
 Span* span_of(const FreeBlock* block) noexcept { return record_of_first(find_span(block)); }
@@ -63,9 +65,10 @@ void ThreadCache::open_mail() noexcept {
         if (!is_ours) {
             forward(span, block, this);
         } else if (!is_at_home(strangeness)) {
-            static_cast<void>(take_home_asking(span, block, strangeness));
+            opened += take_home_asking(span, block, strangeness) ? kBlocksForSpan : 0;
         } else if (push_home(span, block, strangeness)) {
             static_cast<void>(on_countdown(span));
+            opened += kBlocksForSpan;
         }
         block = following;
     }

@@ -123,13 +123,13 @@ bool is_to_mesh_now(std::uint32_t round, std::uint32_t before, std::uint64_t all
 
 }  // namespace
 
-void mesh_by_clock(std::uint32_t round, std::uint32_t before, std::uint64_t budget_ns) noexcept {
+void mesh_by_clock(std::uint32_t round, std::uint32_t before, std::uint64_t budget_ns, std::uint64_t missed_ns) noexcept {
     if (!may_mesh() || !g_pass_lock.try_lock()) {
         return;
     }
     empty_limbo();
     const std::uint64_t begin = os::monotonic_ns();
-    const std::uint64_t allowed = g_share.begin(budget_ns);
+    const std::uint64_t allowed = missed_ns == kSavesNothing ? g_share.begin(budget_ns) : g_share.begin_saving(budget_ns, missed_ns);
     const bool is_to_mesh = is_to_mesh_now(round, before, allowed);
     if (is_to_mesh) {
         g_pass.go_on(begin + allowed, true);

@@ -22,10 +22,14 @@ bool begin_meshing() noexcept;
 /// A part of a pass over the spans: it looks at those that were put aside before a turn of the clock, and meshes.
 /// `round`: the number of the visitor's rounds; a pass begins with each of them, unless one is under way.
 ///
-/// Cost: stops within one group of spans of the budget, and works so much less in the next turns (work_share.hpp); each span is away for
-/// some tens of microseconds.
+/// `missed_ns`: of turns since the last that nobody took, the budgets; kSavesNothing: a thread of the program takes the turn, and no more
+/// than its budget.
+///
+/// Cost: stops within one group of spans of the budget and what was saved of earlier ones, and works so much less in the next turns
+/// (work_share.hpp); each span is away for some tens of microseconds.
 /// Thread safety: any thread; while one is at it, the others do nothing.
-void mesh_by_clock(std::uint32_t round, std::uint32_t before, std::uint64_t budget_ns) noexcept;
+inline constexpr std::uint64_t kSavesNothing = ~std::uint64_t{0};
+void mesh_by_clock(std::uint32_t round, std::uint32_t before, std::uint64_t budget_ns, std::uint64_t missed_ns = kSavesNothing) noexcept;
 /// Whether a pass has begun and not ended, or is to begin as soon as the clock has time for it: a hint.
 [[nodiscard]] bool is_mesh_under_way() noexcept;
 
