@@ -13,8 +13,10 @@ namespace heapwright {
 using heap::Compaction;
 
 struct HeapOptions {
-    std::size_t limit_bytes = 0;                     ///< in spans of 64 KiB and more, 0 for no limit; what would exceed it is refused
-    Compaction compaction = Compaction::as_process;  ///< its own word against the process's `compaction` setting
+    /// In spans of 64 KiB and more, 0 for no limit; what would exceed it is refused.
+    std::size_t limit_bytes = 0;
+    /// Its own word against the process's `compaction` setting. The clock does it, and default_heap::trim() at once, for all heaps.
+    Compaction compaction = Compaction::as_process;
 };
 
 /// A general-purpose heap beside the one behind malloc: for a plugin, a request or a tenant, with a limit and an account of
@@ -56,7 +58,7 @@ public:
     /// Whether a block of this heap lies there. Any address may be asked about.
     [[nodiscard]] bool owns(const void* address) const noexcept;
 
-    /// Of this heap alone: dirty, retained, committed and reserved bytes belong to the process and are 0 here.
+    /// Of this heap alone: dirty, retained, committed and reserved bytes, and what is meshed, belong to the process and are 0 here.
     [[nodiscard]] HeapStatistics statistics() const noexcept;
     /// Bytes of its spans, which the limit counts.
     [[nodiscard]] std::size_t span_bytes() const noexcept { return core_.span_bytes(); }
