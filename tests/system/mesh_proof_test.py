@@ -58,11 +58,13 @@ class Whole(MallocTest):
         return {name: int(value) for name, value in (word.split("=") for word in done.stdout.decode().split() if "=" in word)}
 
     def test_a_snapshot_adds_little_and_what_a_fork_costs(self) -> None:
-        ours, theirs = self.snapshot("heapwright"), self.snapshot("glibc")
-        print(f"heapwright: {ours}, glibc: {theirs}")
-        self.assertLessEqual(ours["added_kib"], 10240)
-        # The kernel copies every mapping, and not the pages: two and a half times glibc's fork when nothing else runs.
-        self.assertLessEqual(ours["fork_us"], 5 * theirs["fork_us"])
+        # In turns, and the least of each: what else runs makes some of them longer, and not all.
+        rounds = [(self.snapshot("heapwright"), self.snapshot("glibc")) for _ in range(3)]
+        ours, theirs = (min(pair[which]["fork_us"] for pair in rounds) for which in range(2))
+        print(f"fork: {ours / theirs:.2f} times glibc's; {rounds}")
+        self.assertLessEqual(max(pair[0]["added_kib"] for pair in rounds), 10240)
+        # The kernel copies every mapping, and not the pages: 2.1 to 2.4 times glibc's fork.
+        self.assertLessEqual(ours, 3 * theirs)
 
     def test_the_suites_of_the_heap_with_meshing_on(self) -> None:
         os.environ["HEAPWRIGHT_TEST_CONF"] = "compaction:mesh,purge_delay:50ms"
