@@ -41,27 +41,25 @@ inline constexpr std::size_t kLargestSmall = kBlockBytes / 4;
 inline constexpr std::size_t kLargestInChunk = kUsableBlocks * kBlockBytes;
 
 /// What a line byte says. Bits of their own, so that a scan can ask for several at once.
-enum Line : std::uint8_t {
-    kLineFree = 0,
-    kLineOld = 1,                              // holds objects that survived
-    kLinePrevious = 4,                         // held objects at the last cycle; not yet known in this one
-    kLineYoung = 8,                            // given to a thread since the last collection
-    kLineDoomed = 16,                          // only objects whose destructor has not run yet
-    kLineReleased = 32,                        // the same, and it has run: the next pause frees it
-    kLineNotYoung = kLineOld | kLinePrevious,  // while everything is marked, a buffer may be known later than what it holds
-    kLineSurvived = kLineOld | kLineYoung,     // during a pause: young until it is over, with a survivor
-};
+inline constexpr std::uint8_t kLineFree = 0;
+inline constexpr std::uint8_t kLineOld = 1;        // holds objects that survived
+inline constexpr std::uint8_t kLinePrevious = 4;   // held objects at the last cycle; not yet known in this one
+inline constexpr std::uint8_t kLineYoung = 8;      // given to a thread since the last collection
+inline constexpr std::uint8_t kLineDoomed = 16;    // only objects whose destructor has not run yet
+inline constexpr std::uint8_t kLineReleased = 32;  // the same, and it has run: the next pause frees it
+// While everything is marked, a buffer may be known later than what it holds.
+inline constexpr std::uint8_t kLineNotYoung = kLineOld | kLinePrevious;
+inline constexpr std::uint8_t kLineSurvived = kLineOld | kLineYoung;  // during a pause: young until it is over, with a survivor
 
 /// What a mark byte says, besides 0 for "no object begins here".
-enum Mark : std::uint8_t {
-    kMarkEpochs = 3,   // two bits: 1 or 2, whichever is current, for a live object
-    kMarkHalf = 4,     // it begins at the second half of the granule
-    kMarkIndexed = 8,  // a young object, not marked; written when an address has to be looked up
-    kMarkPinned = 16,  // an ambiguous root points here: it must not move in this cycle
-    kMarkLogged = 32,  // says nothing of an object that begins here: in these 16 bytes, an old one was made to refer to a young one
-    kMarkObject = kMarkEpochs | kMarkIndexed,  // one of these: an object begins here
-    kMarkStays = kMarkPinned | kMarkLogged,    // what marking leaves as it is
-};
+inline constexpr std::uint8_t kMarkEpochs = 3;   // two bits: 1 or 2, whichever is current, for a live object
+inline constexpr std::uint8_t kMarkHalf = 4;     // it begins at the second half of the granule
+inline constexpr std::uint8_t kMarkIndexed = 8;  // a young object, not marked; written when an address has to be looked up
+inline constexpr std::uint8_t kMarkPinned = 16;  // an ambiguous root points here: it must not move in this cycle
+// Says nothing of an object that begins here: in these 16 bytes, an old one was made to refer to a young one.
+inline constexpr std::uint8_t kMarkLogged = 32;
+inline constexpr std::uint8_t kMarkObject = kMarkEpochs | kMarkIndexed;  // one of these: an object begins here
+inline constexpr std::uint8_t kMarkStays = kMarkPinned | kMarkLogged;    // what marking leaves as it is
 
 /// What the table of chunks says of 4 MiB of addresses.
 enum ChunkKind : std::uint8_t {
