@@ -9,31 +9,34 @@ namespace {
 
 using namespace std::string_view_literals;
 
+/// The letters are in it: a pointer to them would cost each process that has the library a relocation.
 struct Unit {
-    std::string_view name;
+    char letters[4];
     std::uint64_t factor;
+
+    [[nodiscard]] constexpr std::string_view name() const noexcept { return letters; }
 };
 
 // From large to small: printing takes the first that divides. The first of each factor is the one that is printed.
 constexpr Unit kSizeUnits[] = {
-    {.name = "TiB", .factor = std::uint64_t{1} << 40},
-    {.name = "T", .factor = std::uint64_t{1} << 40},
-    {.name = "GiB", .factor = std::uint64_t{1} << 30},
-    {.name = "G", .factor = std::uint64_t{1} << 30},
-    {.name = "MiB", .factor = std::uint64_t{1} << 20},
-    {.name = "M", .factor = std::uint64_t{1} << 20},
-    {.name = "KiB", .factor = std::uint64_t{1} << 10},
-    {.name = "K", .factor = std::uint64_t{1} << 10},
-    {.name = "B", .factor = 1},
-    {.name = "", .factor = 1},
+    {.letters = "TiB", .factor = std::uint64_t{1} << 40},
+    {.letters = "T", .factor = std::uint64_t{1} << 40},
+    {.letters = "GiB", .factor = std::uint64_t{1} << 30},
+    {.letters = "G", .factor = std::uint64_t{1} << 30},
+    {.letters = "MiB", .factor = std::uint64_t{1} << 20},
+    {.letters = "M", .factor = std::uint64_t{1} << 20},
+    {.letters = "KiB", .factor = std::uint64_t{1} << 10},
+    {.letters = "K", .factor = std::uint64_t{1} << 10},
+    {.letters = "B", .factor = 1},
+    {.letters = "", .factor = 1},
 };
 constexpr Unit kTimeUnits[] = {
-    {.name = "h", .factor = 3'600'000'000'000},
-    {.name = "min", .factor = 60'000'000'000},
-    {.name = "s", .factor = 1'000'000'000},
-    {.name = "ms", .factor = 1'000'000},
-    {.name = "us", .factor = 1000},
-    {.name = "ns", .factor = 1},
+    {.letters = "h", .factor = 3'600'000'000'000},
+    {.letters = "min", .factor = 60'000'000'000},
+    {.letters = "s", .factor = 1'000'000'000},
+    {.letters = "ms", .factor = 1'000'000},
+    {.letters = "us", .factor = 1000},
+    {.letters = "ns", .factor = 1},
 };
 
 bool read_quantity(std::string_view text, std::span<const Unit> units, std::uint64_t& quantity) noexcept {
@@ -43,7 +46,7 @@ bool read_quantity(std::string_view text, std::span<const Unit> units, std::uint
     }
     for (const Unit& unit : units) {
         std::uint64_t product = 0;
-        if (text == unit.name) {
+        if (text == unit.name()) {
             if (__builtin_mul_overflow(number, unit.factor, &product)) {
                 return false;
             }
@@ -57,7 +60,7 @@ bool read_quantity(std::string_view text, std::span<const Unit> units, std::uint
 void append_quantity(TextBuffer& text, std::uint64_t quantity, std::span<const Unit> units) noexcept {
     for (const Unit& unit : units) {
         if (quantity != 0 && quantity % unit.factor == 0) {
-            text.append_decimal(quantity / unit.factor).append(unit.name);
+            text.append_decimal(quantity / unit.factor).append(unit.name());
             return;
         }
     }
