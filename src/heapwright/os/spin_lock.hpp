@@ -46,6 +46,9 @@ public:
     /// Whether somebody may sleep until it is free: then whoever would take it again soon lets others in between. A hint.
     [[nodiscard]] bool is_contended() const noexcept { return state_.load(std::memory_order_relaxed) == kContended; }
 
+    /// Whether somebody holds it. A hint, but for who is the only thread.
+    [[nodiscard]] bool is_held() const noexcept { return state_.load(std::memory_order_relaxed) != kFree; }
+
     /// Requires: the caller is the only thread, as the child of fork is.
     void reset_after_fork() noexcept HEAPWRIGHT_NO_THREAD_SAFETY_ANALYSIS {
         state_.store(kFree, std::memory_order_relaxed);  // no other thread exists to order against

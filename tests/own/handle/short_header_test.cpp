@@ -5,7 +5,11 @@
 #include <span>
 #include <string>
 #include <thread>
+#include <utility>
 #include <vector>
+
+#include <fcntl.h>
+#include <unistd.h>
 
 #include <doctest/doctest.h>
 
@@ -14,6 +18,8 @@
 #include <heapwright/own/handle/handle.hpp>
 #include <heapwright/own/handle/string.hpp>
 #include <heapwright/own/handle/vector.hpp>
+
+#include <tests/own/handle/survivors.hpp>
 
 namespace heapwright::test {
 
@@ -26,7 +32,34 @@ struct Told {
     ~Told() {}  // NOLINT(modernize-use-equals-default): it is told of its end
 };
 
+/// Four bytes.
+struct Number {
+    std::uint32_t value;
+    explicit Number(std::size_t number) noexcept : value(static_cast<std::uint32_t>(number)) {}
+};
+
 bool is_short_at(std::byte* payload) { return movable::is_short(movable::upper_of(payload).load()); }
+
+template <class T>
+std::uint32_t name_of_object(const Handle<T>& handle) {
+    return movable::ShortHeader::name(movable::upper_of(reinterpret_cast<std::byte*>(handle.pin().get())).load());
+}
+/// Pages that are the process's own; -1 where the kernel does not say. One that was only read is the kernel's page of zeros.
+int written_pages(const void* start, std::size_t bytes) {
+    const int file = open("/proc/self/pagemap", O_RDONLY | O_CLOEXEC);
+    int count = 0;
+    for (std::size_t page = 0; page < bytes / os::kPageBytes; ++page) {
+        std::uint64_t word = 0;
+        const auto at = (reinterpret_cast<std::uintptr_t>(start) / os::kPageBytes + page) * sizeof word;
+        if (pread(file, &word, sizeof word, static_cast<off_t>(at)) != sizeof word) {
+            count = -1;
+            break;
+        }
+        count += (word >> 56 & 1) != 0 ? 1 : 0;  // mapped by nobody else
+    }
+    close(file);
+    return count;
+}
 
 template <class T>
 bool is_short_object(const Handle<T>& handle) {
@@ -107,11 +140,9 @@ TEST_CASE("names that a short header has no room for make long ones, and are not
         handles.push_back(*make_handle<int>(heap, i));  // names from 1 on
         CHECK(is_short_object(handles.back()) == (i < 9));
     }
-    // A long header takes a low name; a short one keeps its own where none is free that it has room for.
     handles[3].reset();
-    heap.rename(handles[19]);
+    heap.rename(handles[19]);  // takes the low name, and keeps its header
     CHECK(!is_short_object(handles[19]));
-    heap.rename(handles[8]);
     for (int i = 0; i < 20; ++i) {
         if (i != 3) {
             CHECK(*handles[static_cast<std::size_t>(i)].pin() == i);
@@ -119,6 +150,29 @@ TEST_CASE("names that a short header has no room for make long ones, and are not
     }
     CHECK((heap.broken_invariant() == nullptr));
     CHECK(heap.move_everything());
+    CHECK((heap.broken_invariant() == nullptr));
+}
+
+TEST_CASE("an object with a short header on a packed page keeps its name where none is free that it has room for") {
+    MovableHeap heap;
+    auto handles = survivors<Number>(heap, 200'000, 16);
+    REQUIRE(heap.compact().has_value());
+    movable::Store& store = store_of(heap);
+    const std::size_t records = store.names.counts().records;
+    REQUIRE(records != 0);
+    Handle<Number>& handle = handles[1600];
+    const std::uint32_t name = name_of_object(handle);
+    REQUIRE(store.names.place_of(name) != *store.names.entry_of(name));  // its page is packed
+    const std::uint32_t former = std::exchange(store.short_names, 1);
+    heap.rename(handle);
+    CHECK(name_of_object(handle) == name);
+    CHECK(handle.pin()->value == 1600);
+    CHECK(store.names.counts().records == records);
+    CHECK((heap.broken_invariant() == nullptr));  // the name that it did not take is free again
+    store.short_names = former;
+    heap.rename(handle);
+    CHECK(name_of_object(handle) != name);
+    CHECK(handle.pin()->value == 1600);
     CHECK((heap.broken_invariant() == nullptr));
 }
 
@@ -149,6 +203,23 @@ TEST_CASE("an object with a short header may have as many pins as another, which
     CHECK(heap.move_everything());
     CHECK((handle.pin().get() != place));
     CHECK(*handle.pin() == 7);
+}
+
+TEST_CASE("neither moving everything nor a child of fork writes to lists of sizes that nobody uses") {
+    MovableHeap heap;
+    movable::Store& store = store_of(heap);
+    Handle<int> handle = *make_handle<int>(heap, 7);
+    Handle<int> other = *make_handle<int>(heap, 8);
+    const int before = written_pages(&store, movable::Store::own_bytes());
+    if (before < 0) {
+        MESSAGE("this kernel does not say which pages were written");
+        return;
+    }
+    REQUIRE(before > 0);
+    CHECK(heap.move_everything());
+    heap.after_fork_in_child();
+    CHECK(*handle.pin() == 7);
+    CHECK(written_pages(&store, movable::Store::own_bytes()) <= before + 1);
 }
 
 TEST_CASE("hundreds of objects may have many pins at the same time") {
@@ -219,7 +290,9 @@ TEST_CASE("records of chunks that were given back go back, too, and the heap goe
             }
         }
         REQUIRE(heap.compact().has_value());
-        CHECK(store_of(heap).chunks.trim_records() == 0);  // the compaction has
+        std::uint32_t next = 0;
+        CHECK(store_of(heap).chunks.trim_records(next) == 0);  // the compaction has
+        CHECK(next == movable::kNoChunk);
         CHECK((store_of(heap).chunks[64 * 2].list == 0));
         for (std::size_t i = 0; i < buffers.size(); i += 100) {
             CHECK(is_filled(heap, buffers[i], 3000, i));
@@ -227,6 +300,29 @@ TEST_CASE("records of chunks that were given back go back, too, and the heap goe
         }
         CHECK((heap.broken_invariant() == nullptr));
     }
+}
+
+TEST_CASE("records of chunks go back page by page when the time is over, and a later call goes on") {
+    MovableHeap heap;
+    std::vector<MovableBuffer> buffers(std::size_t{64} * 300);
+    for (MovableBuffer& buffer : buffers) {
+        REQUIRE(buffer.resize(heap, 3000).has_value());
+    }
+    for (MovableBuffer& buffer : buffers) {
+        buffer.reset();
+    }
+    movable::Chunks& chunks = store_of(heap).chunks;
+    static_cast<void>(chunks.trim(0));
+    const std::size_t pages = chunks.used_end() / 64;
+    REQUIRE(pages > 1);
+    std::size_t calls = 0;
+    for (std::uint32_t next = 0; next != movable::kNoChunk; ++calls) {
+        CHECK(chunks.trim_records(next, 0) == os::kPageBytes);
+        CHECK((next == movable::kNoChunk || next == (calls + 1) * 64));
+    }
+    CHECK(calls == pages);
+    REQUIRE(heap.compact().has_value());
+    CHECK((heap.broken_invariant() == nullptr));
 }
 
 }  // namespace heapwright::test

@@ -13,7 +13,7 @@ namespace heapwright::movable {
 namespace {
 
 constexpr std::size_t kChunksAtOnce = 16;  // committed together
-constexpr std::size_t kRecordsPerPage = os::kPageBytes / sizeof(Chunk);
+constexpr std::uint32_t kRecordsPerPage = os::kPageBytes / sizeof(Chunk);
 
 constexpr bool is_free(ChunkState state) noexcept { return state == ChunkState::clean || state == ChunkState::dirty; }
 
@@ -146,18 +146,26 @@ std::size_t Chunks::trim(std::size_t keep_bytes, std::uint64_t deadline_ns) noex
     return returned;
 }
 
-std::size_t Chunks::trim_records() noexcept {
+std::size_t Chunks::trim_records(std::uint32_t& next, std::uint64_t deadline_ns) noexcept {
+    if (std::size_t{next} + kRecordsPerPage > used_end()) {
+        next = kNoChunk;
+        return 0;
+    }
     std::size_t returned = 0;
-    for (std::size_t first = 0; first + kRecordsPerPage <= used_end(); first += kRecordsPerPage) {
+    do {
         const os::LockGuard guard(lock_);
-        const std::span records(records_ + first, kRecordsPerPage);
+        const std::span records(records_ + next, kRecordsPerPage);
         const bool is_clean = std::ranges::all_of(records, [](const Chunk& chunk) { return chunk.state() == ChunkState::clean; });
         // A record that was ever used is in no list when its chunk is free, and a zeroed one seems to be in the first.
         const bool is_written = std::ranges::any_of(records, [](const Chunk& chunk) { return chunk.list != 0; });
         if (is_clean && is_written && os::discard(records.data(), os::kPageBytes)) {
             returned += os::kPageBytes;
         }
-    }
+        next += kRecordsPerPage;
+        if (next + kRecordsPerPage > used_end()) {
+            next = kNoChunk;
+        }
+    } while (next != kNoChunk && (deadline_ns == UINT64_MAX || os::monotonic_ns() < deadline_ns));
     return returned;
 }
 

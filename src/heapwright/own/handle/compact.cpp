@@ -339,8 +339,10 @@ bool Compaction::move_some() noexcept {
         return false;
     }
     for (bool goes_on = true; goes_on && class_to_move_ < kClassCount;) {
-        const os::LockGuard guard(store_.classes_[class_to_move_].lock);
-        goes_on = store_.classes_[class_to_move_].chunks() == 0 || move_class(class_to_move_);
+        if (SizeClass& size_class = store_.classes_[class_to_move_]; size_class.chunks() != 0) {
+            const os::LockGuard guard(size_class.lock);
+            goes_on = move_class(class_to_move_);
+        }
         class_to_move_ += goes_on ? 1 : 0;
     }
     store_.gate.reopen();

@@ -106,8 +106,8 @@ bool Store::may_make_records() const noexcept { return chunks.granted_bytes() <=
 
 /// What is free goes back. Where there is no time for all of it, the next call goes on with that.
 void Store::finish(DefragmentationResult& result, std::uint64_t deadline_ns) noexcept {
-    result.returned_bytes += chunks.trim(0, deadline_ns) + chunks.trim_records() + names.trim();
-    is_compacted_ = chunks.dirty_bytes() == 0 || os::monotonic_ns() < deadline_ns;
+    result.returned_bytes += chunks.trim(0, deadline_ns) + chunks.trim_records(next_record_, deadline_ns) + names.trim();
+    is_compacted_ = next_record_ == kNoChunk && (chunks.dirty_bytes() == 0 || os::monotonic_ns() < deadline_ns);
     result.is_finished = is_compacted_;
 }
 
@@ -135,6 +135,7 @@ Result<DefragmentationResult> Store::compact(std::uint64_t budget_ns) noexcept {
     if (is_compacted_) {
         is_compacted_ = false;
         next_class_ = 0;
+        next_record_ = 0;
         pass_.fetch_add(1, std::memory_order_relaxed);  // as relist() says
     }
     Compaction compaction(*this, deadline_ns);

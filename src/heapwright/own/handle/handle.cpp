@@ -70,12 +70,18 @@ void end_named(Names::Entry* entry, std::byte* payload) noexcept {
     store.give_name(store.names.number_of(entry));
 }
 
+std::size_t capacity_named(const Names::Entry* entry) noexcept {
+    const Store& store = Store::of(entry);
+    const Inside inside(Store::of(entry));
+    return store.capacity_of(resolve(store.chunks.base(), entry));
+}
+
 Result<std::byte*> pin_named(const Names::Entry* entry) noexcept {
     Store& store = Store::of(entry);
     const Inside inside(store);
     std::byte* const payload = resolve(store.chunks.base(), entry);
-    if (!try_pin(payload)) {
-        return fail_with(Errc::limit_reached, Header::kMostPins);
+    if (const auto pinned = try_pin(payload); !pinned) {
+        return std::unexpected(pinned.error());
     }
     return payload;
 }
@@ -122,8 +128,8 @@ Result<std::byte*> pin_box(std::byte* const* slot) noexcept {
     Store& store = Store::of(box_now(slot));
     const Inside inside(store);
     std::byte* const payload = *slot;
-    if (!try_pin(payload)) {
-        return fail_with(Errc::limit_reached, Header::kMostPins);
+    if (const auto pinned = try_pin(payload); !pinned) {
+        return std::unexpected(pinned.error());
     }
     return payload;
 }

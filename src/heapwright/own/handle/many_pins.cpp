@@ -16,7 +16,7 @@ constexpr std::size_t kInHeader = ShortHeader::kMany - 1;
 }  // namespace
 
 ManyPins::~ManyPins() {
-    if (rows_ != nullptr) {
+    if (rows_ != own_) {
         os::release(rows_, room_ * sizeof(Row));
     }
 }
@@ -32,23 +32,28 @@ ManyPins::Row* ManyPins::add(std::byte* payload) noexcept {
         row->beyond = 1;
         return row;
     }
-    if (count_ == room_) {
-        const std::size_t room = room_ == 0 ? os::kPageBytes / sizeof(Row) : room_ * 2;
-        auto* const more = static_cast<Row*>(os::map_pages(room * sizeof(Row), "heapwright movable pins"));
-        if (more == nullptr) {
-            return nullptr;
-        }
-        Row* const former = std::exchange(rows_, std::copy_n(rows_, count_, more) - count_);
-        if (former != nullptr) {
-            os::release(former, room_ * sizeof(Row));
-        }
-        room_ = room;
+    if (count_ == room_ && !grow()) {
+        return nullptr;
     }
     rows_[count_] = {.payload = payload, .beyond = 1};
     return &rows_[count_++];
 }
 
-bool ManyPins::pin(std::byte* payload) noexcept {
+bool ManyPins::grow() noexcept {
+    auto* const more = static_cast<Row*>(os::map_pages(room_ * 2 * sizeof(Row), "heapwright movable pins"));
+    if (more == nullptr) {
+        return false;
+    }
+    Row* const former = std::exchange(rows_, std::copy_n(rows_, count_, more) - count_);
+    std::atomic_signal_fence(std::memory_order_release);  // a child of fork finds no more room than there is
+    if (former != own_) {
+        os::release(former, room_ * sizeof(Row));
+    }
+    room_ *= 2;
+    return true;
+}
+
+Result<void> ManyPins::pin(std::byte* payload) noexcept {
     const os::LockGuard guard(lock_);
     const std::atomic_ref<std::uint32_t> upper = upper_of(payload);
     for (std::uint32_t half = upper.load(std::memory_order_relaxed);;) {  // kMany comes and goes behind the lock
@@ -57,18 +62,21 @@ bool ManyPins::pin(std::byte* payload) noexcept {
             row = find(payload);
             HEAPWRIGHT_CHECK(row != nullptr, "an object has many pins that nobody counts; its header was overwritten");
             const bool has_room = row->beyond + kInHeader < Header::kMostPins;
-            row->beyond += has_room ? 1 : 0;
-            return has_room;
+            if (!has_room) {
+                return fail_with(Errc::limit_reached, Header::kMostPins);
+            }
+            ++row->beyond;
+            return {};
         }
         if (ShortHeader::pins(half) == kInHeader) {
             row = add(payload);
             if (row == nullptr) {
-                return false;
+                return fail_with(Errc::out_of_memory, room_ * 2 * sizeof(Row));
             }
         }
         // Relaxed: the gate orders it against moves; other pins do not matter.
         if (upper.compare_exchange_weak(half, half + ShortHeader::kOnePin, std::memory_order_relaxed)) {
-            return true;
+            return {};
         }
         if (row != nullptr) {
             remove(*row);  // one has gone meanwhile
@@ -97,8 +105,11 @@ void ManyPins::unpin(std::byte* payload) noexcept {
 }
 
 void ManyPins::remove(Row& row) noexcept {
-    row = rows_[count_ - 1];
-    std::atomic_signal_fence(std::memory_order_release);  // a child of fork finds each row at least once
+    // A child of fork finds each row at least once, and first one with its own count: what this row says of the one that goes is not used.
+    row.beyond = rows_[count_ - 1].beyond;
+    std::atomic_signal_fence(std::memory_order_release);
+    row.payload = rows_[count_ - 1].payload;
+    std::atomic_signal_fence(std::memory_order_release);
     --count_;
 }
 

@@ -5,31 +5,32 @@
 #include <utility>
 
 #include <heapwright/base/check.hpp>
+#include <heapwright/base/error.hpp>
 #include <heapwright/own/handle/heap.hpp>
 
 namespace heapwright {
 
 namespace movable {
 
-/// Counts one pin more. Returns: false when there are as many as can be counted.
+/// Counts one pin more. Fails: limit_reached when there are as many as can be counted; out_of_memory as ManyPins::pin.
 /// Requires: inside the gate.
-[[nodiscard]] inline bool try_pin(std::byte* payload) noexcept {
+[[nodiscard]] inline Result<void> try_pin(std::byte* payload) noexcept {
     const std::atomic_ref<std::uint32_t> upper = upper_of(payload);
     // Relaxed, here and below: the gate orders it against moves; other pins do not matter.
     std::uint32_t half = upper.load(std::memory_order_relaxed);
     if (!is_short(half)) {
         if (HEAPWRIGHT_LIKELY(pins_in(upper.fetch_add(kOnePinInUpper, std::memory_order_relaxed)) < Header::kMostPins)) {
-            return true;
+            return {};
         }
         upper.fetch_sub(kOnePinInUpper, std::memory_order_relaxed);  // as above
-        return false;
+        return fail_with(Errc::limit_reached, Header::kMostPins);
     }
     do {
         if (HEAPWRIGHT_UNLIKELY(ShortHeader::pins(half) >= ShortHeader::kMany - 1)) {
             return Store::of(payload).many_pins.pin(payload);
         }
     } while (!upper.compare_exchange_weak(half, half + ShortHeader::kOnePin, std::memory_order_relaxed));
-    return true;
+    return {};
 }
 
 inline void unpin(std::byte* payload) noexcept {
@@ -46,6 +47,14 @@ inline void unpin(std::byte* payload) noexcept {
             return;
         }
     } while (!upper.compare_exchange_weak(half, half - ShortHeader::kOnePin, std::memory_order_release, std::memory_order_relaxed));
+}
+
+/// What was pinned. Requires: it was (checked, with a sentence that says why not).
+[[nodiscard]] inline std::byte* checked_pin(const Result<std::byte*>& pinned) noexcept {
+    HEAPWRIGHT_CHECK(pinned.has_value() || pinned.error().kind != Errc::out_of_memory,
+                     "no memory to count the 31st pin of one more object, when over 256 have so many; use try_pin(), or a Borrow");
+    HEAPWRIGHT_CHECK(pinned.has_value(), "an object has as many pins as can be counted, 1022; share one, or use a Borrow");
+    return *pinned;
 }
 
 }  // namespace movable

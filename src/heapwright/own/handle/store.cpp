@@ -22,7 +22,7 @@ constexpr std::size_t kBytesPerName = 32;
 constexpr std::size_t kStoreBytes = os::round_to_pages(sizeof(Store));
 constexpr std::size_t kLanesBytes = os::round_to_pages(Gate::kLanesMost * sizeof(Gate::Lane));
 constexpr std::size_t kClassesBytes = os::round_to_pages(kClassCount * sizeof(SizeClass));
-constexpr std::size_t kAllBytes = kStoreBytes + kLanesBytes + kClassesBytes;
+constexpr std::size_t kAllBytes = kStoreBytes + kLanesBytes + kClassesBytes + ManyPins::kOwnBytes;
 constexpr std::size_t kLargeOffset = kLargestAlignment;  // of a large object in its run
 
 }  // namespace
@@ -33,6 +33,7 @@ Store::Store(const MovableHeapOptions& given, std::byte* addresses, std::size_t 
       gate(reinterpret_cast<Gate::Lane*>(reinterpret_cast<std::byte*>(this) + kStoreBytes)),
       names(addresses + Chunks::address_bytes(chunk_count), name_count),
       chunks(addresses, chunk_count, given.limit_bytes),
+      many_pins(reinterpret_cast<std::byte*>(this) + kAllBytes - ManyPins::kOwnBytes),
       address_bytes_(address_bytes),
       classes_(reinterpret_cast<SizeClass*>(reinterpret_cast<std::byte*>(this) + kStoreBytes + kLanesBytes)) {}
 
@@ -72,6 +73,8 @@ void Store::destroy(Store* store) noexcept {
     os::release(addresses, bytes);
     os::release(store, kAllBytes);
 }
+
+std::size_t Store::own_bytes() noexcept { return kAllBytes; }
 
 std::byte* Store::allocate_large(std::size_t bytes, std::uint32_t type) noexcept {
     const std::size_t pages = os::round_to_pages(bytes + kLargeOffset) / os::kPageBytes;
@@ -144,7 +147,9 @@ void Store::reset_after_fork() noexcept {
     names.reset_after_fork();
     chunks.reset_after_fork();
     for (SizeClass& size_class : std::span(classes_, kClassCount)) {
-        size_class.lock.reset_after_fork();
+        if (size_class.lock.is_held()) {  // the parent's pages are shared until they are written
+            size_class.lock.reset_after_fork();
+        }
     }
     compacting_.reset_after_fork();
     totals_lock_.reset_after_fork();

@@ -81,8 +81,8 @@ private:
 
 /// A growing array of values, handles, boxes or other movable things; itself sixteen bytes that may be moved as bytes.
 ///
-/// Elements are reached inside a Borrow or through a PinnedSpan, and aligned as their type asks, no more. An empty one has no memory. Elements are moved when it grows,
-/// by their move constructors or as bytes, and when the heap compacts.
+/// Elements are reached inside a Borrow or through a PinnedSpan, and aligned as their type asks, no more. An empty one has no
+/// memory. Elements are moved when it grows, by their move constructors or as bytes, and when the heap compacts.
 ///
 /// Thread safety: one thread at a time, as any owner.
 /// Example:
@@ -113,7 +113,7 @@ public:
     [[nodiscard]] std::span<T> in(const Borrow& borrow) const noexcept {
         return entry_ == nullptr ? std::span<T>() : std::span<T>(Block::data(borrow.follow(entry_)), count_);
     }
-    /// Requires: fewer than 1022 pins on it (checked).
+    /// Requires: as Handle::pin, but it may be empty.
     [[nodiscard]] PinnedSpan<T> pin() const noexcept {
         if (entry_ == nullptr) {
             return {};
@@ -125,9 +125,10 @@ public:
 
     [[nodiscard]] std::size_t size() const noexcept { return count_; }
     [[nodiscard]] bool empty() const noexcept { return count_ == 0; }
-    [[nodiscard]] std::size_t capacity() const noexcept { return entry_ == nullptr ? 0 : room_of(hold().get()); }
+    [[nodiscard]] std::size_t capacity() const noexcept { return entry_ == nullptr ? 0 : elements_in(movable::capacity_named(entry_)); }
 
-    /// Fails:    as make_handle(); then it is unchanged, and the value is gone. overflow where the bytes exceed any address.
+    /// Fails:    as make_handle(), and as Handle::try_pin; then it is unchanged, and the value is gone. overflow where the bytes
+    ///           exceed any address.
     /// Cost:     O(1) on average; growing moves all elements.
     [[nodiscard]] Result<void> push_back(MovableHeap& heap, T value) {
         const auto block = room_for(heap, 1);
@@ -189,10 +190,14 @@ public:
         if (count >= count_) {
             return;
         }
-        const Pin<std::byte> block = hold();
-        while (count_ > count) {
-            Block::set_count(block.get(), --count_);
-            (Block::data(block.get()) + count_)->~T();
+        if constexpr (std::is_trivially_destructible_v<T> && !Block::is_counted()) {
+            count_ = count;
+        } else {
+            const Pin<std::byte> block = hold();
+            while (count_ > count) {
+                Block::set_count(block.get(), --count_);
+                (Block::data(block.get()) + count_)->~T();
+            }
         }
     }
     /// Ends all elements and gives the room back.
@@ -203,25 +208,26 @@ public:
         truncate(0);
         movable::Names::Entry* const entry = std::exchange(entry_, nullptr);
         const auto pinned = movable::pin_named(entry);
-        HEAPWRIGHT_CHECK(pinned.has_value(), "a vector ends that has more than a thousand pins; let the pins go first");
+        HEAPWRIGHT_CHECK(pinned.has_value(), "a vector ends while somebody has it pinned; let the pin go first");
         movable::end_named(entry, *pinned);
     }
 
 private:
     friend class MovableHeap;
 
-    [[nodiscard]] Pin<std::byte> hold() const noexcept {
-        const auto pinned = movable::pin_named(entry_);
-        HEAPWRIGHT_CHECK(pinned.has_value(), "a vector has as many pins as can be counted, 1022; share one, or use a Borrow");
-        return Pin<std::byte>::adopt(*pinned);
-    }
+    [[nodiscard]] Pin<std::byte> hold() const noexcept { return Pin<std::byte>::adopt(movable::checked_pin(movable::pin_named(entry_))); }
     [[nodiscard]] static std::size_t room_of(const std::byte* block) noexcept {
-        return (movable::Store::of(block).capacity_of(block) - Block::offset()) / sizeof(T);
+        return elements_in(movable::Store::of(block).capacity_of(block));
     }
+    [[nodiscard]] static std::size_t elements_in(std::size_t bytes) noexcept { return (bytes - Block::offset()) / sizeof(T); }
     /// The block, with room for so many more.
     [[nodiscard]] Result<Pin<std::byte>> room_for(MovableHeap& heap, std::size_t more) {
         if (entry_ != nullptr) {
-            Pin<std::byte> block = hold();
+            const auto pinned = movable::pin_named(entry_);
+            if (!pinned) {
+                return std::unexpected(pinned.error());
+            }
+            Pin<std::byte> block = Pin<std::byte>::adopt(*pinned);
             if (room_of(block.get()) - count_ >= more) {
                 return block;
             }

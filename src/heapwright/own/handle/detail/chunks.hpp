@@ -112,8 +112,9 @@ public:
     /// Gives memory of free chunks back until at most so much is left, or until that time of the monotonic clock. Returns: bytes.
     std::size_t trim(std::size_t keep_bytes, std::uint64_t deadline_ns = UINT64_MAX) noexcept;
 
-    /// Gives back pages of records that no chunk with memory has one on: they read as those of clean ones. Returns: bytes.
-    std::size_t trim_records() noexcept;
+    /// Gives back pages of records that no chunk with memory has one on, from record `next` on: they read as those of clean ones. Ends
+    /// at that time of the monotonic clock, but after one page at least; `next` says where, kNoChunk: with all. Returns: bytes.
+    std::size_t trim_records(std::uint32_t& next, std::uint64_t deadline_ns = UINT64_MAX) noexcept;
 
     [[nodiscard]] std::size_t granted_bytes() const noexcept;
     [[nodiscard]] std::size_t limit_bytes() const noexcept { return limit_pages_ * os::kPageBytes; }

@@ -32,7 +32,8 @@ private:
 /// The chunks of one size of slot that have free slots, in rings by how full they are; allocation takes from the fullest,
 /// compaction empties the emptiest. What a compaction is done with stands at the end of its ring.
 ///
-/// Zeroed memory is one without chunks: sizes that nobody uses take no memory, and nobody who looks at all of them writes there.
+/// Zeroed memory is one without chunks: sizes that nobody uses take no memory, and whoever looks at all of them writes only to those
+/// that have chunks.
 struct alignas(64) SizeClass {
     static constexpr std::uint8_t kLists = 16;
 
@@ -67,6 +68,9 @@ public:
     static void destroy(Store* store) noexcept;
     Store(const Store&) = delete;
     Store& operator=(const Store&) = delete;
+
+    /// Of the mapping that begins with a store: itself, what it says of readers and of sizes, rows of pins.
+    [[nodiscard]] static std::size_t own_bytes() noexcept;
 
     /// The heap whose object lies there. Requires: there is one.
     [[nodiscard]] static Store& of(const void* address) noexcept {
@@ -165,6 +169,7 @@ private:
     // How far a compaction is: sizes, then pages of the name table, then what goes back. Behind compacting_.
     std::size_t next_class_ = kClassCount;
     std::uint32_t next_page_ = Names::kNoPage;
+    std::uint32_t next_record_ = kNoChunk;             // of chunks
     static constexpr std::size_t kRecordsAtOnce = 32;  // pages of names: a step
     NewRecord new_records_[kRecordsAtOnce] = {};
     std::size_t new_count_ = 0;
