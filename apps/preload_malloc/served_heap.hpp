@@ -23,7 +23,7 @@ HEAPWRIGHT_ALWAYS_INLINE void release(void* block) noexcept {
 #if defined(HEAPWRIGHT_PRELOAD_HARDENED)
     hardened_heap::release(block);
 #else
-    default_heap::release<default_heap::FreeingPlace::many>(block);
+    default_heap::release(block);
 #endif
 }
 

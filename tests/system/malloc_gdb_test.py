@@ -242,7 +242,7 @@ class Debugger(MallocTest):
         script = (SCRIPT.parent / "heapwright_memory.py").read_text()
         header = (HEADERS / "detail/span.hpp").read_text()
         owners = dict(re.findall(r"constexpr std::uintptr_t k(\w+) = (\d+);", header))
-        names = ("Free", "Abandoned", "FullBit", "CountedBit", "Interior", "Large", "Metadata", "Nobody")
+        names = ("Free", "Abandoned", "AskBit", "HandBits", "Interior", "Large", "Metadata", "Nobody")
         self.assertIn(f"= {', '.join(owners[name] for name in names)}\n", script)
         states = re.findall(r"^    (\w+), ", header.split("enum class SpanState")[1].split("};")[0], re.M)
         self.assertIn(f"STATES = ({', '.join(chr(34) + state + chr(34) for state in states)})\n", script)

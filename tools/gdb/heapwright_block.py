@@ -2,7 +2,7 @@
 import gdb
 
 from heapwright_figures import thread_names, told, unit_bytes
-from heapwright_hands import at_hand, hands_of
+from heapwright_hands import hands_of
 from heapwright_memory import FREE, LARGE, PAGE_BYTES, WANTS_NOTICE, Record, read_word
 from heapwright_mesh import Meshed
 from heapwright_mixed import mixed_block
@@ -22,8 +22,8 @@ def lists_on_the_way(heap):
     state, whole = (gdb.lookup_type(f"heapwright::heap::{name}").pointer() for name in ("ThreadState", "ThreadCache"))
     for core in heap.cores():
         for cache in heap.caches(core):
-            for first, _ in hands_of(cache):
-                yield first, "free: kept at hand by the thread that freed it, for its next malloc of this size"
+            for _, first in hands_of(cache):
+                yield first, "free: at hand for the next malloc"
     for cache in heap.caches(next(heap.cores())):
         yield int(gdb.Value(cache.address).cast(whole)["mail"]["first_"]["_M_b"]["_M_p"]), "free: released by another thread, in whose owner's mailbox it lies"
         if cache.direct_ != 0:  # the first member of the thread's state
@@ -58,8 +58,6 @@ def state_of_block(heap, span, block):
     first, last = ((at - span.start) // unit_bytes(span) for at in (block, block + span.block_bytes - 1))
     if any(span.pages >> unit & 1 for unit in range(first, last + 1)) and record is None:
         return "free: in pages that were given back"
-    if any(block in at_hand(heap, other) for other in heap.spans() if other.is_of_blocks and other.free != 0 and other.size_class == span.size_class):
-        return "free: at hand for the next malloc"
     for first, meaning in lists_of(span):
         steps = 0
         while first != 0:

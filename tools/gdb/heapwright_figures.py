@@ -1,7 +1,7 @@
 """The figures of the heap and of its spans, for heapwright's GDB commands."""
 import gdb
 
-from heapwright_hands import at_hand, hands_of
+from heapwright_hands import at_hand, at_hand_by_slice, blocks_of, bytes_of_class, hands_of
 from heapwright_memory import FREE, LARGE, METADATA, NOBODY, PAGE_BYTES, SLICE_BYTES, STATES, read_word
 from heapwright_mesh import Meshed
 from heapwright_mixed import mixed_bytes, mixed_live
@@ -39,7 +39,7 @@ def statistics(heap):
             sums["small_blocks"] += blocks
             sums["allocated_bytes"] += bytes_in_them
         elif span.is_of_blocks and (not span.is_private or is_of_place(heap, span, places)):
-            held = (mixed_live(heap, span) if span.is_mixed else span.live) - sum(1 for _ in at_hand(heap, span))
+            held = mixed_live(heap, span) if span.is_mixed else span.live
             sums["small_blocks"] += held
             sums["allocated_bytes"] += (mixed_bytes(heap, span) if span.is_mixed else held * span.block_bytes)
             sums["absent_bytes"] += absent_units(span) * unit_bytes(span)
@@ -50,9 +50,10 @@ def statistics(heap):
     for cache in heap.caches(next(heap.cores())):
         sums["threads"] += 1 if cache.heap_ != 0 and cache.thread_ != NOBODY else 0
         sums["metadata_bytes"] += heap.cache.bytes
-        for first, kept in hands_of(cache):  # in their spans they count as live
+        for index, first in hands_of(cache):
+            kept = sum(1 for _ in blocks_of(heap, first))
             sums["small_blocks"] -= kept
-            sums["allocated_bytes"] -= kept * heap.span_of(first).block_bytes
+            sums["allocated_bytes"] -= kept * bytes_of_class(index)
     sums["allocated_bytes"] += sums["large_bytes"]
     sums["meshed"], sums["shared_bytes"] = meshed.spans_and_bytes()
     sums["resident_bytes"] = sums["active_bytes"] - sums["absent_bytes"] + sums["dirty_bytes"] + sums["metadata_bytes"] - sums["shared_bytes"]
@@ -87,13 +88,15 @@ def told(span, names):
 
 def by_class(heap):
     """A table of the classes, and what else lies in the slices."""
+    kept = at_hand_by_slice(heap)
     classes, mixed, slices, runs = {}, [0, 0, 0], dict.fromkeys((FREE, LARGE, METADATA), 0), dict.fromkeys((FREE, LARGE, METADATA), 0)
     for span in heap.spans():
+        blocks_kept, bytes_kept = at_hand(span, kept)
         if span.is_mixed:
-            mixed = [mixed[0] + 1, mixed[1] + mixed_live(heap, span), mixed[2] + mixed_bytes(heap, span)]
+            mixed = [mixed[0] + 1, mixed[1] + mixed_live(heap, span) - blocks_kept, mixed[2] + mixed_bytes(heap, span) - bytes_kept]
         elif span.is_of_blocks:
             sums = classes.setdefault(span.block_bytes, [0, 0, 0])
-            for index, figure in enumerate((1, span.live - sum(1 for _ in at_hand(heap, span)), span.capacity)):
+            for index, figure in enumerate((1, span.live - blocks_kept, span.capacity)):
                 sums[index] += figure
         elif span.owner in slices:
             slices[span.owner] += max(span.slices, 1)

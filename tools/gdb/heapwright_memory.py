@@ -5,7 +5,7 @@ import gdb
 
 # As in alloc/heap/size_class.hpp and detail/span.hpp; the test compares them.
 SLICE_BYTES = 64 << 10
-FREE, ABANDONED, FULL_BIT, COUNTED_BIT, INTERIOR, LARGE, METADATA, NOBODY = 0, 6, 2, 1, 2, 4, 8, 10
+FREE, ABANDONED, ASK_BIT, HAND_BITS, INTERIOR, LARGE, METADATA, NOBODY = 0, 6, 2, 3, 2, 4, 8, 10
 BUMP = 12  # all of its bits: a chunk of a bump place, whose blocks have headers
 WANTS_NOTICE = 1
 STATES = ("active", "carving", "full", "dense", "airy", "leaving", "mixed")

@@ -8,7 +8,7 @@ namespace heapwright {
 
 inline constexpr std::array<char, 24> kHeapDescriptorMagic{'\x7f', 'h', 'e', 'a', 'p', 'w', 'r', 'i', 'g', 'h', 't',  ' ',
                                                            'd',    'e', 's', 'c', 'r', 'i', 'p', 't', 'o', 'r', '\n', '\0'};
-inline constexpr std::uint32_t kHeapDescriptorVersion = 4;
+inline constexpr std::uint32_t kHeapDescriptorVersion = 5;
 
 /// Lies in the data of libheapwright.so, and of each program that links the heap. It is found by its magic, so that no symbols
 /// are needed. Offsets count from the start of the record that is named.
@@ -27,18 +27,19 @@ struct HeapDescriptor {
 
     /// In a slice's record.
     struct SliceOffsets {
-        std::uint32_t owner, free_list, local_free_list, remote_list, countdown, floor, carved, capacity, block_bytes, slices, is_dirty,
-            start;
+        std::uint32_t owner, local_free_list, remote_list, countdown, floor, carved, capacity, block_bytes, slices, is_dirty, start;
         std::uint32_t
             pages;  ///< of a large block; of a span of blocks: a bit for each unit that was given back, whose blocks are in no list
         std::uint32_t state;  ///< one byte; 0: blocks are taken from the span
         std::uint32_t cache;  ///< of a span of blocks: the record of the cache of the thread that owns it; null: nobody does
     } in_slice;
 
-    /// In a cache's record, from `hands` on: `count` times so many bytes, in which two lists begin, of free blocks that the thread keeps
-    /// for its next malloc. They lie in whatever spans, and in no list of those.
+    /// In a cache's record, from `lists` on: `count` times so many bytes, in which three lists begin, of free blocks that the thread's next
+    /// mallocs take; and from `hands` on the same, with one list. They lie in whatever spans, and in no list of those.
     struct CacheOffsets {
-        std::uint32_t hands, hand_bytes, count, kept, waiting;
+        std::uint32_t lists, list_bytes, first, old, rest;
+        std::uint32_t hands, hand_bytes, kept;
+        std::uint32_t count;
     } in_cache;
     std::uint32_t units;  ///< of a span, at most; each is of whole OS pages and a power of two
 

@@ -21,8 +21,8 @@ namespace {
 constexpr std::size_t kBytes = 32;
 constexpr std::size_t kSpans = 64;
 constexpr std::size_t kBlocksOfSpan = heap::kSliceBytes / kBytes;
-/// Of each span, so many come by mail; the others lie in the span.
-constexpr std::size_t kByMail = 4;
+/// Of each span, so many come by mail: more than a full span waits for. The others lie in the span.
+constexpr std::size_t kByMail = 40;
 
 using BlocksOfSpans = std::map<heap::Span*, std::vector<heap::FreeBlock*>>;
 

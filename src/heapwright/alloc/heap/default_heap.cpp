@@ -17,6 +17,7 @@
 namespace heapwright::default_heap {
 
 using heap::FreeBlock;
+using heap::Sink;
 using heap::SizeClass;
 using heap::Span;
 using heap::ThreadCache;
@@ -86,9 +87,10 @@ void release_small(Span* span, FreeBlock* block) noexcept {
     while (true) {
         const std::uintptr_t self = heap::thread_pointer();
         const std::uintptr_t owner = span->owner.load(std::memory_order_relaxed);  // equals self only if this thread wrote it
-        if (heap::is_at_home(owner ^ self)) {
-            if (heap::push_home(span, block, owner ^ self)) {
-                detail::on_countdown(span);
+        if (owner == self) {
+            Sink* const sink = span->sink;
+            if (heap::push(sink, block)) {
+                detail::on_countdown(span, sink);
             }
             return;
         }
@@ -262,9 +264,9 @@ void* move(void* block, std::size_t bytes, const std::uintptr_t* frame) noexcept
     return moved;
 }
 
-HEAPWRIGHT_NOINLINE void on_countdown(Span* span) noexcept {
+HEAPWRIGHT_NOINLINE void on_countdown(Span* span, Sink* sink) noexcept {
     ThreadCache* const cache = span->cache.load(std::memory_order_relaxed);  // the caller owns the span
-    if (cache->on_countdown(span)) {
+    if (cache->on_due(span, sink)) {
         heap::note_freed_in_spans();
     }
     open_mail(*cache);

@@ -20,7 +20,7 @@ HEAPWRIGHT_ALWAYS_INLINE const std::uintptr_t* caller_frame() noexcept { return 
 [[nodiscard]] void* allocate_aligned_slow(std::size_t bytes, std::size_t alignment, const std::uintptr_t* frame) noexcept;
 [[nodiscard]] void* move(void* block, std::size_t bytes, const std::uintptr_t* frame) noexcept;
 void release_slow(void* block) noexcept;
-void on_countdown(heap::Span* span) noexcept;
+void on_countdown(heap::Span* span, heap::Sink* sink) noexcept;
 
 }  // namespace detail
 
@@ -32,10 +32,10 @@ void on_countdown(heap::Span* span) noexcept;
 /// Thread safety: any thread, before main and after exit handlers.
 [[nodiscard]] HEAPWRIGHT_ALWAYS_INLINE void* allocate(std::size_t bytes) noexcept {
     if (HEAPWRIGHT_LIKELY(bytes <= heap::kDirectBytes)) {
-        heap::Span* const span = heap::t_state.direct[(bytes + 7) / 8];
-        heap::FreeBlock* const block = span->free;
+        heap::Sink* const list = heap::t_state.direct[(bytes + 7) / 8];
+        heap::FreeBlock* const block = list->first;
         if (HEAPWRIGHT_LIKELY(block != nullptr)) {
-            span->free = block->next;
+            list->first = block->next;
             return block;
         }
     }
@@ -45,10 +45,10 @@ void on_countdown(heap::Span* span) noexcept;
 /// As allocate(); every byte is zero. Memory fresh from the kernel is not cleared again.
 [[nodiscard]] HEAPWRIGHT_ALWAYS_INLINE void* allocate_zeroed(std::size_t bytes) noexcept {
     if (HEAPWRIGHT_LIKELY(bytes <= heap::kDirectBytes)) {
-        heap::Span* const span = heap::t_state.direct[(bytes + 7) / 8];
-        heap::FreeBlock* const block = span->free;
+        heap::Sink* const list = heap::t_state.direct[(bytes + 7) / 8];
+        heap::FreeBlock* const block = list->first;
         if (HEAPWRIGHT_LIKELY(block != nullptr)) {
-            span->free = block->next;
+            list->first = block->next;
             return __builtin_memset(block, 0, bytes);
         }
     }
@@ -65,11 +65,11 @@ void on_countdown(heap::Span* span) noexcept;
     }
     if (HEAPWRIGHT_LIKELY(bytes <= heap::kDirectBytes)) {
         // Blocks lie at multiples of their size, so what malloc takes next seldom lies otherwise where the size is a multiple.
-        heap::Span* const span = heap::t_state.direct[(bytes + 7) / 8];
-        heap::FreeBlock* const block = span->free;
+        heap::Sink* const list = heap::t_state.direct[(bytes + 7) / 8];
+        heap::FreeBlock* const block = list->first;
         const bool is_aligned = (reinterpret_cast<std::uintptr_t>(block) & (alignment - 1)) == 0;
         if (HEAPWRIGHT_LIKELY(block != nullptr && is_aligned)) {
-            span->free = block->next;
+            list->first = block->next;
             return block;
         }
     }
@@ -89,15 +89,8 @@ void on_countdown(heap::Span* span) noexcept;
     return resize_in_place(block, bytes) ? block : detail::move(block, bytes, detail::caller_frame());
 }
 
-/// Where release() stands: whether a branch in it is predicted.
-enum class FreeingPlace : std::uint8_t {
-    one,   ///< in the code that frees: blocks there are much alike
-    many,  ///< in the one free() of a whole program: which span a block is of follows no pattern
-};
-
 /// Gives the block back. Does nothing with nullptr. A pointer that no block of this heap can have stops the program with
 /// one line that names the fault.
-template <FreeingPlace kPlace = FreeingPlace::one>
 HEAPWRIGHT_ALWAYS_INLINE void release(void* block) noexcept {
     // The first region is reserved before there is a second thread; nullptr and addresses elsewhere are out of bounds.
     const auto offset = static_cast<std::size_t>(static_cast<char*>(block) - heap::g_first_base);
@@ -105,14 +98,10 @@ HEAPWRIGHT_ALWAYS_INLINE void release(void* block) noexcept {
         heap::Span* const span = heap::g_first_records + (offset >> heap::kSliceLog2);
         auto* const freed = static_cast<heap::FreeBlock*>(block);
         // Relaxed: it tells of this thread only if this thread wrote it.
-        const std::uintptr_t strangeness = span->owner.load(std::memory_order_relaxed) ^ heap::thread_pointer();
-        if (kPlace == FreeingPlace::one && HEAPWRIGHT_LIKELY(strangeness == 0)) {
-            heap::push(span, freed);  // predicted: the next malloc need not wait for the owner's word
-            return;
-        }
-        if (HEAPWRIGHT_LIKELY(heap::is_at_home(strangeness))) {
-            if (HEAPWRIGHT_UNLIKELY(heap::push_home(span, freed, strangeness))) {
-                detail::on_countdown(span);
+        if (HEAPWRIGHT_LIKELY(span->owner.load(std::memory_order_relaxed) == heap::thread_pointer())) {
+            heap::Sink* const sink = span->sink;
+            if (HEAPWRIGHT_UNLIKELY(heap::push(sink, freed))) {
+                detail::on_countdown(span, sink);
             }
             return;
         }

@@ -66,7 +66,7 @@ private:
     [[nodiscard]] static HEAPWRIGHT_ALWAYS_INLINE bool is_of_this_thread(const heap::Span& span) noexcept {
         // Relaxed: it tells of this thread only if this thread wrote it.
         const std::uintptr_t strangeness = span.owner.load(std::memory_order_relaxed) ^ heap::thread_pointer();
-        return (strangeness & ~(heap::owner::kCountedBit | heap::owner::kFullBit)) == 0;
+        return (strangeness & ~heap::owner::kHandBits) == 0;
     }
     [[nodiscard]] static bool should_move_slow(const void* block) noexcept;
 

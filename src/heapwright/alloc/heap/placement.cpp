@@ -170,7 +170,7 @@ void follow_from_here() noexcept {
     std::swap(cache, state.planned->cache);
     g_default_core.park(cache);
     for (std::size_t step = 0; step < kDirectSteps; ++step) {
-        state.direct[step] = g_planned_steps[step] ? &g_no_blocks : direct[step];
+        state.direct[step] = g_planned_steps[step] ? &g_nothing : direct[step];
     }
 }
 

@@ -23,7 +23,7 @@ __attribute__((no_sanitize("thread")))
 #endif
 std::uint64_t
 unused_blocks(const FreeBlock* first, SizeClass size_class) noexcept {
-    constexpr std::uint64_t kMoreThanAreKept = 256;
+    constexpr std::uint64_t kMoreThanAreKept = 2048;
     std::uint64_t count = 0;
     for (const FreeBlock* block = first; block != nullptr && count < capacity_of(size_class) + kMoreThanAreKept; block = block->next) {
         const Span* span = find_span(block);
@@ -47,7 +47,7 @@ unused_blocks(const FreeBlock* first, SizeClass size_class) noexcept {
 #if HEAPWRIGHT_UNDER_TSAN
 __attribute__((no_sanitize("thread")))
 #endif
-void add_span(HeapStatistics& sum, HeapStatistics& kept, const Span& span) noexcept {
+void add_span(HeapStatistics& sum, const Span& span) noexcept {
     ++sum.spans;
     sum.active_bytes += std::uint64_t{span.slices} * kSliceBytes;
     if (span.owner.load(std::memory_order_relaxed) == owner::kLarge) {  // listed only in a Heap object's heap
@@ -66,9 +66,6 @@ void add_span(HeapStatistics& sum, HeapStatistics& kept, const Span& span) noexc
     const std::uint64_t live = std::min(span.live(), span.capacity);
     sum.small_blocks += live;
     sum.allocated_bytes += live * span.block_bytes;
-    const std::uint64_t unused = unused_blocks(span.free, span.size_class);
-    kept.small_blocks += unused;
-    kept.allocated_bytes += unused * span.block_bytes;
 }
 
 }  // namespace
@@ -79,15 +76,17 @@ void add_heap(HeapStatistics& sum, HeapCore& core) noexcept {
         const os::LockGuard guard(cache.lock());
         sum.threads += cache.is_attached() && !cache.serves_everybody() ? 1U : 0U;
         sum.metadata_bytes += sizeof(cache);
-        cache.for_each_span([&](const Span& span) { add_span(sum, kept, span); });
+        cache.for_each_span([&](const Span& span) { add_span(sum, span); });
         for (unsigned number = 0; number < kClassCount; ++number) {
             const auto size_class = static_cast<SizeClass>(number);
-            const std::uint64_t blocks = cache.kept_blocks(size_class) + unused_blocks(cache.waiting_blocks(size_class), size_class);
-            kept.small_blocks += blocks;
-            kept.allocated_bytes += blocks * bytes_of(size_class);
+            for (const FreeBlock* const first : cache.kept_lists(size_class)) {
+                const std::uint64_t blocks = unused_blocks(first, size_class);
+                kept.small_blocks += blocks;
+                kept.allocated_bytes += blocks * bytes_of(size_class);
+            }
         }
     });
-    core.for_each_abandoned([&](const Span& span) { add_span(sum, kept, span); });
+    core.for_each_abandoned([&](const Span& span) { add_span(sum, span); });
     sum.small_blocks -= std::min(kept.small_blocks, sum.small_blocks);
     sum.allocated_bytes -= std::min(kept.allocated_bytes, sum.allocated_bytes);
 }

@@ -1,6 +1,7 @@
 #include <heapwright/study/doctor/blocks_at_hand.hpp>
 
 #include <algorithm>
+#include <array>
 #include <cstddef>
 #include <set>
 #include <span>
@@ -38,21 +39,30 @@ std::set<std::uint64_t> caches_of(MemorySource& memory, const HeapwrightHeap& he
 std::vector<std::uint64_t> blocks_at_hand(MemorySource& memory, const HeapwrightHeap& heap) {
     constexpr std::uint32_t kMostBytes = 1U << 20;
     const HeapDescriptor::CacheOffsets& form = heap.descriptor.in_cache;
+    struct Table {
+        std::uint32_t at, bytes;
+        std::vector<std::uint32_t> heads;
+    };
+    const std::array<Table, 2> tables{
+        Table{form.lists, form.list_bytes, {form.first, form.old, form.rest}},
+        Table{form.hands, form.hand_bytes, {form.kept}},
+    };
     std::vector<std::uint64_t> blocks;
-    if (std::uint64_t{form.hand_bytes} * form.count > kMostBytes) {
-        return blocks;
-    }
-    std::vector<std::byte> hands(std::size_t{form.hand_bytes} * form.count);
+    std::vector<std::byte> records;
     for (const std::uint64_t cache : caches_of(memory, heap)) {
-        if (memory.read(cache + form.hands, hands) != hands.size()) {
-            continue;
-        }
-        for (std::size_t at = 0; at < hands.size(); at += form.hand_bytes) {
-            for (const std::uint32_t list : {form.kept, form.waiting}) {
-                auto block = field<std::uint64_t>(std::span{hands}.subspan(at, form.hand_bytes), list);
-                for (unsigned steps = 0; heap.owns(block) && steps < kMostOfList; ++steps) {
-                    blocks.push_back(block);
-                    block = memory.object<std::uint64_t>(block).value_or(0);
+        for (const Table& table : tables) {
+            const std::uint64_t bytes = std::uint64_t{table.bytes} * form.count;
+            records.resize(bytes > kMostBytes ? 0 : bytes);
+            if (memory.read(cache + table.at, records) != bytes) {
+                continue;
+            }
+            for (std::size_t at = 0; at < records.size(); at += table.bytes) {
+                for (const std::uint32_t head : table.heads) {
+                    auto block = field<std::uint64_t>(std::span{records}.subspan(at, table.bytes), head);
+                    for (unsigned steps = 0; heap.owns(block) && steps < kMostOfList; ++steps) {
+                        blocks.push_back(block);
+                        block = memory.object<std::uint64_t>(block).value_or(0);
+                    }
                 }
             }
         }

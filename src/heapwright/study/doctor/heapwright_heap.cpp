@@ -205,13 +205,11 @@ private:
             return;
         }
         blocks_.assign(carved, Block::live);
-        const auto free = field<std::uint64_t>(record, form_.in_slice.free_list);
         const auto local = field<std::uint64_t>(record, form_.in_slice.local_free_list);
         const auto remote = field<std::uint64_t>(record, form_.in_slice.remote_list) & ~std::uint64_t{7};
-        if ((free | local | remote) != 0) {
+        if ((local | remote) != 0) {
             memory_of_span_.resize(to - from);
             memory_.read(from, memory_of_span_);
-            mark(free, Block::cached, from, block_bytes);
             mark(local, Block::free, from, block_bytes);
             mark(remote, Block::free, from, block_bytes);
         }

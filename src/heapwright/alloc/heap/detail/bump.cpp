@@ -13,7 +13,7 @@ namespace {
 constexpr std::uintptr_t kThreadBits = ~std::uintptr_t{15};
 constexpr std::uint32_t kUnitsMask = (1U << kWeightBlockLog2) - 1;
 
-BumpHome* home_of(const Span* chunk) noexcept { return reinterpret_cast<BumpHome*>(chunk->free); }
+BumpHome* home_of(const Span* chunk) noexcept { return reinterpret_cast<BumpHome*>(chunk->sink); }
 
 /// The weight of the live blocks. Their threads may free meanwhile.
 #if HEAPWRIGHT_UNDER_TSAN
@@ -67,7 +67,7 @@ Span* BumpPlace::take_chunk(BumpHome& home) noexcept {
         return nullptr;
     }
     // Nobody holds a block in it yet.
-    chunk->free = reinterpret_cast<FreeBlock*>(&home);
+    chunk->sink = reinterpret_cast<Sink*>(&home);
     chunk->local_free = nullptr;
     chunk->countdown = 0;
     chunk->floor = 0;

@@ -122,7 +122,7 @@ public:
         if (HEAPWRIGHT_LIKELY(owner == self)) {  // equal only if this thread wrote it
             chunk->countdown -= weight;
             if (HEAPWRIGHT_UNLIKELY(chunk->countdown == 0)) {
-                BumpHome& home = *reinterpret_cast<BumpHome*>(chunk->free);
+                BumpHome& home = *reinterpret_cast<BumpHome*>(chunk->sink);
                 if (chunk == home.chunk) {
                     home.cursor = chunk->start + kBumpUnit;
                 } else {

@@ -39,7 +39,6 @@ HEAPWRIGHT_COLD Span* ThreadCache::take_resting(SizeClass size_class) noexcept {
         add(resting);
     }
     take_all_meshed_back(resting);
-    static_cast<void>(hand_out_freed(resting));
     return resting;
 }
 

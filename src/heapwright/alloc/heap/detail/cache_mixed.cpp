@@ -25,6 +25,8 @@ namespace {
 /// Blocks that are taken from a mixed span at once, and their bytes.
 constexpr std::size_t kKeptAtOnce = 16;
 constexpr std::size_t kKeptBytesAtOnce = 4096;
+/// A list of blocks at hand is looked through so far.
+constexpr std::uint32_t kMostWalked = 8192;
 
 /// The largest class of which a block fits into so many granules.
 SizeClass bin_of(std::uint32_t granules) noexcept {
@@ -100,10 +102,11 @@ void ThreadCache::unlist_mixed(Span* span) noexcept {
 
 /// Stops the program where what was freed of a mixed span lies at hand already: it was freed before.
 HEAPWRIGHT_COLD void ThreadCache::stop_if_kept(SizeClass size_class, const FreeBlock* block) const noexcept {
-    const FreeBlock* kept = hands_[size_class].first;
-    for (std::uint32_t left = kept_blocks(size_class); kept != nullptr && left != 0; --left, kept = kept->next) {
-        if (kept == block) {
-            stop_not_a_block("free", block);
+    for (const FreeBlock* kept : kept_lists(size_class)) {
+        for (std::uint32_t left = kMostWalked; kept != nullptr && left != 0; --left, kept = kept->next) {
+            if (kept == block) {
+                stop_not_a_block("free", block);
+            }
         }
     }
 }
@@ -163,7 +166,8 @@ bool ThreadCache::place_mixed(Span* span) noexcept {
     }
     enlist_mixed(span);
     arm_mixed(span);
-    span->owner.store(thread() | owner::kCountedBit, std::memory_order_relaxed);  // only this thread compares it for equality
+    span->sink = span->home();
+    span->owner.store(thread(), std::memory_order_relaxed);  // only this thread compares it for equality
     return true;
 }
 
@@ -212,20 +216,30 @@ void ThreadCache::keep_some(Span* mixed, SizeClass size_class) noexcept {
         if (block == nullptr) {
             return;
         }
-        static_cast<void>(keep(size_class, block));  // there is room for it
+        if (size_class >= kDirectClasses) {
+            put_into(hands_[size_class], block);
+            continue;
+        }
+        ClassList& list = lists_[size_class];  // without a countdown, since nobody freed it
+        block->next = list.first;
+        std::atomic_signal_fence(std::memory_order_acq_rel);  // a child of fork loses the block rather than have it twice
+        list.first = block;
     }
 }
 
 /// A block that lies as in a span of its class, for who needs it at a multiple of more than 16: what lies otherwise in a mixed span goes home.
 FreeBlock* ThreadCache::take_of_class(SizeClass size_class, bool& is_zero) noexcept {
     while (true) {
-        Span* const active = active_[size_class];
-        FreeBlock* const block = active->free != nullptr ? pop(active) : refill(size_class, false, is_zero);
+        FreeBlock* const at_hand = pop(lists_[size_class]);
+        FreeBlock* const block = at_hand != nullptr ? at_hand : refill(size_class, false, is_zero);
         if (HEAPWRIGHT_LIKELY((reinterpret_cast<std::uintptr_t>(block) & kOffPlace[size_class]) == 0)) {  // or there is none
             return block;
         }
         const os::LockGuard guard(visit_lock_);
-        send_home(block);
+        block->next = nullptr;
+        FreeBlock* list = block;
+        bool may_be_free = false;
+        static_cast<void>(send_run_home(list, false, may_be_free));
     }
 }
 

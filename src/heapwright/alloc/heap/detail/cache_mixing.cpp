@@ -180,7 +180,7 @@ Span* ThreadCache::choose_to_mix() noexcept {
     for (unsigned number = kClassCount; number-- > 1;) {
         while (census_.surplus[number] != 0) {
             --census_.surplus[number];
-            Span* const span = first_sparse(lists_[number].airy != nullptr ? lists_[number].airy : lists_[number].dense);
+            Span* const span = first_sparse(listed_[number].airy != nullptr ? listed_[number].airy : listed_[number].dense);
             if (span == nullptr) {
                 census_.surplus[number] = 0;
                 break;

@@ -12,27 +12,34 @@
 
 namespace heapwright::heap {
 
-void ThreadCache::attach(HeapCore& heap, std::uintptr_t thread, Span** direct) noexcept {
+void ThreadCache::attach(HeapCore& heap, std::uintptr_t thread, Sink** direct) noexcept {
     const os::LockGuard guard(lock_);  // statistics ask whether the cache is attached
     heap_ = &heap;
     thread_.store(thread, std::memory_order_relaxed);  // see thread()
     direct_ = direct;
+    for (unsigned number = 0; direct != nullptr && number < kDirectClasses; ++number) {
+        const DirectSteps steps = direct_steps_of(static_cast<SizeClass>(number));
+        for (std::size_t step = steps.first; step <= steps.last; ++step) {
+            direct[step] = g_planned_steps[step] ? &g_nothing : &lists_[number];
+        }
+    }
 }
 
 void ThreadCache::forget() noexcept {
     active_.fill(&g_no_blocks);
     if (direct_ != nullptr) {
-        std::fill_n(direct_, kDirectSteps, &g_no_blocks);
+        std::fill_n(direct_, kDirectSteps, &g_nothing);
     }
     forget_lists();
     borrowed_.fill(0);
     for (Hand& hand : hands_) {
         hand.first = nullptr;
-        hand.rest.store(nullptr, std::memory_order_relaxed);  // nobody's now
-        hand.count.store(0, std::memory_order_relaxed);       // as above
+        hand.count.store(0, std::memory_order_relaxed);  // nobody's now
         hand.most = 0;
-        hand.handed_out = 0;
     }
+    lists_.fill({});
+    budgets_ = 0;
+    charged_ = 0;
     census_ = {};
     kept_ = 0;
     kept_most_ = kKeptMost;
@@ -49,7 +56,6 @@ void ThreadCache::detach() noexcept {
     empty_hands();
     while (Span* const span = all_) {
         drop(span);
-        take_back_unused(span);
         take_remote(span);
         if (span->is_mixed() ? is_empty_mixed(span) : span->live() == 0) {
             heap_->give_blocks(span);
@@ -71,7 +77,7 @@ void ThreadCache::discard() noexcept {
 
 /// The list that a span of its class and state is in; nullptr: none.
 Span** ThreadCache::list_of(const Span& span) noexcept {
-    Lists& lists = lists_[span.size_class];
+    Lists& lists = listed_[span.size_class];
     switch (span.state) {
         case SpanState::carving: return &lists.carving;
         case SpanState::dense: return &lists.dense;
@@ -92,7 +98,7 @@ void ThreadCache::forget_lists() noexcept {
             span->state = SpanState::full;
         }
     }
-    lists_.fill({});
+    listed_.fill({});
     mixed_.fill(nullptr);
     mixed_filled_.fill(0);
 }
@@ -127,6 +133,7 @@ bool ThreadCache::adopt(Span* span) noexcept {
 void ThreadCache::add(Span* span) noexcept {
     const os::LockGuard guard(lock_);
     CacheChain::push(all_, span);
+    span->sink = span->home();
     spans_.store(spans_.load(std::memory_order_relaxed) + 1, std::memory_order_relaxed);  // under the lock
     span->is_noticed = false;
     span->cache.store(this, std::memory_order_release);  // pairs with the acquire in notify()
@@ -183,34 +190,26 @@ const char* ThreadCache::broken_invariant() const noexcept {
         }
     }
     std::uint32_t kept = 0;
+    std::uint32_t budgets = 0;
+    std::uint32_t charged = 0;
     for (unsigned number = 0; number < kClassCount; ++number) {
-        kept += hands_[number].handed_out + kept_blocks(static_cast<SizeClass>(number)) * hands_[number].pages;
-        std::uint32_t of_others = 0;  // in the list that was looked at last
-        const auto of_class = [&](const FreeBlock* first) {
-            std::uint32_t count = 0;
-            of_others = 0;
-            for (const FreeBlock* block = first; block != nullptr; block = block->next, ++count) {
+        kept += std::uint32_t{hands_[number].count.load(std::memory_order_relaxed)} * hands_[number].pages;  // the owner's own
+        budgets += lists_[number].budget;
+        charged += lists_[number].has_others ? lists_[number].budget : 0U;
+        for (const FreeBlock* block : kept_lists(static_cast<SizeClass>(number))) {
+            for (; block != nullptr; block = block->next) {
                 const Span* const span = record_of_first(find_span(block));
                 const std::size_t bytes = granules_of(static_cast<SizeClass>(number)) * kGranuleBytes;
                 if (span->is_mixed() ? bytes_of_block(span, block, "look at") != bytes : span->size_class != number) {
-                    return ~std::uint32_t{0};
+                    return "TC3: a block at hand is of another class";
                 }
-                of_others += span != active_[number] ? 1U : 0U;
             }
-            return count;
-        };
-        if (of_class(hands_[number].first) != kept_blocks(static_cast<SizeClass>(number)) ||
-            of_class(active_[number]->free) == ~std::uint32_t{0} || of_others > hands_[number].handed_out) {
-            return "TC3: a block at hand is of another class, or not counted";
-        }
-        if (of_class(waiting_blocks(static_cast<SizeClass>(number))) == ~std::uint32_t{0} || of_others != 0) {
-            return "TC3: what waits behind kept blocks is of another span than malloc takes from";
         }
     }
-    if (kept != kept_ || kept > kept_most_) {
+    if (kept != kept_ || kept > kept_most_ || budgets != budgets_ || charged != charged_) {
         return "TC3: what is kept of all classes is not what was counted, or too much";
     }
-    for (const Lists& lists : lists_) {
+    for (const Lists& lists : listed_) {
         for (const auto& [head, state] : {std::pair(lists.carving, SpanState::carving), std::pair(lists.dense, SpanState::dense),
                                           std::pair(lists.airy, SpanState::airy)}) {
             for (const Span* span = head; span != nullptr; span = span->next) {

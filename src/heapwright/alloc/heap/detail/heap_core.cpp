@@ -158,7 +158,7 @@ void HeapCore::discard_all() noexcept {
     }
 }
 
-ThreadCache* HeapCore::obtain(std::uintptr_t thread, Span** direct) noexcept {
+ThreadCache* HeapCore::obtain(std::uintptr_t thread, Sink** direct) noexcept {
     const os::LockGuard guard(lock_);
     ThreadCache* cache = parked_;
     if (cache != nullptr) {

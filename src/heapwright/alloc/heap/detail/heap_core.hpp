@@ -91,7 +91,7 @@ public:
     /// A cache for a thread: one that another thread left, or a new one.
     ///
     /// Returns: nullptr when memory is exhausted.
-    [[nodiscard]] ThreadCache* obtain(std::uintptr_t thread, Span** direct) noexcept;
+    [[nodiscard]] ThreadCache* obtain(std::uintptr_t thread, Sink** direct) noexcept;
     /// The thread is gone.
     void park(ThreadCache* cache) noexcept;
 

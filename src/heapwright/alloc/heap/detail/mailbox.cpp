@@ -64,10 +64,10 @@ void ThreadCache::open_mail() noexcept {
         const std::uintptr_t strangeness = span->owner.load(std::memory_order_relaxed) ^ thread();
         if (!is_ours) {
             forward(span, block, this);
-        } else if (!is_at_home(strangeness)) {
+        } else if (strangeness != 0) {
             opened += take_home_asking(span, block, strangeness) ? kBlocksForSpan : 0;
-        } else if (push_home(span, block, strangeness)) {
-            static_cast<void>(on_countdown(span));
+        } else if (Sink* const sink = span->sink; push(sink, block)) {
+            static_cast<void>(on_due(span, sink));
             opened += kBlocksForSpan;
         }
         block = following;

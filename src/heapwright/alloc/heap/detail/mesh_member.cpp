@@ -57,7 +57,7 @@ void for_each_taken(const Span* span, const Taken& taken, Visit visit) noexcept 
 bool is_alone_with(const Span* span) noexcept {
     const ThreadCache* const cache = span->cache.load(std::memory_order_relaxed);  // under its lock
     return cache == nullptr || cache->thread() == thread_pointer() ||
-           (span->owner.load(std::memory_order_relaxed) == (cache->thread() | owner::kFullBit) && cache->has_passed());  // as above
+           (span->owner.load(std::memory_order_relaxed) == (cache->thread() | owner::kAskBit) && cache->has_passed());  // as above
 }
 
 void make_ask(Span* span) noexcept {

@@ -25,11 +25,15 @@ namespace heapwright::heap {
 #pragma GCC diagnostic push
 #pragma GCC diagnostic ignored "-Winvalid-offsetof"
 consteval HeapDescriptor::CacheOffsets ThreadCache::describe() noexcept {
-    return {.hands = offsetof(ThreadCache, hands_),
+    return {.lists = offsetof(ThreadCache, lists_),
+            .list_bytes = sizeof(ClassList),
+            .first = offsetof(ClassList, first),
+            .old = offsetof(ClassList, old),
+            .rest = offsetof(ClassList, rest),
+            .hands = offsetof(ThreadCache, hands_),
             .hand_bytes = sizeof(Hand),
-            .count = kClassCount,
             .kept = offsetof(Hand, first),
-            .waiting = offsetof(Hand, rest)};
+            .count = kClassCount};
 }
 
 consteval HeapDescriptor Region::describe(const Region& first) noexcept {
@@ -45,7 +49,6 @@ consteval HeapDescriptor Region::describe(const Region& first) noexcept {
                           .used_slices = offsetof(Region, used_),
                           .next = offsetof(Region, next)},
             .in_slice = {.owner = offsetof(Span, owner),
-                         .free_list = offsetof(Span, free),
                          .local_free_list = offsetof(Span, local_free),
                          .remote_list = offsetof(Span, remote),
                          .countdown = offsetof(Span, countdown),

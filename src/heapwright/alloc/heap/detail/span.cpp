@@ -29,8 +29,7 @@ std::uint32_t count_blocks(FreeBlock* first, FreeBlock*& last) noexcept {
 
 /// What was just carved begins somewhere else in each span: so that blocks that a program keeps at a regular distance do not all lie
 /// at the same places, and their spans can be meshed.
-void rotate_carved(Span* span) noexcept {
-    FreeBlock* const first = span->free;
+FreeBlock* rotated(const Span* span, FreeBlock* first) noexcept {
     FreeBlock* last = nullptr;
     const std::uint32_t count = count_blocks(first, last);
     // Fibonacci hashing of the span's number; the same for all that is carved of one span.
@@ -45,9 +44,8 @@ void rotate_carved(Span* span) noexcept {
     if (before != nullptr) {
         last->next = first;
         before->next = nullptr;
-        in_this_order();
-        span->free = head;
     }
+    return head;
 }
 
 }  // namespace
@@ -75,33 +73,20 @@ std::uint32_t take_remote(Span* span) noexcept {
     return count;
 }
 
-void take_back_unused(Span* span) noexcept {
-    FreeBlock* const first = span->free;
-    if (first == nullptr) {
-        return;
-    }
-    FreeBlock* last = nullptr;
-    const std::uint32_t count = count_blocks(first, last);
-    span->free = nullptr;
-    in_this_order();
-    put_home(span, first, last, count);
-}
-
-bool hand_out_freed(Span* span) noexcept {
+FreeBlock* hand_out_freed(Span* span) noexcept {
     take_remote(span);
     FreeBlock* const freed = span->local_free;
     if (freed == nullptr) {
-        return false;
+        return nullptr;
     }
     span->local_free = nullptr;
     in_this_order();
     span->set_live(span->carved - absent_blocks(span), 0);
     in_this_order();
-    span->free = freed;
-    return true;
+    return freed;
 }
 
-void carve(Span* span) noexcept {
+FreeBlock* carve(Span* span) noexcept {
     std::uint32_t bytes = std::clamp(span->carved * span->block_bytes / 4, kFirstCarveBytes, kMostCarveBytes);
     const bool is_to_rotate = is_to_mesh(span);
     bytes = is_to_rotate ? bytes & ~(kFirstCarveBytes - 1) : bytes;
@@ -115,10 +100,8 @@ void carve(Span* span) noexcept {
     span->set_live(span->live() + count, 0);
     span->carved += count;
     in_this_order();
-    span->free = reinterpret_cast<FreeBlock*>(first);
-    if (is_to_rotate) {
-        rotate_carved(span);
-    }
+    auto* const made = reinterpret_cast<FreeBlock*>(first);
+    return is_to_rotate ? rotated(span, made) : made;
 }
 
 namespace {

@@ -20,20 +20,24 @@ struct FreeBlock {
     FreeBlock* next;
 };
 
+/// Where a thread puts the blocks that it frees: a list, and how many more until something is to be done.
+struct Sink {
+    FreeBlock* first = nullptr;
+    std::uint32_t countdown = 0;
+};
+
 /// Who may free into a span without asking: a thread, by its thread pointer; or nobody, for one of these reasons. Thread
 /// pointers are multiples of 16.
 namespace owner {
-inline constexpr std::uintptr_t kFree = 0;        ///< a slice in no span; fresh records are zero
-inline constexpr std::uintptr_t kAbandoned = 6;   ///< a span of blocks whose thread is gone
-inline constexpr std::uintptr_t kCountedBit = 1;  ///< thread pointer | this: its owner counts the blocks that come back
-inline constexpr std::uintptr_t kFullBit = 2;     ///< thread pointer | this: its owner asks before it frees into it
-inline constexpr std::uintptr_t kHandBits =
-    kCountedBit | kFullBit;                     ///< thread pointer | these: its owner keeps a block at hand, or counts it
-inline constexpr std::uintptr_t kInterior = 2;  ///< not the first slice of a span
-inline constexpr std::uintptr_t kLarge = 4;     ///< a span that is one block
-inline constexpr std::uintptr_t kMetadata = 8;  ///< the heap's own
-inline constexpr std::uintptr_t kNobody = 10;   ///< a span of a cache that threads share under a lock
-inline constexpr std::uintptr_t kBump = 12;     ///< a chunk of a bump place, alone: of nobody; thread pointer | this: of that thread
+inline constexpr std::uintptr_t kFree = 0;       ///< a slice in no span; fresh records are zero
+inline constexpr std::uintptr_t kAbandoned = 6;  ///< a span of blocks whose thread is gone
+inline constexpr std::uintptr_t kAskBit = 2;     ///< thread pointer | this: its owner asks before it frees into it
+inline constexpr std::uintptr_t kHandBits = 3;   ///< thread pointer | this: its owner keeps a block at hand, or counts it
+inline constexpr std::uintptr_t kInterior = 2;   ///< not the first slice of a span
+inline constexpr std::uintptr_t kLarge = 4;      ///< a span that is one block
+inline constexpr std::uintptr_t kMetadata = 8;   ///< the heap's own
+inline constexpr std::uintptr_t kNobody = 10;    ///< a span of a cache that threads share under a lock
+inline constexpr std::uintptr_t kBump = 12;      ///< a chunk of a bump place, alone: of nobody; thread pointer | this: of that thread
 
 /// Whether it is large, abandoned, or a chunk of a bump place.
 [[nodiscard]] constexpr bool is_unusual(std::uintptr_t owner) noexcept { return (owner & kLarge) != 0; }
@@ -80,8 +84,8 @@ private:
 ///   S3  carved <= capacity
 struct alignas(2 * kCacheLineBytes) Span {
     // The owner's line: what malloc and free change. No other thread reads it while it frees a block.
-    FreeBlock* free = nullptr;        ///< what malloc takes from; of an active span: blocks of other spans, too (hand.cpp)
-    FreeBlock* local_free = nullptr;  ///< what the owner freed since
+    Span* notice_next = nullptr;
+    FreeBlock* local_free = nullptr;  ///< what the owner freed, and malloc does not take from; with the next one, its home()
     std::uint32_t countdown = 0;      ///< frees until something is to be done
     std::uint32_t floor = 0;          ///< live blocks at that moment
     std::uint32_t carved = 0;         ///< blocks made so far, from the start
@@ -106,10 +110,15 @@ struct alignas(2 * kCacheLineBytes) Span {
     bool is_noticed = false;                ///< in the cache's list of notices; changes under its lock
     char* start = nullptr;                  ///< the first byte
     std::atomic<std::uintptr_t> remote{0};  ///< freed by other threads: a list, and kWantsNotice
+    Sink* sink = nullptr;                   ///< where the owner's frees go: its class's list, or home
     Span* cache_next = nullptr;             ///< all spans of the cache
-    Span* notice_next = nullptr;
 
     [[nodiscard]] std::uint32_t live() const noexcept { return countdown + floor; }
+    /// Where what its owner frees is counted off the live blocks.
+    [[nodiscard]] HEAPWRIGHT_ALWAYS_INLINE Sink* home() noexcept {
+        static_assert(offsetof(Sink, first) == 0 && offsetof(Sink, countdown) == offsetof(Span, countdown) - offsetof(Span, local_free));
+        return reinterpret_cast<Sink*>(&local_free);
+    }
     [[nodiscard]] bool is_mixed() const noexcept { return state.is_mixed(); }
     [[nodiscard]] bool has_uncarved() const noexcept { return carved < capacity; }
     /// A bit for each unit whose memory was given back (page_return.hpp). Requires: a span of blocks.
@@ -147,18 +156,10 @@ inline constexpr std::uintptr_t kWantsNotice = 1;
 void put_home(Span* span, FreeBlock* first, FreeBlock* last, std::uint32_t count) noexcept;
 /// Moves what other threads freed to the owner's own frees. Returns how many blocks; each may be in no cache of the processor.
 std::uint32_t take_remote(Span* span) noexcept;
-/// Takes back what malloc could still have taken.
-void take_back_unused(Span* span) noexcept;
-/// Turns the owner's frees, and others', into what malloc takes from. Returns false when there are none; absent units stay.
-/// Requires: span->free is empty.
-bool hand_out_freed(Span* span) noexcept;
-/// Makes blocks of slots that never were any. Requires: span->free is empty, and the span has such slots.
-void carve(Span* span) noexcept;
-
-/// Whether a thread that finds `strangeness` between its thread pointer and the owner's word may free into the span without asking.
-[[nodiscard]] HEAPWRIGHT_ALWAYS_INLINE bool is_at_home(std::uintptr_t strangeness) noexcept {
-    return (strangeness & ~owner::kCountedBit) == 0;
-}
+/// Hands the owner's frees, and others', out to malloc, as a list. Returns nullptr when there are none; absent units stay.
+[[nodiscard]] FreeBlock* hand_out_freed(Span* span) noexcept;
+/// Makes a list of blocks of slots that never were any. Requires: the span has such slots.
+[[nodiscard]] FreeBlock* carve(Span* span) noexcept;
 
 /// Visits the runs of set bits: [first, last).
 template <class Visitor>
@@ -180,37 +181,33 @@ void for_each_run(std::uint32_t mask, Visitor visit) noexcept {
 }
 
 /// Whether its own thread asks before it frees into the span.
-[[nodiscard]] HEAPWRIGHT_ALWAYS_INLINE bool is_asking(std::uintptr_t strangeness) noexcept {
-    return (strangeness | owner::kCountedBit) == owner::kHandBits;
+[[nodiscard]] HEAPWRIGHT_ALWAYS_INLINE bool is_asking(std::uintptr_t strangeness) noexcept { return (strangeness | 1) == owner::kHandBits; }
+
+/// One less. Returns whether nothing is left.
+[[nodiscard]] HEAPWRIGHT_ALWAYS_INLINE bool count_down(std::uint32_t& countdown) noexcept {
+#if defined(__x86_64__) && !HEAPWRIGHT_UNDER_TSAN
+    bool is_over = false;
+    asm("subl $1, %0" : "+m"(countdown), "=@ccz"(is_over));  // compilers would load, compare with 1 and store: three instructions more
+    return is_over;
+#else
+    return --countdown == 0;
+#endif
 }
 
-/// The owner frees a block: onto the list that malloc takes from, or onto the owner's own, where it is counted. No branch tells
-/// them apart: where sizes are mixed, which of them it is follows no pattern. What is not counted is never due: its countdown
-/// includes the block itself.
-///
-/// Requires: is_at_home(strangeness).  Returns: whether the countdown ran out.
-[[nodiscard]] HEAPWRIGHT_ALWAYS_INLINE bool push_home(Span* span, FreeBlock* block, std::uintptr_t strangeness) noexcept {
-    static_assert(owner::kCountedBit == 1 && offsetof(Span, local_free) == offsetof(Span, free) + sizeof(FreeBlock*));
-    auto& list =
-        *reinterpret_cast<FreeBlock**>(reinterpret_cast<std::byte*>(span) + offsetof(Span, free) + strangeness * sizeof(FreeBlock*));
-    block->next = list;
-    span->countdown -= static_cast<std::uint32_t>(strangeness);
-    const bool is_due = span->countdown == 0;
+/// The owner frees a block. No branch tells where to: where sizes are mixed, that follows no pattern. Returns whether the countdown ran
+/// out.
+[[nodiscard]] HEAPWRIGHT_ALWAYS_INLINE bool push(Sink* sink, FreeBlock* block) noexcept {
+    block->next = sink->first;
+    const bool is_due = count_down(sink->countdown);
     // Release pairs with the acquires of who visits the span meanwhile (page_return.cpp).
-    std::atomic_ref(list).store(block, std::memory_order_release);
+    std::atomic_ref(sink->first).store(block, std::memory_order_release);
     return is_due;
 }
-
-/// Onto the list that malloc takes from. Requires: as push_home(), with a strangeness of 0.
-HEAPWRIGHT_ALWAYS_INLINE void push(Span* span, FreeBlock* block) noexcept {
-    block->next = span->free;
-    span->free = block;
-}
-
-[[nodiscard]] inline FreeBlock* pop(Span* span) noexcept {
-    FreeBlock* const block = span->free;
-    span->free = block->next;
-    return block;
+/// The same of a list. Requires: the countdown is longer.
+HEAPWRIGHT_ALWAYS_INLINE void push_all(Sink* sink, FreeBlock* first, FreeBlock* last, std::uint32_t count) noexcept {
+    last->next = sink->first;
+    sink->countdown -= count;
+    std::atomic_ref(sink->first).store(first, std::memory_order_release);  // as above
 }
 
 }  // namespace heapwright::heap

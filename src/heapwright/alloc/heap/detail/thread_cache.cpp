@@ -14,6 +14,7 @@
 
 #include <heapwright/alloc/heap/detail/heap_core.hpp>
 #include <heapwright/alloc/heap/detail/mesh_record.hpp>
+#include <heapwright/alloc/heap/detail/mesher.hpp>
 #include <heapwright/alloc/heap/detail/mixed_record.hpp>
 #include <heapwright/alloc/heap/detail/page_return.hpp>
 #include <heapwright/alloc/heap/detail/span_chain.hpp>
@@ -22,37 +23,33 @@
 namespace heapwright::heap {
 
 constinit Span g_no_blocks;
+constinit Sink g_nothing;
 constinit std::array<bool, kDirectSteps> g_planned_steps{};
 
 namespace {
-
-/// An active span goes back when it is empty, if more than this of it was used, and more than one block.
-constexpr std::uint32_t kKeptBytes = 16384;
 
 /// So many blocks of a class come from a larger one before it has a span of its own, up to this size; a block that the larger class
 /// has not at hand counts as several.
 constexpr std::uint8_t kBorrowedMost = 128;
 constexpr std::uint8_t kBorrowedNew = 16;
 constexpr std::size_t kBorrowedBytes = 1024;
-/// A thread has shrunk when a ninth of its spans is gone, of so many at least.
-constexpr std::uint32_t kLeastToShrink = 16;
-constexpr std::uint32_t kShrunkShare = 9;
 /// So many spans of a list are compared before one is taken.
 constexpr unsigned kLookedAt = 3;
 /// So many meshed spans leave a list in one malloc, because what is free of them rests.
 constexpr unsigned kRestedAtOnce = 8;
-/// What others freed into spans is taken home in one malloc or free until it is so much: blocks, and each span counts as some.
-constexpr std::uint32_t kAnsweredAtOnce = 256;
-constexpr std::uint32_t kBlocksForSpan = 64;
 
-/// Sees to it that malloc can take from an active span: what was freed first, then what was given back, then what never was a
-/// block. Returns whether it is fresh, so that its blocks read as zero but for their first word.
-bool bring_blocks(Span* span) noexcept {
-    if (span->free != nullptr || hand_out_freed(span) || (span->absent() != 0 && take_units_back(span) && hand_out_freed(span))) {
-        return false;
+/// What malloc can take from a span: what was freed first, then what was given back, then what never was a block. `is_zero`: it is
+/// fresh, so that its blocks read as zero but for their first word.
+FreeBlock* bring_blocks(Span* span, bool& is_zero) noexcept {
+    FreeBlock* blocks = hand_out_freed(span);
+    if (blocks == nullptr && span->absent() != 0 && take_units_back(span)) {
+        blocks = hand_out_freed(span);
     }
-    carve(span);
-    return span->is_fresh;
+    if (blocks == nullptr) {
+        is_zero = span->is_fresh;
+        blocks = carve(span);
+    }
+    return blocks;
 }
 
 /// Free blocks that make a full span worth coming back to: one of 64, or four, but no more than one of 16 where it has few.
@@ -60,41 +57,37 @@ std::uint32_t worthwhile_blocks(const Span& span) noexcept { return std::max({sp
 
 }  // namespace
 
-void ThreadCache::set_active(SizeClass size_class, Span* span) noexcept {
-    active_[size_class] = span;
-    if (direct_ != nullptr) {
-        const DirectSteps steps = direct_steps_of(size_class);
-        for (std::size_t step = steps.first; step <= steps.last; ++step) {
-            direct_[step] = g_planned_steps[step] ? &g_no_blocks : span;
-        }
-    }
-}
+void ThreadCache::set_active(SizeClass size_class, Span* span) noexcept { active_[size_class] = span; }
 
 FreeBlock* ThreadCache::refill(SizeClass size_class, bool may_borrow, bool& is_zero) noexcept {
     is_zero = false;
-    Hand& hand = hands_[size_class];
-    if (FreeBlock* const waiting = take_waiting(size_class); waiting != nullptr) {
-        return waiting;
+    ClassList& list = lists_[size_class];
+    if (FreeBlock* const kept = take_waiting(size_class); kept != nullptr) {
+        return kept;
     }
-    if (hand.first != nullptr) {
-        return hand_out_kept(size_class);
-    }
-    if (HEAPWRIGHT_UNLIKELY(hand.most == 0)) {
+    if (HEAPWRIGHT_UNLIKELY(size_class < kDirectClasses ? list.budget == 0 : hands_[size_class].most == 0)) {
         open_hand(size_class);
     }
     if (mail.has_mail()) {
         open_mail();
+        FreeBlock* const at_hand = pop(list);
+        if (FreeBlock* const block = at_hand != nullptr ? at_hand : take_waiting(size_class); block != nullptr) {
+            return block;
+        }
+    }
+    if (size_class < kDirectClasses) {
+        begin_epoch(list);
     }
     Span* const active = active_[size_class];
-    if (active != &g_no_blocks && (active->free != nullptr || hand_out_freed(active))) {
-        return pop(active);
-    }
-    if (hand.first != nullptr) {  // it came by mail
-        return hand_out_kept(size_class);
+    if (active != &g_no_blocks) {
+        if (FreeBlock* const blocks = hand_out_freed(active); blocks != nullptr) {
+            return hand_out(active, blocks);
+        }
     }
     if (active == &g_no_blocks && may_borrow) {
         if (const SizeClass lender = lender_of(size_class); lender != size_class) {
-            FreeBlock* const lent = active_[lender]->free != nullptr ? pop(active_[lender]) : refill(lender, false, is_zero);
+            FreeBlock* const at_hand = pop(lists_[lender]);
+            FreeBlock* const lent = at_hand != nullptr ? at_hand : refill(lender, false, is_zero);
             if (HEAPWRIGHT_LIKELY(lent != nullptr)) {
                 return lent;
             }
@@ -124,19 +117,19 @@ FreeBlock* ThreadCache::refill(SizeClass size_class, bool may_borrow, bool& is_z
     if (span != active) {
         replace_active(active, span);
     }
-    is_zero = bring_blocks(span);
-    return pop(span);
+    return hand_out(span, bring_blocks(span, is_zero));
 }
 
 void ThreadCache::replace_active(Span* active, Span* span) noexcept {
+    const bool was_dense = span->state == SpanState::dense;
     set_active(span->size_class, span);
     span->state = SpanState::active;
-    // Only this thread compares it for equality. Where blocks are long, an active span that empties must be noticed.
-    const bool is_counted = span->block_bytes > kDirectBytes;
-    span->owner.store(is_counted ? thread() | counting(*span) : thread(), std::memory_order_relaxed);
+    // Only this thread compares it for equality.
+    span->owner.store(thread() | counting(*span), std::memory_order_relaxed);
     if (active != &g_no_blocks) {
         place(active);
     }
+    lists_[span->size_class].is_steady = was_dense && lists_[span->size_class].bulk == 0;
 }
 
 /// The class whose span serves the first few blocks of this one, or this one itself: the next power of two, so that the sizes
@@ -146,14 +139,14 @@ SizeClass ThreadCache::lender_of(SizeClass size_class) noexcept {
         return size_class;
     }
     const SizeClass lender = class_of(std::bit_ceil(bytes_of(size_class) + (size_class == 0 ? 1 : 0)));
-    const bool is_at_hand = active_[lender]->free != nullptr || active_[lender]->local_free != nullptr;
+    const bool is_at_hand = !lists_[lender].is_empty() || active_[lender]->local_free != nullptr;
     borrowed_[size_class] = static_cast<std::uint8_t>(borrowed_[size_class] + (is_at_hand ? 1 : kBorrowedNew));
     return lender;
 }
 
 /// A listed span with blocks at hand: of those that came last, the fullest, so that the others empty.
 Span* ThreadCache::take_partial(SizeClass size_class) noexcept {
-    const Lists& lists = lists_[size_class];
+    const Lists& lists = listed_[size_class];
     for (unsigned rested = 0; rested < kRestedAtOnce; ++rested) {
         Span* fullest = lists.dense != nullptr ? lists.dense : lists.airy;
         if (fullest == nullptr) {
@@ -169,7 +162,6 @@ Span* ThreadCache::take_partial(SizeClass size_class) noexcept {
             continue;
         }
         ++census_.taken[size_class];
-        static_cast<void>(hand_out_freed(fullest));
         return fullest;
     }
     return nullptr;
@@ -177,7 +169,7 @@ Span* ThreadCache::take_partial(SizeClass size_class) noexcept {
 
 /// A span of the class that this cache did not allocate from last: put aside, or abandoned by another thread.
 Span* ThreadCache::take_known(SizeClass size_class) noexcept {
-    if (Span* const carving = lists_[size_class].carving; carving != nullptr) {
+    if (Span* const carving = listed_[size_class].carving; carving != nullptr) {
         unlist(carving);
         return carving;
     }
@@ -200,8 +192,8 @@ Span* ThreadCache::take_new(SizeClass size_class) noexcept {
         span[i].head_distance = static_cast<std::uint16_t>(i);
         span[i].slices = 0;
     }
-    span->free = nullptr;
     span->local_free = nullptr;
+    span->state = SpanState::full;
     span->carved = 0;
     span->set_absent(0);
     span->set_live(0, 0);
@@ -229,13 +221,19 @@ bool ThreadCache::ask_for_notice(Span* span) noexcept {
     return span->remote.compare_exchange_strong(nothing, kWantsNotice, std::memory_order_relaxed) || nothing == kWantsNotice;
 }
 
-/// Puts a span that is in no list where it belongs, unless it goes back. Requires: it is not active, and span->free is empty.
-bool ThreadCache::place(Span* span, std::uintptr_t manner) noexcept {
+/// Puts a span that is in no list where it belongs, unless it goes back. `is_alone`: the caller is the thread. Requires: it is not active.
+bool ThreadCache::place(Span* span, bool is_alone) noexcept {
     if (HEAPWRIGHT_UNLIKELY(span->is_mixed())) {
         return place_mixed(span);
     }
     note_put_aside(span);
-    manner = HEAPWRIGHT_UNLIKELY(span->is_meshed()) ? owner::kFullBit : manner == owner::kCountedBit ? counting(*span) : manner;
+    const bool is_short = span->size_class < kDirectClasses;
+    const bool asks = HEAPWRIGHT_UNLIKELY(span->is_meshed()) || (!is_alone && !is_short);
+    const std::uintptr_t manner = asks ? owner::kAskBit : counting(*span);
+    const bool was_active = span->state == SpanState::active;
+    if (is_alone && (asks || may_mesh() || span->state == SpanState::leaving || (was_active && !lists_[span->size_class].is_steady))) {
+        span->sink = span->home();
+    }
     // Whoever frees into it from now on tells: this thread may never look at it by itself.
     while (!ask_for_notice(span)) {
         bring_home(span);
@@ -256,14 +254,16 @@ bool ThreadCache::place(Span* span, std::uintptr_t manner) noexcept {
         enlist(span, SpanState::carving, 0, manner);
     } else if (idle * 2 >= span->capacity) {
         enlist(span, SpanState::airy, live / 2, manner);  // looked at again when half of the rest is free
+        span->sink = is_alone ? span->home() : span->sink;
         note_stirred();
     } else if (idle >= worthwhile) {
         enlist(span, SpanState::dense, std::min(span->capacity / 2, live - 1), manner);  // of a meshed one many more may be free
     } else {
         span->state = SpanState::full;
-        span->set_live(live, idle == 0 || span->is_meshed() ? 0 : span->capacity - worthwhile);
+        const bool is_first_told = idle == 0 && !is_short;
+        span->set_live(live, is_first_told || span->is_meshed() ? 0 : span->capacity - worthwhile);
         // Only this thread compares it for equality.
-        span->owner.store(thread() | (idle == 0 ? owner::kFullBit : manner), std::memory_order_relaxed);
+        span->owner.store(thread() | (is_first_told ? owner::kAskBit : manner), std::memory_order_relaxed);
     }
     return true;
 }
@@ -287,114 +287,6 @@ void ThreadCache::unlist(Span* span) noexcept {
     ListChain::erase(*head, span);
     span->next = nullptr;
     span->previous = nullptr;
-}
-
-bool ThreadCache::on_countdown(Span* span) noexcept {
-    const os::LockGuard guard(visit_lock_);
-    const bool may_be_free = settle(span);
-    put_actives_aside_if_shrunk();
-    return may_be_free;
-}
-
-bool ThreadCache::settle(Span* span) noexcept {
-    if (span->state != SpanState::active) {
-        unlist(span);
-        place(span);
-        answer_notices(kAnsweredAtOnce);
-        return true;
-    }
-    // Every block that was handed out has come back.
-    if (span->carved * span->block_bytes <= kKeptBytes || span->carved == 1) {
-        static_cast<void>(hand_out_freed(span));
-        return false;
-    }
-    set_active(span->size_class, &g_no_blocks);
-    release(span);
-    return true;
-}
-
-void ThreadCache::take_home(Span* span, FreeBlock* first, FreeBlock* last, std::uint32_t count) noexcept {
-    const os::LockGuard guard(visit_lock_);
-    take_home_locked(span, first, last, count);
-}
-
-/// Requires: visit_lock() held.
-void ThreadCache::take_home_locked(Span* span, FreeBlock* first, FreeBlock* last, std::uint32_t count) noexcept {
-    ++passages_;
-    if (HEAPWRIGHT_UNLIKELY(span->is_meshed()) && span->state != SpanState::active) {
-        take_home_meshed(span, first, count);
-        return;
-    }
-    if (HEAPWRIGHT_UNLIKELY(span->is_mixed())) {
-        put_home_mixed(span, first, count);
-    } else {
-        put_home(span, first, last, count);
-    }
-    if (span->state != SpanState::active) {
-        unlist(span);
-        place(span);
-    }
-}
-
-/// A thread that gave back many of its spans may sleep from now on: the spans that it allocates from are put aside, where it is
-/// noticed that they empty, and where the clock finds their pages. What it needs of them it takes again.
-void ThreadCache::put_actives_aside_if_shrunk() noexcept {
-    const std::uint32_t spans = spans_.load(std::memory_order_relaxed);  // a figure
-    if (spans > spans_most_) {
-        spans_most_ = spans;
-    } else if (spans_most_ >= kLeastToShrink && spans <= spans_most_ - spans_most_ / kShrunkShare) {
-        spans_most_ = spans;
-        put_actives_aside();
-    }
-}
-
-void ThreadCache::put_actives_aside() noexcept {
-    empty_hands();
-    bound_kept();
-    for (unsigned number = 0; number < kClassCount; ++number) {
-        const auto size_class = static_cast<SizeClass>(number);
-        if (Span* const span = active_[size_class]; span != &g_no_blocks) {
-            set_active(size_class, &g_no_blocks);
-            take_back_unused(span);
-            place(span);
-        }
-    }
-}
-
-/// Takes home what other threads freed into a span, and counts it: that may take long. Requires: visit_lock() held.
-void ThreadCache::bring_home(Span* span) noexcept {
-    brought_.fetch_add(take_remote(span), std::memory_order_relaxed);  // only compared
-}
-
-/// Takes home what other threads freed into spans that were put aside. The blocks of such a span may be in no cache of the processor: a
-/// call answers until they are `most`, so that no malloc lasts long when others freed much.
-void ThreadCache::answer_notices(std::uint32_t most) noexcept {
-    std::uint32_t done = 0;
-    while (done < most && has_notices_.load(std::memory_order_relaxed)) {  // a hint; the lock orders
-        Span* span = nullptr;
-        {
-            const os::LockGuard guard(lock_);
-            span = noticed_;
-            if (span == nullptr) {
-                has_notices_.store(false, std::memory_order_relaxed);  // under the lock
-                return;
-            }
-            noticed_ = span->notice_next;
-            span->is_noticed = false;
-        }
-        const std::uint32_t before = brought_.load(std::memory_order_relaxed);  // changes under the lock
-        if (span->state != SpanState::active) {
-            unlist(span);
-            bring_home(span);
-            place(span);
-        }
-        done += kBlocksForSpan + brought_.load(std::memory_order_relaxed) - before;  // as above
-    }
-}
-
-void ThreadCache::release(Span* span) noexcept {
-    drop(span);
-    heap_->give_blocks(span);
 }
 
 }  // namespace heapwright::heap

@@ -1,6 +1,7 @@
 // What a thread owns of a heap: the spans that it allocates from and frees into without asking anybody.
 #pragma once
 
+#include <algorithm>
 #include <array>
 #include <atomic>
 #include <cstddef>
@@ -19,6 +20,8 @@ class HeapCore;
 
 /// The empty span: what a class without an active span allocates from, in vain.
 extern constinit Span g_no_blocks;
+/// The empty list: what malloc takes from, in vain, in a thread without a cache.
+extern constinit Sink g_nothing;
 /// Sizes that a placement plan names, by (bytes + 7) / 8: malloc does not find their spans before it has asked the plan.
 /// Changes before the first of the threads that follow the plan.
 extern constinit std::array<bool, kDirectSteps> g_planned_steps;
@@ -35,8 +38,8 @@ inline constexpr SizeClass kFirstLongClass = class_of(2048) + 1;
 ///   TC1  every span of the cache is in its list of all spans, and names the cache
 ///   TC2  spans in state dense or airy are in the list of their class and state, mixed ones in that of their longest gap; no others are
 ///        in one
-///   TC3  blocks that are kept at hand are of their class, or as long and in a mixed span, and as many as counted; so are all that
-///        malloc takes from; of other spans those are no more than counted, and what waits behind them is of the active span
+///   TC3  blocks that are at hand, in the list of a class or its hand, are of the class, or as long and in a mixed span; what hands hold,
+///        and the epochs of lists, are as much as counted
 ///
 /// Thread safety: the owning thread, except where a member says otherwise.
 class ThreadCache {
@@ -47,7 +50,7 @@ public:
 
     /// Begins to serve a thread (by its thread pointer, or owner::kNobody for all under a lock). `direct`: the thread's
     /// table to keep up to date, or nullptr.
-    void attach(HeapCore& heap, std::uintptr_t thread, Span** direct) noexcept;
+    void attach(HeapCore& heap, std::uintptr_t thread, Sink** direct) noexcept;
     /// Gives every span away: empty ones to the region, the others to whoever frees into them or needs one.
     void detach() noexcept;
     /// For who reads the process from outside.
@@ -66,59 +69,32 @@ public:
     [[nodiscard]] FreeBlock* refill(SizeClass size_class, bool may_borrow, bool& is_zero) noexcept;
     /// A block of the class: at hand, or by refill(). `is_zero` is written only there.
     [[nodiscard]] HEAPWRIGHT_ALWAYS_INLINE FreeBlock* take(SizeClass size_class, bool may_borrow, bool& is_zero) noexcept {
-        Span* const span = active_[size_class];
         if (HEAPWRIGHT_UNLIKELY(!may_borrow)) {
             return take_of_class(size_class, is_zero);
         }
-        return HEAPWRIGHT_LIKELY(span->free != nullptr) ? pop(span) : refill(size_class, may_borrow, is_zero);
+        FreeBlock* const block = pop(lists_[size_class]);
+        return HEAPWRIGHT_LIKELY(block != nullptr) ? block : refill(size_class, may_borrow, is_zero);
     }
 
-    /// A block of the class, or nullptr where neither the active span has one, nor the hand one of a class that is not direct.
+    /// A block of the class, or nullptr where neither its list has one, nor the hand one of a class that is not direct.
     [[nodiscard]] HEAPWRIGHT_ALWAYS_INLINE FreeBlock* take_at_hand(SizeClass size_class) noexcept {
         if (size_class >= kDirectClasses) {
             if (FreeBlock* const block = take_kept(size_class); HEAPWRIGHT_LIKELY(block != nullptr)) {
                 return block;
             }
         }
-        Span* const span = active_[size_class];
-        return span->free != nullptr ? pop(span) : nullptr;
+        return pop(lists_[size_class]);
     }
     /// Keeps a block that this thread freed for the next malloc of its class, if it allocates that class and keeps few: a block of
     /// another thread, or a long one of its own. In its span it goes on to count as live. Returns whether it did.
     [[nodiscard]] HEAPWRIGHT_ALWAYS_INLINE bool keep(SizeClass size_class, FreeBlock* block) noexcept {
-        Hand& hand = hands_[size_class];
-        const std::uint8_t count = hand.count.load(std::memory_order_relaxed);  // only this thread writes it
         if (!may_keep(size_class)) {
             return false;
         }
-        kept_ += hand.pages;
-        block->next = hand.first;
-        std::atomic_signal_fence(std::memory_order_acq_rel);  // a child of fork loses the block rather than have it twice
-        hand.first = block;
-        hand.count.store(static_cast<std::uint8_t>(count + 1), std::memory_order_relaxed);  // as above
-        return true;
-    }
-    /// The same of a short block, where the next malloc finds it first. Requires: the class is direct.
-    [[nodiscard]] HEAPWRIGHT_ALWAYS_INLINE bool keep_first(SizeClass size_class, FreeBlock* block) noexcept {
-        Hand& hand = hands_[size_class];
-        Span* const active = active_[size_class];
-        if (HEAPWRIGHT_UNLIKELY(active == &g_no_blocks)) {
-            return keep(size_class, block);
+        if (size_class < kDirectClasses) {
+            return !push(&lists_[size_class], block);  // never due
         }
-        if (HEAPWRIGHT_UNLIKELY(hand.handed_out >= hand.most || kept_ >= kept_most_) && !sort_out(size_class)) {
-            return false;
-        }
-        if (hand.handed_out == 0 && hand.rest.load(std::memory_order_relaxed) == nullptr) {  // only this thread writes it
-            FreeBlock* const own = active->free;
-            active->free = nullptr;
-            std::atomic_signal_fence(std::memory_order_acq_rel);  // a child of fork loses the blocks rather than have them twice
-            hand.rest.store(own, std::memory_order_relaxed);      // as above
-        }
-        ++hand.handed_out;
-        ++kept_;
-        block->next = active->free;
-        std::atomic_signal_fence(std::memory_order_acq_rel);  // a child of fork knows that the list may hold some
-        active->free = block;
+        put_into(hands_[size_class], block);
         return true;
     }
     /// keep() of a block of another thread's span. Requires: the span is not private.
@@ -127,33 +103,49 @@ public:
             return false;  // those had better not live again; mixed: of any size
         }
         const SizeClass size_class = span->size_class;
-        return size_class < kDirectClasses ? keep_first(size_class, block) : keep(size_class, block);
+        if (size_class >= kDirectClasses) {
+            return keep(size_class, block);
+        }
+        ClassList& list = lists_[size_class];
+        if (list.budget == 0 || !list.keeps_others) {
+            return false;
+        }
+        if (HEAPWRIGHT_UNLIKELY(!list.has_others)) {
+            list.has_others = true;
+            charged_ += list.budget;
+            list.countdown = std::min<std::uint32_t>(list.countdown, list.budget);
+        }
+        if (HEAPWRIGHT_UNLIKELY(push(&list, block))) {
+            static_cast<void>(end_epoch(list));
+        }
+        return true;
     }
-    /// Whether keep() would keep a block.
-    [[nodiscard]] HEAPWRIGHT_ALWAYS_INLINE bool may_keep(SizeClass size_class) const noexcept {
+    /// Whether keep() would keep a block. What was kept before may wait behind it.
+    [[nodiscard]] HEAPWRIGHT_ALWAYS_INLINE bool may_keep(SizeClass size_class) noexcept {
+        if (size_class < kDirectClasses) {
+            ClassList& list = lists_[size_class];
+            return list.budget != 0 && (list.countdown > 1 || begin_anew(list));
+        }
         const Hand& hand = hands_[size_class];
-        return hand.count.load(std::memory_order_relaxed) < hand.most && kept_ + hand.pages <= kept_most_;  // only this thread writes it
+        return hand.count.load(std::memory_order_relaxed) < hand.most &&
+               kept_ + charged_ / 8 + hand.pages <= kept_most_;  // only this thread writes it
     }
-    /// Blocks of the class in its hand. Any thread.
-    [[nodiscard]] std::uint32_t kept_blocks(SizeClass size_class) const noexcept {
-        return hands_[size_class].count.load(std::memory_order_relaxed);  // a figure
-    }
-
-    /// What malloc takes from in this class when its list is empty. Any thread.
-    [[nodiscard]] const FreeBlock* waiting_blocks(SizeClass size_class) const noexcept {
-        return hands_[size_class].rest.load(std::memory_order_relaxed);  // who walks the list checks each step
-    }
+    /// Lists of free blocks of the class that its next mallocs take from, and that count as live in their spans. Any thread: who walks
+    /// them while theirs goes on checks each step.
+    [[nodiscard]] std::array<const FreeBlock*, 4> kept_lists(SizeClass size_class) const noexcept;
+    /// Their length; of long blocks, without what a span handed out. The owning thread.
+    [[nodiscard]] std::uint32_t kept_blocks(SizeClass size_class) const noexcept;
 
     /// The owner frees a list of blocks, also into a span that was full. Requires: this cache's span.
     void take_home(Span* span, FreeBlock* first, FreeBlock* last, std::uint32_t count) noexcept;
-    /// The same of one block into a span whose owner's word has kFullBit: a long one is kept, if it may. Returns whether memory may
+    /// The same of one block into a span whose owner's word asks: a long one is kept, if it may. Returns whether memory may
     /// have become free.
     [[nodiscard]] HEAPWRIGHT_ALWAYS_INLINE bool take_home_asking(Span* span, FreeBlock* block, std::uintptr_t strangeness) noexcept {
         if (span->size_class >= kFirstLongClass && span->state < SpanState::leaving && keep(span->size_class, block)) {
             return false;
         }
         if (strangeness == owner::kHandBits) {
-            return push_home(span, block, owner::kCountedBit) && on_countdown(span);
+            return push(span->home(), block) && on_countdown(span);
         }
         take_home(span, block, block, 1);
         return true;
@@ -167,6 +159,8 @@ public:
     void forward_stale_mail() noexcept;
     /// The countdown of a span ran out. Returns whether memory may have become free.
     bool on_countdown(Span* span) noexcept;
+    /// The same of where a block of the span was put.
+    bool on_due(Span* span, Sink* sink) noexcept;
     /// Sends home the blocks that are kept at hand. Returns whether there were any.
     bool give_up_kept() noexcept;
     /// Puts aside the spans that malloc takes from, gives back those that are empty, and leaves those that have room to whoever needs it:
@@ -236,16 +230,33 @@ private:
     /// Blocks that are kept at hand, whosever they are.
     struct Hand {
         FreeBlock* first = nullptr;
-        // Of the active span: what malloc took from before short blocks were kept, and takes from after them. Changed and looked at as
-        // the count.
-        std::atomic<FreeBlock*> rest{nullptr};
         std::atomic<std::uint8_t> count{0};  // changed by the thread alone, and looked at by statistics: no order is needed
         std::uint8_t most = 0;               // 0 until malloc finds nothing
-        std::uint8_t handed_out = 0;         // so many may still be in the list that malloc takes from
-        std::uint8_t refusals = 0;           // so often none is kept before that list is looked at again
-        std::uint8_t pages = 1;              // that one block may keep resident; 1 where blocks are handed out
+        std::uint8_t pages = 1;              // that one block may keep resident
         std::uint32_t turn = 0;              // how often all that was kept went away: of a mark on blocks (cache_mixed.cpp)
     };
+    /// What malloc takes from in a class (class_lists.cpp). Of long blocks: what a span handed out.
+    struct ClassList : Sink {
+        std::uint8_t budget = 0;         // frees of an epoch; 0: malloc found nothing yet
+        std::uint8_t epochs = 0;         // since malloc found nothing
+        bool is_handed_out : 1 = false;  // `first` has what a span handed out, and `rest` is empty
+        bool is_steady : 1 = false;      // malloc came back to the active span when it was dense: its blocks come and go one by one
+        bool keeps_others : 1 = false;   // blocks of other threads
+        bool has_others : 1 = false;
+        std::uint8_t bulk = 0;  // many were freed in a row: so often malloc finds nothing before those of more spans are kept again
+        FreeBlock* old = nullptr;
+        FreeBlock* rest = nullptr;
+        const FreeBlock* first_before = nullptr;  // as the epoch began; compared only
+        [[nodiscard]] bool is_empty() const noexcept { return first == nullptr && old == nullptr && rest == nullptr; }
+    };
+    static_assert(sizeof(void*) != 8 || sizeof(ClassList) == 40);
+    [[nodiscard]] static HEAPWRIGHT_ALWAYS_INLINE FreeBlock* pop(ClassList& list) noexcept {
+        FreeBlock* const block = list.first;
+        if (HEAPWRIGHT_LIKELY(block != nullptr)) {
+            list.first = block->next;
+        }
+        return block;
+    }
     /// Pages of all classes, in hands and in lists, because a thread that sleeps keeps them: so many, or so many for each of its spans.
     static constexpr std::uint32_t kKeptMost = 512;
     static constexpr std::uint32_t kKeptOfSpan = 2;
@@ -262,27 +273,31 @@ private:
         }
         return block;
     }
-    /// Malloc's list is empty: what waits behind it becomes that list, and its first block is taken.
-    [[nodiscard]] HEAPWRIGHT_ALWAYS_INLINE FreeBlock* take_waiting(SizeClass size_class) noexcept {
-        Hand& hand = hands_[size_class];
-        kept_ -= hand.handed_out;
-        hand.handed_out = 0;
-        hand.refusals = 0;
-        FreeBlock* const block = hand.rest.load(std::memory_order_relaxed);  // only this thread writes it
-        if (block != nullptr) {
-            hand.rest.store(nullptr, std::memory_order_relaxed);  // as above
-            std::atomic_signal_fence(std::memory_order_acq_rel);  // a child of fork loses the blocks rather than have them twice
-            active_[size_class]->free = block->next;
-        }
-        return block;
+    HEAPWRIGHT_ALWAYS_INLINE void put_into(Hand& hand, FreeBlock* block) noexcept {
+        const std::uint8_t count = hand.count.load(std::memory_order_relaxed);  // only this thread writes it
+        kept_ += hand.pages;
+        block->next = hand.first;
+        std::atomic_signal_fence(std::memory_order_acq_rel);  // a child of fork loses the block rather than have it twice
+        hand.first = block;
+        hand.count.store(static_cast<std::uint8_t>(count + 1), std::memory_order_relaxed);  // as above
     }
-    [[nodiscard]] FreeBlock* hand_out_kept(SizeClass size_class) noexcept;
-    [[nodiscard]] bool sort_out(SizeClass size_class) noexcept;
+    [[nodiscard]] FreeBlock* take_waiting(SizeClass size_class) noexcept;
+    [[nodiscard]] FreeBlock* hand_out(Span* span, FreeBlock* blocks) noexcept;
     void make_room() noexcept;
     void send_idle_home(SizeClass size_class) noexcept;
     void bound_kept() noexcept;
     void open_hand(SizeClass size_class) noexcept;
-    void send_home(FreeBlock* block) noexcept;
+    void open_list(ClassList& list) noexcept;
+    void close_list(ClassList& list) noexcept;
+    void begin_epoch(ClassList& list) noexcept;
+    bool end_epoch(ClassList& list) noexcept;
+    void set_budget(ClassList& list, std::uint32_t budget) noexcept;
+    void put_behind(ClassList& list) noexcept;
+    [[nodiscard]] bool begin_anew(ClassList& list) noexcept;
+    [[nodiscard]] static bool was_only_freed(const ClassList& list) noexcept;
+    void free_at_home(ClassList& list) noexcept;
+    std::uint32_t send_run_home(FreeBlock*& list, bool is_bulk, bool& may_be_free) noexcept;
+    void send_list_home(FreeBlock*& list) noexcept;
     void send_kept_home() noexcept;
     void empty_hands() noexcept;
     [[nodiscard]] Span* take_resting(SizeClass size_class) noexcept;
@@ -291,7 +306,7 @@ private:
     void set_active(SizeClass size_class, Span* span) noexcept;
     void forget() noexcept;
     void replace_active(Span* active, Span* span) noexcept;
-    bool place(Span* span, std::uintptr_t manner = owner::kCountedBit) noexcept;
+    bool place(Span* span, bool is_alone = true) noexcept;
     [[nodiscard]] Span** list_of(const Span& span) noexcept;
     void enlist(Span* span, SpanState state, std::uint32_t floor, std::uintptr_t manner) noexcept;
     void unlist(Span* span) noexcept;
@@ -301,6 +316,8 @@ private:
     [[nodiscard]] Span* take_known(SizeClass size_class) noexcept;
     [[nodiscard]] Span* take_new(SizeClass size_class) noexcept;
     void bring_home(Span* span) noexcept;
+    /// What others freed into spans is taken home in one malloc or free until it is so much: blocks, and each span counts as some.
+    static constexpr std::uint32_t kAnsweredAtOnce = 256;
     void answer_notices(std::uint32_t most) noexcept;
     void take_home_locked(Span* span, FreeBlock* first, FreeBlock* last, std::uint32_t count) noexcept;
     void take_home_meshed(Span* span, FreeBlock* first, std::uint32_t count) noexcept;
@@ -345,19 +362,22 @@ private:
 
     HeapCore* heap_ = nullptr;
     std::atomic<std::uintptr_t> thread_{0};
-    Span** direct_ = nullptr;
+    Sink** direct_ = nullptr;
     std::array<Span*, kClassCount> active_{};
-    std::array<Lists, kClassCount> lists_{};
+    std::array<ClassList, kClassCount> lists_{};
+    std::array<Lists, kClassCount> listed_{};
     std::array<std::uint8_t, kClassCount> borrowed_{};
     std::array<Hand, kClassCount> hands_{};
     std::array<Span*, kClassCount> mixed_{};  // by the largest class that fits into the longest gap
     std::array<std::uint64_t, (kClassCount + 63) / 64> mixed_filled_{};
     Census census_;
     CensusCounts* census_counts_ = nullptr;  // for ever, once it is needed
-    std::uint32_t kept_ = 0;                 // pages of what the hands count, and of what they handed out
+    std::uint32_t kept_ = 0;                 // pages of what the hands count
     std::uint32_t kept_most_ = kKeptMost;    // pages: bound_kept()
     std::uint32_t misses_left_ = kMissesBetweenLooks;
     std::array<const FreeBlock*, kClassCount> last_first_{};  // of each hand, when make_room() looked last; compared only
+    std::uint32_t budgets_ = 0;                               // of all lists
+    std::uint32_t charged_ = 0;                               // of those in which blocks of other threads may be
 
     std::atomic<std::uint32_t> openings_{0};       // of the mailbox; compared only, nothing is read through it
     std::atomic<std::uint32_t> openings_seen_{0};  // when forward_stale_mail() looked last, as above

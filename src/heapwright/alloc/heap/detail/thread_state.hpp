@@ -46,9 +46,9 @@ void push_remote(Span* span, FreeBlock* first, FreeBlock* last) noexcept;
 bool push_remote_quietly(Span* span, FreeBlock* first, FreeBlock* last) noexcept;
 
 struct ThreadState {
-    constexpr ThreadState() noexcept { direct.fill(&g_no_blocks); }
+    constexpr ThreadState() noexcept { direct.fill(&g_nothing); }
 
-    std::array<Span*, kDirectSteps> direct{};  ///< the active span for each size, by (bytes + 7) / 8
+    std::array<Sink*, kDirectSteps> direct{};  ///< what malloc takes from for each size, by (bytes + 7) / 8
     ThreadCache* cache = nullptr;
     bool has_left = false;  ///< its exit handler ran; what it still does goes through shared paths
     Outbox outbox;

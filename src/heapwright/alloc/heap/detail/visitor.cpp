@@ -140,13 +140,14 @@ std::size_t ThreadCache::visit(Span* span, bool is_alone) noexcept {
     }
     // Written under the lock only. With this bit, the thread asks for the lock before it frees into the span.
     // Where the mesher set it, the thread may have read the word before.
-    const bool asks = span->owner.load(std::memory_order_relaxed) == (thread() | owner::kFullBit) && !span->is_meshed() && has_passed();
+    const std::uintptr_t strangeness = span->owner.load(std::memory_order_relaxed) ^ thread();
+    const bool asks = strangeness == 0 ? span->sink != span->home() : strangeness == owner::kAskBit && !span->is_meshed() && has_passed();
     const bool has_remote = span->remote.load(std::memory_order_relaxed) > kWantsNotice;  // a hint; what follows acquires
     if (is_alone || asks) {
         if (has_remote) {
             unlist(span);
             take_remote(span);
-            if (!place(span, is_alone ? owner::kCountedBit : owner::kFullBit)) {
+            if (!place(span, is_alone)) {
                 return 0;
             }
         }
@@ -178,7 +179,7 @@ void visit_by_clock(std::uint32_t turn, std::uint32_t delay_turns, std::uint64_t
 bool is_round_under_way() noexcept { return g_is_under_way.load(std::memory_order_relaxed); }  // a hint
 
 void ThreadCache::make_ask(Span* span) noexcept {
-    const std::uintptr_t asking = thread() | owner::kFullBit;
+    const std::uintptr_t asking = thread() | owner::kAskBit;
     if (span->owner.load(std::memory_order_relaxed) != asking) {  // written under the lock only
         span->owner.store(asking, std::memory_order_relaxed);     // only its thread compares it for equality
         passages_when_asked_ = passages_;
