@@ -178,6 +178,34 @@ TEST_CASE("what others freed of a thread that sleeps goes back, too") {
     check_heap();
 }
 
+TEST_CASE("of full spans of a thread that sleeps, and that freed nothing itself, what others freed goes back page by page") {
+    std::vector<Held> made;
+    Sleeper sleeper([&](unsigned step) {
+        if (step == 0) {
+            made = make_many(20'000, 1000);
+        }
+    });
+    const std::size_t before = resident_bytes();
+    sleeper.next();
+    CHECK(resident_bytes() > before + 18 * kMiB);
+    std::vector<Held> kept;
+    for (std::size_t i = 0; i < made.size(); ++i) {  // no span is empty: one block of each is left
+        if (i % 60 == 0) {
+            kept.push_back(made[i]);
+        } else {
+            default_heap::release(made[i].block);
+        }
+    }
+    static_cast<void>(default_heap::trim());
+    check_heap();
+    CHECK(resident_bytes() < before + 6 * kMiB);
+    CHECK(are_intact(kept));
+    sleeper.next();
+    release_all(kept);
+    static_cast<void>(default_heap::trim());
+    check_heap();
+}
+
 TEST_CASE("who trims while others trim finds nothing half done: mail that they took out has been sent on") {
     constexpr int kRounds = 6;
     std::vector<Held> made;

@@ -154,6 +154,7 @@ void ThreadCache::drop(Span* span) noexcept {
         *link = span->notice_next;
         span->is_noticed = false;
     }
+    span->sink = span->home();                              // no list of this cache, whoever claims it
     span->cache.store(nullptr, std::memory_order_relaxed);  // under the lock, which notify() takes and looks again
 }
 
@@ -196,6 +197,9 @@ const char* ThreadCache::broken_invariant() const noexcept {
         kept += std::uint32_t{hands_[number].count.load(std::memory_order_relaxed)} * hands_[number].pages;  // the owner's own
         budgets += lists_[number].budget;
         charged += lists_[number].has_others ? lists_[number].budget : 0U;
+        if (lists_[number].is_handed_out && lists_[number].rest != nullptr) {
+            return "TC3: two lists of a class are what spans handed out";
+        }
         for (const FreeBlock* block : kept_lists(static_cast<SizeClass>(number))) {
             for (; block != nullptr; block = block->next) {
                 const Span* const span = record_of_first(find_span(block));

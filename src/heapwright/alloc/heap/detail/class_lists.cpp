@@ -34,9 +34,9 @@ constexpr auto kMostBudgetOf = [] {
     return most;
 }();
 /// Where blocks of a class were freed many in a row, malloc finds nothing so often before those of other spans than the active one are
-/// kept again. Until then an epoch has so many frees, nearly all of the active span.
+/// kept again. Until then an epoch is so many times as long, of frees that are nearly all of the active span.
 constexpr std::uint8_t kRefillsInBulk = 128;
-constexpr std::uint32_t kFreesInBulk = 1024;
+constexpr std::uint32_t kEpochsInBulk = 8;
 /// Epochs do not grow where those of all classes come to more, because a thread that sleeps keeps what is in its lists.
 constexpr std::uint32_t kMostBudgets = 2048;
 /// So many blocks that malloc did not need go home in one free.
@@ -118,7 +118,7 @@ FreeBlock* ThreadCache::hand_out(Span* span, FreeBlock* blocks) noexcept {
     if (span->size_class < kDirectClasses) {
         span->sink = &list;
     }
-    list.is_handed_out = true;
+    list.is_handed_out = list.rest == nullptr;  // mixed spans may have brought an epoch's blocks since malloc found nothing
     FreeBlock* last = list.first;
     if (HEAPWRIGHT_LIKELY(last == nullptr)) {
         list.first = blocks->next;
@@ -138,19 +138,23 @@ void ThreadCache::open_list(ClassList& list) noexcept {
     set_budget(list, kFirstBudget);
 }
 
+std::uint32_t ThreadCache::most_budget_of(const ClassList& list) const noexcept {
+    return kMostBudgetOf[static_cast<std::size_t>(&list - lists_.data())];
+}
+
 /// Malloc found nothing.
 void ThreadCache::begin_epoch(ClassList& list) noexcept {
     charged_ -= list.has_others ? list.budget : 0U;
     list.has_others = false;
     list.epochs = 0;
     list.bulk = static_cast<std::uint8_t>(std::max<int>(list.bulk, 1) - 1);
-    list.countdown = list.bulk != 0 ? kFreesInBulk : list.budget;
+    list.countdown = list.bulk != 0 ? most_budget_of(list) * kEpochsInBulk : list.budget;
     list.first_before = nullptr;
 }
 
 /// Frees of an epoch from now on, if so many may be.
 void ThreadCache::set_budget(ClassList& list, std::uint32_t budget) noexcept {
-    budget = std::min<std::uint32_t>(budget, kMostBudgetOf[static_cast<std::size_t>(&list - lists_.data())]);
+    budget = std::min(budget, most_budget_of(list));
     if (budget <= std::max<std::uint32_t>(list.budget, kFirstBudget) || budgets_ + budget - list.budget <= kMostBudgets) {
         budgets_ += budget - list.budget;  // modulo 2^32
         charged_ += list.has_others ? budget - list.budget : 0;
@@ -164,7 +168,7 @@ HEAPWRIGHT_NOINLINE bool ThreadCache::end_epoch(ClassList& list) noexcept {
     const bool was_needed = list.old == nullptr && list.budget != 0;
     if (was_needed && list.first->next == list.first_before) {  // malloc took all others that were freed: it takes them one by one
         set_budget(list, list.budget * 2U);
-        list.countdown = list.budget;
+        list.countdown = list.has_others ? list.budget : kMostBudget;  // so that a pair costs the same, however long its block
         return false;
     }
     const bool is_bulk = list.budget == kFirstBudget && was_only_freed(list);

@@ -85,7 +85,7 @@ std::uint32_t blocks_taken(Span* span, Taken& taken, FreeBlock*& kept) noexcept 
         clear_absent_blocks(span, taken.data());
         prefetch_blocks(span);
     }
-    // Pairs with the release in push_home().
+    // Pairs with the release in push().
     FreeBlock* const head = std::atomic_ref(span->local_free).load(std::memory_order_acquire);
     kept = is_alone_with(span) ? nullptr : head;
     std::uint32_t steps = 0;

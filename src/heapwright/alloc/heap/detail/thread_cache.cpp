@@ -228,7 +228,8 @@ bool ThreadCache::place(Span* span, bool is_alone) noexcept {
     }
     note_put_aside(span);
     const bool is_short = span->size_class < kDirectClasses;
-    const bool asks = HEAPWRIGHT_UNLIKELY(span->is_meshed()) || (!is_alone && !is_short);
+    const bool goes_home = !is_short || span->sink == span->home();
+    const bool asks = HEAPWRIGHT_UNLIKELY(span->is_meshed()) || (!is_alone && goes_home);
     const std::uintptr_t manner = asks ? owner::kAskBit : counting(*span);
     const bool was_active = span->state == SpanState::active;
     if (is_alone && (asks || may_mesh() || span->state == SpanState::leaving || (was_active && !lists_[span->size_class].is_steady))) {
@@ -260,7 +261,7 @@ bool ThreadCache::place(Span* span, bool is_alone) noexcept {
         enlist(span, SpanState::dense, std::min(span->capacity / 2, live - 1), manner);  // of a meshed one many more may be free
     } else {
         span->state = SpanState::full;
-        const bool is_first_told = idle == 0 && !is_short;
+        const bool is_first_told = idle == 0 && span->sink == span->home();
         span->set_live(live, is_first_told || span->is_meshed() ? 0 : span->capacity - worthwhile);
         // Only this thread compares it for equality.
         span->owner.store(thread() | (is_first_told ? owner::kAskBit : manner), std::memory_order_relaxed);

@@ -61,7 +61,7 @@ public:
     /// In the child of fork, of a thread that is not there: it may have been changing its lists of spans, so nobody follows them any more.
     void forget_lists() noexcept;
 
-    /// A block of the class, when the active span has none at hand.
+    /// A block of the class, when the list that malloc takes from is empty.
     ///
     /// `may_borrow`: a block of a larger class does as well; it is aligned to 16 bytes only.
     ///
@@ -291,6 +291,7 @@ private:
     void close_list(ClassList& list) noexcept;
     void begin_epoch(ClassList& list) noexcept;
     bool end_epoch(ClassList& list) noexcept;
+    [[nodiscard]] std::uint32_t most_budget_of(const ClassList& list) const noexcept;
     void set_budget(ClassList& list, std::uint32_t budget) noexcept;
     void put_behind(ClassList& list) noexcept;
     [[nodiscard]] bool begin_anew(ClassList& list) noexcept;

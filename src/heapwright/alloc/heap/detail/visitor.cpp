@@ -138,7 +138,8 @@ std::size_t ThreadCache::visit(Span* span, bool is_alone) noexcept {
     if (span->is_mixed()) {
         return visit_mixed(span, is_alone);
     }
-    // Written under the lock only. With this bit, the thread asks for the lock before it frees into the span.
+    // Written under the lock only, as the sink is: the thread frees into its class's list, or with this bit asks for the lock before it
+    // frees into the span.
     // Where the mesher set it, the thread may have read the word before.
     const std::uintptr_t strangeness = span->owner.load(std::memory_order_relaxed) ^ thread();
     const bool asks = strangeness == 0 ? span->sink != span->home() : strangeness == owner::kAskBit && !span->is_meshed() && has_passed();
