@@ -1,5 +1,6 @@
 // Blocks that other threads freed come home in portions: no malloc and no free takes long, however much waits.
 #include <algorithm>
+#include <array>
 #include <cstddef>
 #include <map>
 #include <thread>
@@ -61,6 +62,13 @@ std::size_t count_with_frees_of_others(const BlocksOfSpans& spans) {
         std::count_if(spans.begin(), spans.end(), [](const auto& one) { return one.first->remote.load() > heap::kWantsNotice; }));
 }
 
+/// Ends the thread's part: what is left of the spans goes, too.
+void release_firsts(const BlocksOfSpans& spans) {
+    for (const auto& [span, blocks] : spans) {
+        default_heap::release(blocks.front());
+    }
+}
+
 }  // namespace
 
 TEST_CASE("a malloc or a free takes few blocks home that others freed, by mail or into the spans, and the next ones the rest") {
@@ -83,9 +91,48 @@ TEST_CASE("a malloc or a free takes few blocks home that others freed, by mail o
             CHECK(count_with_frees_of_others(spans) == 0);
         }
         CHECK(cache.broken_invariant() == nullptr);
-        for (const auto& [span, blocks] : spans) {
-            default_heap::release(blocks.front());
+        release_firsts(spans);
+    }).join();
+    static_cast<void>(default_heap::trim());
+    CHECK(heap::g_default_core.broken_invariant() == nullptr);
+}
+
+TEST_CASE(
+    "the clock sends on what a thread leaves in its mailbox, also where it opens it again and again, and nothing of a thread that keeps "
+    "up") {
+    std::thread([] {
+        const BlocksOfSpans spans = full_spans();
+        REQUIRE(spans.size() >= kSpans / 2);
+        heap::ThreadCache& cache = *heap::t_state.cache;
+        {
+            const os::LockGuard guard(heap::turn_lock());  // this test takes the clock's turns
+            free_as_others(cache, spans);
+            cache.open_mail();
+            cache.forward_stale_mail();  // it may have emptied the mailbox since the turn before
+            cache.open_mail();
+            REQUIRE(cache.mail.has_mail());
+            cache.forward_stale_mail();
+            CHECK(!cache.mail.has_mail());
+            CHECK(count_with_frees_of_others(spans) == spans.size());
         }
+        release_firsts(spans);
+        std::array<heap::FreeBlock*, 2> blocks{};
+        for (heap::FreeBlock*& block : blocks) {
+            block = static_cast<heap::FreeBlock*>(default_heap::allocate(kBytes));
+        }
+        {
+            const os::LockGuard guard(heap::turn_lock());
+            cache.mail.put(blocks[0], blocks[0]);
+            for (std::size_t opened = 0; opened < kByMail * kSpans && cache.mail.has_mail(); ++opened) {
+                cache.open_mail();
+            }
+            cache.mail.put(blocks[1], blocks[1]);
+            cache.forward_stale_mail();
+            CHECK(cache.mail.has_mail());
+            cache.forward_stale_mail();
+            CHECK(!cache.mail.has_mail());
+        }
+        CHECK(cache.broken_invariant() == nullptr);
     }).join();
     static_cast<void>(default_heap::trim());
     CHECK(heap::g_default_core.broken_invariant() == nullptr);

@@ -1,12 +1,14 @@
 // Free blocks in shared pages rest: malloc takes them where there is no memory for a new span, and not before.
 #include <algorithm>
 #include <cstdint>
+#include <map>
 #include <thread>
 #include <vector>
 
 #include <doctest/doctest.h>
 
 #include <heapwright/alloc/heap/default_heap.hpp>
+#include <heapwright/alloc/heap/detail/clock.hpp>
 #include <heapwright/alloc/heap/detail/mesh_record.hpp>
 #include <heapwright/alloc/heap/detail/regions.hpp>
 #include <heapwright/alloc/heap/detail/thread_state.hpp>
@@ -107,6 +109,57 @@ TEST_CASE("malloc leaves what is free in shared pages where it is") {
     release_all(more);
     CHECK(are_intact(left));
     release_all(left);
+    CHECK(heap::meshed_spans() == 0);
+}
+
+/// Two blocks of each shared span, so that all of them stay.
+Blocks two_of_each_shared(const Blocks& blocks) {
+    std::map<const heap::Span*, Blocks> by_span;
+    for (std::uint64_t* const block : blocks) {
+        by_span[heap::record_of_first(heap::find_span(block))].push_back(block);
+    }
+    Blocks chosen;
+    for (const auto& [span, all] : by_span) {
+        const bool is_whole = span->state != heap::SpanState::active && all.size() > 2 && shared_of(all) == all.size();
+        chosen.insert(chosen.end(), all.begin(), all.begin() + (is_whole ? 2 : 0));
+    }
+    return chosen;
+}
+
+TEST_CASE("what comes home to meshed spans is noted down, 256 blocks at once as of other spans") {
+    constexpr std::size_t kAtOnce = 256;
+    if (!default_heap::begin_meshing()) {
+        return;
+    }
+    std::thread([] {
+        Blocks left = survivors(32);
+        default_heap::trim();
+        const Blocks chosen = two_of_each_shared(left);
+        REQUIRE(chosen.size() > 2 * kAtOnce);
+        std::erase_if(left, [&](std::uint64_t* block) { return std::find(chosen.begin(), chosen.end(), block) != chosen.end(); });
+        heap::ThreadCache& cache = *heap::t_state.cache;
+        const auto put = [&](std::uint64_t* block) {
+            auto* const freed = reinterpret_cast<heap::FreeBlock*>(block);
+            cache.mail.put(freed, freed);
+        };
+        {
+            const os::LockGuard guard(heap::turn_lock());  // the clock forwards no mail meanwhile
+            std::for_each(chosen.begin(), chosen.end(), put);
+            cache.open_mail();
+            std::size_t waiting = 0;
+            heap::FreeBlock* const first = cache.mail.take();
+            for (const heap::FreeBlock* block = first; block != nullptr; block = block->next) {
+                ++waiting;
+            }
+            CHECK(waiting == chosen.size() - kAtOnce);
+            cache.mail.put_back(first);
+            cache.open_mail();
+        }
+        CHECK(are_intact(left));
+        release_all(left);
+    }).join();
+    default_heap::trim();
+    CHECK(heap::g_default_core.broken_invariant() == nullptr);
     CHECK(heap::meshed_spans() == 0);
 }
 

@@ -70,7 +70,7 @@ void open_mail(ThreadCache& cache) noexcept {
 
 /// Of a span of this thread that asks.
 HEAPWRIGHT_ALWAYS_INLINE void release_asking(ThreadCache& cache, Span* span, FreeBlock* block, std::uintptr_t strangeness) noexcept {
-    if (HEAPWRIGHT_UNLIKELY(cache.take_home_asking(span, block, strangeness))) {
+    if (HEAPWRIGHT_UNLIKELY(cache.take_home_asking(span, block, strangeness) != ThreadCache::Came::nothing)) {
         heap::note_freed_in_spans();
         open_mail(cache);
     }

@@ -49,27 +49,28 @@ bool ThreadCache::settle(Span* span) noexcept {
     return true;
 }
 
-void ThreadCache::take_home(Span* span, FreeBlock* first, FreeBlock* last, std::uint32_t count) noexcept {
+bool ThreadCache::take_home(Span* span, FreeBlock* first, FreeBlock* last, std::uint32_t count) noexcept {
     const os::LockGuard guard(visit_lock_);
-    take_home_locked(span, first, last, count);
+    return take_home_locked(span, first, last, count);
 }
 
 /// Requires: visit_lock() held.
-void ThreadCache::take_home_locked(Span* span, FreeBlock* first, FreeBlock* last, std::uint32_t count) noexcept {
+bool ThreadCache::take_home_locked(Span* span, FreeBlock* first, FreeBlock* last, std::uint32_t count) noexcept {
     ++passages_;
     if (HEAPWRIGHT_UNLIKELY(span->is_meshed()) && span->state != SpanState::active) {
-        take_home_meshed(span, first, count);
-        return;
+        return take_home_meshed(span, first, count);
     }
     if (HEAPWRIGHT_UNLIKELY(span->is_mixed())) {
         put_home_mixed(span, first, count);
     } else {
         put_home(span, first, last, count);
     }
-    if (span->state != SpanState::active) {
-        unlist(span);
-        place(span);
+    if (span->state == SpanState::active) {
+        return false;
     }
+    unlist(span);
+    place(span);
+    return true;
 }
 
 /// A thread that gave back many of its spans may sleep from now on: the spans that it allocates from are put aside, where it is

@@ -10,12 +10,14 @@
 namespace heapwright::heap {
 
 /// A meshed span stays in its list until it is empty, or comes into one when it is worth it.
-HEAPWRIGHT_COLD void ThreadCache::take_home_meshed(Span* span, FreeBlock* first, std::uint32_t count) noexcept {
+HEAPWRIGHT_COLD bool ThreadCache::take_home_meshed(Span* span, FreeBlock* first, std::uint32_t count) noexcept {
     const std::uint32_t own = put_home_meshed(span, first, count);
-    if (span->live() == 0 || (span->state == SpanState::full && own != 0)) {
-        unlist(span);
-        place(span);
+    if (span->live() != 0 && (span->state != SpanState::full || own == 0)) {
+        return false;
     }
+    unlist(span);
+    place(span);
+    return true;
 }
 
 /// There is no memory for a new span: one of those whose free blocks rest, because their pages are shared.

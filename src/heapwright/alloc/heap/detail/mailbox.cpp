@@ -9,9 +9,11 @@ namespace heapwright::heap {
 namespace {
 
 /// A malloc or a free takes so many blocks home at most, and a span's more, so that none takes long: those of the mailbox, and those that
-/// lie in their spans since others freed them.
+/// lie in their spans since others freed them. Each span that comes to its countdown may have four others looked at besides, which told that
+/// something was freed into them (answer_notices): at most 64 in all, where little lies in any of them.
 constexpr std::uint32_t kOpenedAtOnce = 256;
-/// A block whose span was looked at counts as so many: it may be given back, and a meshed one is mapped anew before.
+/// A block whose span was looked at counts as so many: it may be given back, and a meshed one is mapped anew before. Most blocks of meshed
+/// spans are only noted down.
 constexpr std::uint32_t kBlocksForSpan = 16;
 
 /// The span of blocks that this block lies in: while the block lives, that does not change.
@@ -48,8 +50,7 @@ void Mailbox::put_back(FreeBlock* first) noexcept {
 }
 
 void ThreadCache::open_mail() noexcept {
-    openings_.store(openings_.load(std::memory_order_relaxed) + 1, std::memory_order_relaxed);  // only this thread writes it
-    const std::uint32_t begin = brought_.load(std::memory_order_relaxed);                       // compared only
+    const std::uint32_t begin = brought_.load(std::memory_order_relaxed);  // compared only
     FreeBlock* block = mail.take();
     for (std::uint32_t opened = 0; block != nullptr; ++opened) {
         if (opened + brought_.load(std::memory_order_relaxed) - begin >= kOpenedAtOnce) {  // as above
@@ -65,13 +66,14 @@ void ThreadCache::open_mail() noexcept {
         if (!is_ours) {
             forward(span, block, this);
         } else if (strangeness != 0) {
-            opened += take_home_asking(span, block, strangeness) ? kBlocksForSpan : 0;
+            opened += take_home_asking(span, block, strangeness) == Came::placed ? kBlocksForSpan : 0;
         } else if (Sink* const sink = span->sink; push(sink, block)) {
             static_cast<void>(on_due(span, sink));
             opened += kBlocksForSpan;
         }
         block = following;
     }
+    emptied_.store(emptied_.load(std::memory_order_relaxed) + 1, std::memory_order_relaxed);  // only this thread writes it
 }
 
 void ThreadCache::forward_mail(ThreadCache* adopter) noexcept {
@@ -84,8 +86,8 @@ void ThreadCache::forward_mail(ThreadCache* adopter) noexcept {
 }
 
 void ThreadCache::forward_stale_mail() noexcept {
-    const std::uint32_t openings = openings_.load(std::memory_order_relaxed);  // compared only
-    if (mail.has_mail() && openings == openings_seen_.exchange(openings, std::memory_order_relaxed)) {
+    const std::uint32_t emptied = emptied_.load(std::memory_order_relaxed);  // compared only
+    if (mail.has_mail() && emptied == emptied_seen_.exchange(emptied, std::memory_order_relaxed)) {
         forward_mail(nullptr);
     }
 }

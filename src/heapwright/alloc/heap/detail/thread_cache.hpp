@@ -136,26 +136,27 @@ public:
     /// Their length; of long blocks, without what a span handed out. The owning thread.
     [[nodiscard]] std::uint32_t kept_blocks(SizeClass size_class) const noexcept;
 
-    /// The owner frees a list of blocks, also into a span that was full. Requires: this cache's span.
-    void take_home(Span* span, FreeBlock* first, FreeBlock* last, std::uint32_t count) noexcept;
-    /// The same of one block into a span whose owner's word asks: a long one is kept, if it may. Returns whether memory may
-    /// have become free.
-    [[nodiscard]] HEAPWRIGHT_ALWAYS_INLINE bool take_home_asking(Span* span, FreeBlock* block, std::uintptr_t strangeness) noexcept {
+    /// The owner frees a list of blocks, also into a span that was full. Returns whether the span was placed, or given back.
+    /// Requires: this cache's span.
+    bool take_home(Span* span, FreeBlock* first, FreeBlock* last, std::uint32_t count) noexcept;
+    /// What came of a block whose span asks. Memory may have become free but where nothing came of it.
+    enum class Came : std::uint8_t { nothing, freed, placed };
+    /// The same of one block into a span whose owner's word asks: a long one is kept, if it may.
+    [[nodiscard]] HEAPWRIGHT_ALWAYS_INLINE Came take_home_asking(Span* span, FreeBlock* block, std::uintptr_t strangeness) noexcept {
         if (span->size_class >= kFirstLongClass && span->state < SpanState::leaving && keep(span->size_class, block)) {
-            return false;
+            return Came::nothing;
         }
         if (strangeness == owner::kHandBits) {
-            return push(span->home(), block) && on_countdown(span);
+            return push(span->home(), block) && on_countdown(span) ? Came::placed : Came::nothing;
         }
-        take_home(span, block, block, 1);
-        return true;
+        return take_home(span, block, block, 1) ? Came::placed : Came::freed;
     }
-    /// Takes home what lies in the mailbox.
+    /// Takes home what lies in the mailbox, in portions.
     void open_mail() noexcept;
     /// Sends what lies in the mailbox on to the spans, because the thread is gone or sleeps. Any thread; `adopter`: its cache, if
     /// it has one, takes over the spans that nobody owns.
     void forward_mail(ThreadCache* adopter) noexcept;
-    /// As forward_mail(), where the thread did not open its mailbox since the last call. One thread at a time.
+    /// As forward_mail(), where the thread did not empty its mailbox since the last call. One thread at a time.
     void forward_stale_mail() noexcept;
     /// The countdown of a span ran out. Returns whether memory may have become free.
     bool on_countdown(Span* span) noexcept;
@@ -320,8 +321,8 @@ private:
     /// What others freed into spans is taken home in one malloc or free until it is so much: blocks, and each span counts as some.
     static constexpr std::uint32_t kAnsweredAtOnce = 256;
     void answer_notices(std::uint32_t most) noexcept;
-    void take_home_locked(Span* span, FreeBlock* first, FreeBlock* last, std::uint32_t count) noexcept;
-    void take_home_meshed(Span* span, FreeBlock* first, std::uint32_t count) noexcept;
+    bool take_home_locked(Span* span, FreeBlock* first, FreeBlock* last, std::uint32_t count) noexcept;
+    bool take_home_meshed(Span* span, FreeBlock* first, std::uint32_t count) noexcept;
     void release(Span* span) noexcept;
     bool settle(Span* span) noexcept;
     void put_actives_aside() noexcept;
@@ -380,8 +381,8 @@ private:
     std::uint32_t budgets_ = 0;                               // of all lists
     std::uint32_t charged_ = 0;                               // of those in which blocks of other threads may be
 
-    std::atomic<std::uint32_t> openings_{0};       // of the mailbox; compared only, nothing is read through it
-    std::atomic<std::uint32_t> openings_seen_{0};  // when forward_stale_mail() looked last, as above
+    std::atomic<std::uint32_t> emptied_{0};       // so often was the mailbox; compared only, nothing is read through it
+    std::atomic<std::uint32_t> emptied_seen_{0};  // when forward_stale_mail() looked last, as above
 
     os::SpinLock visit_lock_;
     std::uint32_t passages_ = 1;  // of the thread through places where it holds the lock; under it
