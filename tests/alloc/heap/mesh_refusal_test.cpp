@@ -1,11 +1,16 @@
 // Where a process may not mesh, a line says why, once; and the heap is as it is without.
 #include <array>
+#include <cerrno>
+#include <cstddef>
 #include <cstdint>
 #include <fstream>
 #include <string>
 
 #include <linux/capability.h>
+#include <linux/filter.h>
+#include <linux/seccomp.h>
 #include <sys/mman.h>
+#include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -22,6 +27,7 @@ namespace {
 
 constexpr int kMeshes = 3;
 constexpr int kNotSet = 4;
+constexpr const char* kWouldDo = " MiB more recoverable with vm.max_map_count = ";
 
 /// How a child ends that asks for meshing twice, after `prepare()`.
 template <class Prepare>
@@ -101,6 +107,25 @@ bool take_most_mappings(std::size_t allowed) {
     return page < pages && ::munmap(all, kLeft * kPage) == 0;
 }
 
+constexpr std::size_t kBytes = 256;
+constexpr std::size_t kShare = 16;
+using Blocks = std::array<void*, 100'000>;
+
+void fill(Blocks& blocks) {
+    for (void*& block : blocks) {
+        block = default_heap::allocate(kBytes);
+    }
+}
+
+/// One of each row is left, each time at another place.
+void thin_out(const Blocks& blocks) {
+    for (std::size_t i = 0; i < blocks.size(); ++i) {
+        if (i % kShare != i / kShare % kShare) {
+            default_heap::release(blocks[i]);
+        }
+    }
+}
+
 TEST_CASE("where the program itself has most mappings, a line tells how many more would do") {
     constexpr std::size_t kWorthATry = 200'000;
     const std::size_t allowed = mappings_allowed();
@@ -109,24 +134,61 @@ TEST_CASE("where the program itself has most mappings, a line tells how many mor
         return;
     }
     const Death death = death_of([&] {
-        static std::array<void*, 100'000> blocks;
-        for (void*& block : blocks) {
-            block = default_heap::allocate(256);
-        }
+        static Blocks blocks;
+        fill(blocks);
         if (!take_most_mappings(allowed) || !default_heap::begin_meshing()) {
             ::_exit(kNotSet);
         }
-        for (std::size_t i = 0; i < blocks.size(); ++i) {
-            if (i % 16 != i / 16 % 16) {
-                default_heap::release(blocks[i]);
-            }
-        }
+        thin_out(blocks);
         static_cast<void>(default_heap::trim());
         const HeapStatistics now = default_heap::statistics();
         ::_exit(now.unmet_bytes < std::uint64_t{1} << 20 ? 1 : now.wanted_map_count <= allowed ? 2 : 0);
     });
     CHECK(death.exit_status == 0);
-    CHECK(death.last_words.find(" MiB more recoverable with vm.max_map_count = ") != std::string::npos);
+    CHECK(death.last_words.find(kWouldDo) != std::string::npos);
+}
+
+/// From now on the kernel has no memory for a private mapping in a given place, where that is the first of sixteen slices.
+bool refuse_some_mappings() {
+    constexpr std::uint32_t kFixedPrivate = MAP_FIXED | MAP_PRIVATE;
+    constexpr std::uint32_t kWithinSixteen = 0xF0000;
+    std::array<sock_filter, 9> steps{{
+        BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(seccomp_data, nr)),
+        BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_mmap, 0, 6),
+        BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(seccomp_data, args[3])),
+        BPF_STMT(BPF_ALU | BPF_AND | BPF_K, kFixedPrivate | MAP_ANONYMOUS),
+        BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, kFixedPrivate, 0, 3),
+        BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(seccomp_data, args[0])),
+        BPF_JUMP(BPF_JMP | BPF_JSET | BPF_K, kWithinSixteen, 1, 0),
+        BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | ENOMEM),
+        BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
+    }};
+    const sock_fprog program{.len = static_cast<unsigned short>(steps.size()), .filter = steps.data()};
+    return ::prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == 0 && ::prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program) == 0;
+}
+
+TEST_CASE("where the kernel refuses some mappings for want of memory, the others are made, and no line tells of mappings") {
+    if (!is_possible()) {
+        MESSAGE("this process may not mesh");
+        return;
+    }
+    const Death death = death_of([] {
+        static Blocks blocks;
+        fill(blocks);
+        if (!default_heap::begin_meshing() || !refuse_some_mappings()) {
+            ::_exit(kNotSet);
+        }
+        thin_out(blocks);
+        static_cast<void>(default_heap::trim());
+        const HeapStatistics now = default_heap::statistics();
+        ::_exit(now.unmet_bytes != 0 || now.wanted_map_count != 0 ? 1 : now.shared_bytes < blocks.size() * kBytes / 2 ? 2 : 0);
+    });
+    if (death.exit_status == kNotSet) {
+        MESSAGE("this process may not filter its system calls");
+        return;
+    }
+    CHECK(death.exit_status == 0);
+    CHECK(death.last_words.find(kWouldDo) == std::string::npos);
 }
 
 }  // namespace

@@ -68,7 +68,7 @@ public:
     MeshMaking& operator=(const MeshMaking&) = delete;
     ~MeshMaking();
 
-    /// What is exhausted where none can be made: mappings, or something else, such as memory or descriptors.
+    /// What is exhausted where none can be made: mappings, as it seems, because memory may be it as well, or something else, such as descriptors.
     enum class Begun : std::uint8_t { yes, without_mapping, without_memory };
     /// `expected`: a bit for each page of the file that will be used, unless what was planned changed.
     [[nodiscard]] Begun begin(MeshPages expected) noexcept;

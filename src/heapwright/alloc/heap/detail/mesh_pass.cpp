@@ -14,6 +14,7 @@
 #include <heapwright/alloc/heap/statistics_text.hpp>
 #include <heapwright/base/text.hpp>
 #include <heapwright/os/clock.hpp>
+#include <heapwright/os/maps.hpp>
 #include <heapwright/os/pages.hpp>
 #include <heapwright/os/report.hpp>
 #include <heapwright/os/syscall.hpp>
@@ -28,6 +29,16 @@ constexpr std::uint32_t kUsualMappings = 65530;
 constexpr std::uint32_t kRecordsBetweenLooks = 64;
 constexpr std::uint64_t kOpenNs = 500'000;                    // after so long no other file is begun while the window is open
 constexpr std::uint32_t kMappingsOfFile = 2 * kPagesOfSlice;  // so many may one file need
+/// Where fewer than this part of all mappings is left, what the kernel refuses is taken to be for want of them.
+constexpr std::uint32_t kPartLeft = 64;
+
+/// What the process has; under the lock of passes.
+constinit std::array<char, os::kMapsBufferBytes> g_maps_buffer{};
+
+std::uint32_t mappings_used() noexcept {
+    const auto counted = os::for_each_mapping(g_maps_buffer, os::MapsDetail::addresses, [](const os::Mapping&) noexcept { return true; });
+    return counted ? static_cast<std::uint32_t>(*counted) : 0;
+}
 
 std::uint32_t mappings_allowed() noexcept {
     const long file = os::raw_syscall(SYS_openat, AT_FDCWD, "/proc/sys/vm/max_map_count", O_RDONLY | O_CLOEXEC);
@@ -91,8 +102,8 @@ bool MeshPass::begin(const MeshChoice& choice) noexcept {
     ++number_;
     slice_ = g_region.first_slice();
     choice_ = choice;
-    unmet_bytes_ = 0;
-    unmet_mappings_ = 0;
+    left_out_ = {};
+    shortage_ = Shortage::unknown;
     level_ = 0;
     saved_pages_ = 0;
     looked_at_ = 0;
@@ -167,39 +178,59 @@ MeshMaking::Begun MeshPass::make(std::uint32_t level) noexcept {
     for (std::uint32_t at = 0; at < kPagesOfSlice; at += pages) {
         const MeshSet* const set = sets[at];
         const MeshPiece* const first = set == nullptr || begun != MeshMaking::Begun::yes ? nullptr : set->pieces;
+        const std::uint32_t saved_before = making.saved_pages();
+        std::uint32_t made = 0;
         for (const MeshPiece* piece = first; piece != nullptr; piece = piece->next) {
             Span* const span = g_region.records() + packing_.snapshot_of(*piece).slice;
-            with_member(span, rest_, [&] {
-                if (choice_.includes(*span)) {
-                    static_cast<void>(making.add(span, piece->page, pages, at));
-                }
-            });
+            with_member(span, rest_, [&] { made += choice_.includes(*span) && making.add(span, piece->page, pages, at) ? 1U : 0U; });
         }
-        if (begun == MeshMaking::Begun::yes && window.lacked_mappings()) {  // the program itself has more than its part
+        // Where it is not for want of mappings, that was this set's misfortune.
+        if (begun == MeshMaking::Begun::yes && window.lacked_mappings() && shortage_ != Shortage::no) {
             begun = MeshMaking::Begun::without_mapping;
         }
-        leave_out(set, begun);
+        if (set != nullptr && begun == MeshMaking::Begun::without_mapping) {
+            leave_out(*set, making.saved_pages() - saved_before, made);
+        }
     }
     saved_pages_ += making.saved_pages();
     return begun;
 }
 
-/// A set is not made. Where that is for want of mappings, it is counted.
-void MeshPass::leave_out(const MeshSet* set, MeshMaking::Begun why) noexcept {
-    if (set != nullptr && why == MeshMaking::Begun::without_mapping) {
-        unmet_bytes_ += (set->held - static_cast<std::uint32_t>(std::popcount(set->used))) * os::kPageBytes;
-        unmet_mappings_ += set->members;
+/// A set is not made for want of mappings, but for some of its members, which saved some pages.
+void MeshPass::leave_out(const MeshSet& set, std::uint32_t saved_pages, std::uint32_t made) noexcept {
+    const std::uint32_t planned = set.held - static_cast<std::uint32_t>(std::popcount(set.used));
+    left_out_.bytes += (planned - std::min(planned, saved_pages)) * os::kPageBytes;
+    left_out_.mappings += set.members - std::min(set.members, made);
+}
+
+/// What is left of a level is not made. Where that is for want of mappings, it is counted.
+void MeshPass::leave_out_level(MeshMaking::Begun why) noexcept {
+    while (const MeshSet* const set = packing_.take_set(level_, nullptr)) {
+        if (why == MeshMaking::Begun::without_mapping) {
+            leave_out(*set, 0, 0);
+        }
     }
 }
 
-/// Some files of a level, the groups that save most for a mapping first. Returns whether more can be made, or what is missing.
+/// Whether what the kernel refused with ENOMEM is for want of mappings: it says the same where it has no memory, or may not promise more.
+/// Cost: once a pass, some ten milliseconds where the process has as many as it may. Requires: the window is closed.
+bool MeshPass::lacks_mappings() noexcept {
+    if (mesh_mappings() + kMappingsOfFile > mappings_allowed_) {
+        return true;
+    }
+    if (shortage_ == Shortage::unknown) {
+        const std::uint32_t allowed = mappings_allowed();
+        shortage_ = mappings_used() >= allowed - allowed / kPartLeft ? Shortage::yes : Shortage::no;
+    }
+    return shortage_ == Shortage::yes;
+}
+
+/// Some files of a level, the groups that save most for a mapping first. Returns whether more can be made, or what seems to be missing.
 MeshMaking::Begun MeshPass::make_files(std::uint64_t end) noexcept {
     const os::LockGuard visiting(visitor_lock());
     const NoSignals guard;
     const OpenWindow opened(window);
-    auto begun = opened.is_open()           ? MeshMaking::Begun::yes
-                 : window.lacked_mappings() ? MeshMaking::Begun::without_mapping
-                                            : MeshMaking::Begun::without_memory;
+    auto begun = opened.is_open() ? MeshMaking::Begun::yes : MeshMaking::Begun::without_memory;
     const std::uint64_t last = std::min(end, os::monotonic_ns() + kOpenNs);
     while (begun == MeshMaking::Begun::yes && packing_.has_sets(level_)) {
         const bool may_map = mesh_mappings() + kMappingsOfFile <= mappings_allowed_;
@@ -215,11 +246,16 @@ MeshMaking::Begun MeshPass::make_files(std::uint64_t end) noexcept {
 void MeshPass::make_some(std::uint64_t end) noexcept {
     for (; level_ < MeshPacking::kLevels; ++level_) {
         while (packing_.has_sets(level_)) {
-            const auto begun = make_files(end);
-            for (bool goes_on = begun != MeshMaking::Begun::yes; goes_on;) {
-                const MeshSet* const set = packing_.take_set(level_, nullptr);
-                leave_out(set, begun);
-                goes_on = set != nullptr;
+            const LeftOut before = left_out_;
+            auto begun = make_files(end);
+            if (window.lacked_mappings() && lacks_mappings()) {  // it did not even open
+                begun = MeshMaking::Begun::without_mapping;
+            } else if (begun == MeshMaking::Begun::without_mapping && !lacks_mappings()) {
+                left_out_ = before;
+                begun = MeshMaking::Begun::yes;
+            }
+            if (begun != MeshMaking::Begun::yes) {
+                leave_out_level(begun);
             }
             if (os::monotonic_ns() >= end) {
                 return;
@@ -236,17 +272,17 @@ void MeshPass::tell_unmet() noexcept {
     constexpr std::uint32_t kRound = 8192;
     // Where the program itself used more than its part, what is missing comes on top of the limit.
     const std::uint32_t used = std::max(mesh_mappings(), mappings_allowed_);
-    const std::uint32_t wanted = (used + unmet_mappings_ + kMappingsOfFile) / (kPartsOfMappings - 1) * kPartsOfMappings;
-    const std::uint32_t rounded = unmet_bytes_ == 0 ? 0 : (wanted / kRound + 1) * kRound;
-    told_bytes_.store(unmet_bytes_, std::memory_order_relaxed);  // a figure
-    told_map_count_.store(rounded, std::memory_order_relaxed);   // as above
-    if (unmet_bytes_ < kWorthALine || has_told_) {
+    const std::uint32_t wanted = (used + left_out_.mappings + kMappingsOfFile) / (kPartsOfMappings - 1) * kPartsOfMappings;
+    const std::uint32_t rounded = left_out_.bytes == 0 ? 0 : (wanted / kRound + 1) * kRound;
+    told_bytes_.store(left_out_.bytes, std::memory_order_relaxed);  // a figure
+    told_map_count_.store(rounded, std::memory_order_relaxed);      // as above
+    if (left_out_.bytes < kWorthALine || has_told_) {
         return;
     }
     has_told_ = true;
     Text<128> line;
     line.append("heapwright: ");
-    append_unmet(line, unmet_bytes_, rounded);
+    append_unmet(line, left_out_.bytes, rounded);
     os::write_stderr_line(line.view());
 }
 

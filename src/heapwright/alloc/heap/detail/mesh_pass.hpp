@@ -50,12 +50,21 @@ public:
 
 private:
     enum class Step : std::uint8_t { tally, look, pack, make };
+    /// Whether the process has nearly all mappings that it may.
+    enum class Shortage : std::uint8_t { unknown, no, yes };
+    /// What was not made for want of mappings.
+    struct LeftOut {
+        std::size_t bytes = 0;
+        std::uint32_t mappings = 0;
+    };
 
     void walk(std::uint64_t end) noexcept;
     void look_at(std::uint32_t slice) noexcept;
     MeshMaking::Begun make(std::uint32_t level) noexcept;
     MeshMaking::Begun make_files(std::uint64_t end) noexcept;
-    void leave_out(const MeshSet* set, MeshMaking::Begun why) noexcept;
+    [[nodiscard]] bool lacks_mappings() noexcept;
+    void leave_out(const MeshSet& set, std::uint32_t saved_pages, std::uint32_t made) noexcept;
+    void leave_out_level(MeshMaking::Begun why) noexcept;
     void make_some(std::uint64_t end) noexcept;
     void tell_unmet() noexcept;
 
@@ -65,8 +74,8 @@ private:
     std::uint32_t slices_ = 0;
     MeshChoice choice_;
     std::uint32_t mappings_allowed_ = 0;
-    std::size_t unmet_bytes_ = 0;
-    std::uint32_t unmet_mappings_ = 0;
+    LeftOut left_out_;
+    Shortage shortage_ = Shortage::unknown;  // as it was when it was asked for first
     std::uint32_t level_ = 0;
     std::uint64_t saved_pages_ = 0;
     std::uint32_t looked_at_ = 0;

@@ -82,6 +82,7 @@ MeshWindow::Refusal MeshWindow::open() noexcept {
     }
     used_ = 0;
     away_count_ = 0;
+    lacks_mappings_ = false;
     if (!os::discard(room_, kRoomBytes)) {
         return Refusal::locked_memory;
     }
@@ -91,6 +92,7 @@ MeshWindow::Refusal MeshWindow::open() noexcept {
         return Refusal::none;
     }
     forget();
+    lacks_mappings_ = false;  // what the old descriptor was refused says nothing
     const Refusal refusal = make_descriptor();
     if (refusal == Refusal::none && !watch(room_, kRoomBytes, UFFDIO_REGISTER_MODE_WP)) {
         shut();

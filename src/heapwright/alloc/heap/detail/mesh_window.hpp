@@ -51,7 +51,7 @@ public:
     /// everybody go on. Returns false where the kernel refuses: they are as they were.
     [[nodiscard]] bool map_over(char* pages, std::size_t bytes, int file, std::size_t offset) noexcept;
 
-    /// Whether the kernel refused since the last call what needs a mapping more.
+    /// Whether the kernel refused, since the last call or since it was opened, what needs a mapping more: for want of mappings, or of memory.
     [[nodiscard]] bool lacked_mappings() noexcept { return std::exchange(lacks_mappings_, false); }
 
 private:
