@@ -10,9 +10,9 @@ from instructions_test import measure  # noqa: E402
 
 # At most so many instructions an operation, compiled by g++ 12 with -O3 -DNDEBUG.
 CEILINGS = {
-    "Rc copy and drop": 13, "Rc make and drop": 43, "Rc make and drop, with a destructor": 50, "Rc get": 4, "WeakRc upgrade and drop": 17,
-    "Arc copy and drop": 16, "Arc make and drop": 50, "Arc make and drop, with a destructor": 57, "WeakArc upgrade and drop": 28,
-    "BiasedArc copy and drop": 22, "BiasedArc make and drop": 69, "WeakBiasedArc upgrade and drop": 26,
+    "Rc copy and drop": 13, "Rc make and drop": 43, "Rc make and drop, with a destructor": 51, "Rc get": 4, "WeakRc upgrade and drop": 17,
+    "Arc copy and drop": 16, "Arc make and drop": 51, "Arc make and drop, with a destructor": 59, "WeakArc upgrade and drop": 28,
+    "BiasedArc copy and drop": 22, "BiasedArc make and drop": 70, "WeakBiasedArc upgrade and drop": 26,
     "1000 nodes in rings of 2, made and collected": 223_000, "1000 nodes in rings of 10, made and collected": 223_000,
     "1000 nodes in rings of 1000, made and collected": 223_000, "1000 living nodes touched and walked": 170_000,
 }
