@@ -113,6 +113,15 @@ void ManyPins::remove(Row& row) noexcept {
     --count_;
 }
 
+void ManyPins::reset_after_fork() noexcept {
+    lock_.reset_after_fork();
+    const os::LockGuard guard(lock_);
+    // Another thread was removing a row: the last one was copied to its place, and not yet taken away.
+    if (count_ > 1 && find(rows_[count_ - 1].payload) != &rows_[count_ - 1]) {
+        --count_;
+    }
+}
+
 bool ManyPins::counts(const std::byte* payload) const noexcept {
     const os::LockGuard guard(lock_);
     return find(payload) != nullptr;

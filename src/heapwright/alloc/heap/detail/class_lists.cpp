@@ -37,7 +37,8 @@ constexpr auto kMostBudgetOf = [] {
 /// kept again. Until then an epoch is so many times as long, of frees that are nearly all of the active span.
 constexpr std::uint8_t kRefillsInBulk = 128;
 constexpr std::uint32_t kEpochsInBulk = 8;
-/// Epochs do not grow where those of all classes come to more, because a thread that sleeps keeps what is in its lists.
+/// Epochs do not grow where those of all classes come to more, because a thread that sleeps keeps what is in its lists. Of classes of which
+/// malloc took one by one what was freed, it may keep kMostBudget blocks each.
 constexpr std::uint32_t kMostBudgets = 2048;
 /// So many blocks that malloc did not need go home in one free.
 constexpr std::uint32_t kSentAtOnce = 256;
@@ -203,7 +204,7 @@ HEAPWRIGHT_NOINLINE bool ThreadCache::end_epoch(ClassList& list) noexcept {
     return may_be_free;
 }
 
-/// Whether malloc took nothing in the epoch that ends.
+/// Whether malloc took nothing in the epoch that ends. Of one that was longer than the budget it seldom says so: then the next one is seen.
 bool ThreadCache::was_only_freed(const ClassList& list) noexcept {
     const FreeBlock* block = list.first;
     std::uint32_t freed = list.budget;

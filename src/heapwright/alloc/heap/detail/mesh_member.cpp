@@ -316,7 +316,8 @@ bool MeshMaking::add(Span* span, std::uint32_t from, std::uint32_t pages, std::u
     const std::size_t length = pages * os::kPageBytes;
     const char* const content = !is_shared ? window_.take_out(start, length) : window_.hold(start, length) ? start : nullptr;
     if (content == nullptr) {
-        record->written |= is_shared ? mask : MeshPages{0};
+        // Pages that could not be held for want of memory may be later; others were written, and are their span's own.
+        record->written |= is_shared && !window_.lacks_mappings() ? mask : MeshPages{0};
         return false;
     }
     copy_blocks(view_ + at * os::kPageBytes, content, span, taken, kept, from * os::kPageBytes, from * os::kPageBytes + length);

@@ -53,6 +53,7 @@ public:
 
     /// Whether the kernel refused, since the last call or since it was opened, what needs a mapping more: for want of mappings, or of memory.
     [[nodiscard]] bool lacked_mappings() noexcept { return std::exchange(lacks_mappings_, false); }
+    [[nodiscard]] bool lacks_mappings() const noexcept { return lacks_mappings_; }
 
 private:
     enum class Moved : std::uint8_t { all, busy, refused };

@@ -70,6 +70,9 @@ void tell_refusal(MeshWindow::Refusal refusal) noexcept {
 }  // namespace
 
 bool allow_meshing() noexcept {
+    if (may_mesh()) {  // once, and for ever: it need not wait until a pass ends
+        return true;
+    }
     const os::LockGuard guard(g_pass_lock);
     if (may_mesh()) {
         return true;

@@ -43,7 +43,8 @@ public:
     [[nodiscard]] bool counts(const std::byte* payload) const noexcept;
     /// Objects with a row.
     [[nodiscard]] std::size_t rows() const noexcept;
-    void reset_after_fork() noexcept { lock_.reset_after_fork(); }
+    /// In a child of fork: whatever another thread was doing here, each object has one row.
+    void reset_after_fork() noexcept;
 
 private:
     struct Row {
