@@ -44,7 +44,7 @@ bool ThreadCache::settle(Span* span) noexcept {
         }
         return false;
     }
-    set_active(span->size_class, &g_no_blocks);
+    active_[span->size_class] = &g_no_blocks;
     release(span);
     return true;
 }
@@ -94,7 +94,7 @@ void ThreadCache::put_actives_aside() noexcept {
     for (unsigned number = 0; number < kClassCount; ++number) {
         const auto size_class = static_cast<SizeClass>(number);
         if (Span* const span = active_[size_class]; span != &g_no_blocks) {
-            set_active(size_class, &g_no_blocks);
+            active_[size_class] = &g_no_blocks;
             place(span);
         }
     }

@@ -220,18 +220,14 @@ void ThreadCache::keep_some(Span* mixed, SizeClass size_class) noexcept {
             put_into(hands_[size_class], block);
             continue;
         }
-        ClassList& list = lists_[size_class];  // without a countdown, since nobody freed it
-        block->next = list.first;
-        std::atomic_signal_fence(std::memory_order_acq_rel);  // a child of fork loses the block rather than have it twice
-        list.first = block;
+        put_first(lists_[size_class].first, block);  // without a countdown, since nobody freed it
     }
 }
 
 /// A block that lies as in a span of its class, for who needs it at a multiple of more than 16: what lies otherwise in a mixed span goes home.
 FreeBlock* ThreadCache::take_of_class(SizeClass size_class, bool& is_zero) noexcept {
     while (true) {
-        FreeBlock* const at_hand = pop(lists_[size_class]);
-        FreeBlock* const block = at_hand != nullptr ? at_hand : refill(size_class, false, is_zero);
+        FreeBlock* const block = take_of_own_class(size_class, is_zero);
         if (HEAPWRIGHT_LIKELY((reinterpret_cast<std::uintptr_t>(block) & kOffPlace[size_class]) == 0)) {  // or there is none
             return block;
         }

@@ -20,6 +20,13 @@ struct FreeBlock {
     FreeBlock* next;
 };
 
+/// The block becomes the first of a list of the thread's own.
+HEAPWRIGHT_ALWAYS_INLINE void put_first(FreeBlock*& list, FreeBlock* block) noexcept {
+    block->next = list;
+    std::atomic_signal_fence(std::memory_order_acq_rel);  // a child of fork loses the block rather than have it twice
+    list = block;
+}
+
 /// Where a thread puts the blocks that it frees: a list, and how many more until something is to be done.
 struct Sink {
     FreeBlock* first = nullptr;

@@ -57,8 +57,6 @@ std::uint32_t worthwhile_blocks(const Span& span) noexcept { return std::max({sp
 
 }  // namespace
 
-void ThreadCache::set_active(SizeClass size_class, Span* span) noexcept { active_[size_class] = span; }
-
 FreeBlock* ThreadCache::refill(SizeClass size_class, bool may_borrow, bool& is_zero) noexcept {
     is_zero = false;
     ClassList& list = lists_[size_class];
@@ -86,8 +84,7 @@ FreeBlock* ThreadCache::refill(SizeClass size_class, bool may_borrow, bool& is_z
     }
     if (active == &g_no_blocks && may_borrow) {
         if (const SizeClass lender = lender_of(size_class); lender != size_class) {
-            FreeBlock* const at_hand = pop(lists_[lender]);
-            FreeBlock* const lent = at_hand != nullptr ? at_hand : refill(lender, false, is_zero);
+            FreeBlock* const lent = take_of_own_class(lender, is_zero);
             if (HEAPWRIGHT_LIKELY(lent != nullptr)) {
                 return lent;
             }
@@ -120,9 +117,15 @@ FreeBlock* ThreadCache::refill(SizeClass size_class, bool may_borrow, bool& is_z
     return hand_out(span, bring_blocks(span, is_zero));
 }
 
+/// What malloc would take of the class itself, and of no larger one.
+FreeBlock* ThreadCache::take_of_own_class(SizeClass size_class, bool& is_zero) noexcept {
+    FreeBlock* const block = pop(lists_[size_class]);
+    return block != nullptr ? block : refill(size_class, false, is_zero);
+}
+
 void ThreadCache::replace_active(Span* active, Span* span) noexcept {
     const bool was_dense = span->state == SpanState::dense;
-    set_active(span->size_class, span);
+    active_[span->size_class] = span;
     span->state = SpanState::active;
     // Only this thread compares it for equality.
     span->owner.store(thread() | counting(*span), std::memory_order_relaxed);

@@ -277,12 +277,11 @@ private:
     HEAPWRIGHT_ALWAYS_INLINE void put_into(Hand& hand, FreeBlock* block) noexcept {
         const std::uint8_t count = hand.count.load(std::memory_order_relaxed);  // only this thread writes it
         kept_ += hand.pages;
-        block->next = hand.first;
-        std::atomic_signal_fence(std::memory_order_acq_rel);  // a child of fork loses the block rather than have it twice
-        hand.first = block;
+        put_first(hand.first, block);
         hand.count.store(static_cast<std::uint8_t>(count + 1), std::memory_order_relaxed);  // as above
     }
     [[nodiscard]] FreeBlock* take_waiting(SizeClass size_class) noexcept;
+    [[nodiscard]] FreeBlock* take_of_own_class(SizeClass size_class, bool& is_zero) noexcept;
     [[nodiscard]] FreeBlock* hand_out(Span* span, FreeBlock* blocks) noexcept;
     void make_room() noexcept;
     void send_idle_home(SizeClass size_class) noexcept;
@@ -305,7 +304,6 @@ private:
     [[nodiscard]] Span* take_resting(SizeClass size_class) noexcept;
     [[nodiscard]] Span* take_of_hands(SizeClass size_class) noexcept;
 
-    void set_active(SizeClass size_class, Span* span) noexcept;
     void forget() noexcept;
     void replace_active(Span* active, Span* span) noexcept;
     bool place(Span* span, bool is_alone = true) noexcept;
